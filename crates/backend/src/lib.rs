@@ -1,0 +1,2 @@
+//! What a backend is: the interface, error classes and the conformance suite.
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! The program forgescale.
+#![forbid(unsafe_code)]
+fn main() {}

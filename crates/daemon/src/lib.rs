@@ -1,0 +1,2 @@
+//! Owner task, observers and lanes around the planner.
+#![forbid(unsafe_code)]

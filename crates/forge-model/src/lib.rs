@@ -1,0 +1,2 @@
+//! Forgejo's Actions queue as a pure state machine.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Thin client of Forgejo's REST API.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! A minimal one-job runner for the demo and for tests.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Memory that outlives the process: back-off and history in SQLite.
+#![forbid(unsafe_code)]

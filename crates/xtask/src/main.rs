@@ -1,0 +1,3 @@
+//! Checks and generated files of the project.
+#![forbid(unsafe_code)]
+fn main() {}
