@@ -1,2 +1,113 @@
-//! What a backend is: the interface, error classes and the conformance suite.
+//! What a backend is: the interface, error classes and what is handed over.
+//!
+//! A backend makes machines and hosts one runner process on each (design section 4). It decides nothing: the planner says
+//! what to create, start and destroy, and `list` is how the planner learns what came of it.
+//!
+//! Deliberately absent: retries, back-off, limits and clocks of jobs. They live in the planner.
 #![forbid(unsafe_code)]
+
+mod launch;
+
+use std::future::Future;
+use std::time::Duration;
+
+pub use launch::Launch;
+use planner::error_class::{Acted, ErrorClass, Failure};
+use planner::ids::MachineName;
+use planner::seen::{MachineSeen, MachineTags};
+
+/// What a backend can do and how it likes to be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Whether create and start are one step: then the registration must exist before the machine.
+    pub fused_start: bool,
+    /// How long it usually takes from create to a runner that contacts the forge.
+    pub boot_hint: Duration,
+    /// How many creates it likes to have under way at once.
+    pub parallel_creates: usize,
+    /// How often a listing is reasonable while machines exist.
+    pub list_interval: Duration,
+}
+
+/// What a machine is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateRequest {
+    /// Our deterministic name for it.
+    pub name: MachineName,
+    /// What every listing gives back.
+    pub tags: MachineTags,
+    /// How long the runner may take to end after it was asked to, before all of the machine is killed.
+    pub stop_grace: Duration,
+}
+
+/// All machines of our deployment, as far as they could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machines {
+    /// Whether all that there is was shown. One unreadable machine makes it false.
+    pub complete: bool,
+    /// What was shown.
+    pub rows: Vec<MachineSeen>,
+}
+
+/// The answer to a destroy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destroyed {
+    /// Nothing of it is left: no process, file, network or address. Also the answer for a machine that never was.
+    Gone,
+    /// Under way. Repeat until it is gone.
+    Accepted,
+}
+
+/// A failed call to a backend.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {doing}")]
+pub struct BackendError {
+    /// What was being done to what, to follow "could not".
+    pub doing: String,
+    /// The class.
+    pub class: ErrorClass,
+    /// Whether the call can have had its effect.
+    pub acted: Acted,
+    /// The cause.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl BackendError {
+    /// As the planner needs it: the chain of causes in one bounded line.
+    pub fn failure(&self) -> Failure {
+        let mut message = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            message.push_str(": ");
+            message.push_str(&error.to_string());
+            cause = error.source();
+        }
+        Failure { class: self.class, acted: self.acted, message: message.chars().take(MESSAGE_CHARACTERS).collect() }
+    }
+}
+
+/// How much of an error's text is kept: enough for a path and a reason, too little to flood a log.
+const MESSAGE_CHARACTERS: usize = 512;
+
+/// The interface. Every call is idempotent, quick, and safe to abandon at its deadline.
+pub trait Backend: Send + Sync {
+    /// What it can do. Constant for the life of the backend.
+    fn describe(&self) -> Capabilities;
+
+    /// Makes a machine. The same name again returns the same living machine; a name that has ended or is stopping is a
+    /// [`ErrorClass::Permanent`] error that says so.
+    fn create(&self, request: CreateRequest) -> impl Future<Output = Result<(), BackendError>> + Send;
+
+    /// Hands the launch over and starts the runner, writing the binding atomically with it.
+    fn start(&self, machine: &MachineName, launch: Launch) -> impl Future<Output = Result<(), BackendError>> + Send;
+
+    /// Lists every machine of our deployment and nothing else.
+    fn list(&self) -> impl Future<Output = Result<Machines, BackendError>> + Send;
+
+    /// Stops what still runs (gracefully, then by force) and removes what has ended, side resources too.
+    fn destroy(&self, machine: &MachineName) -> impl Future<Output = Result<Destroyed, BackendError>> + Send;
+
+    /// The last lines of the runner's output, oldest first.
+    fn logs(&self, machine: &MachineName) -> impl Future<Output = Result<Vec<String>, BackendError>> + Send;
+}

@@ -1,2 +1,9 @@
 //! Decides what happens next: pure, total, without input or output.
 #![forbid(unsafe_code)]
+
+pub mod error_class;
+pub mod identity;
+pub mod ids;
+pub mod label;
+pub mod seen;
+pub mod time;

@@ -1,0 +1,136 @@
+//! Identities. Every id has a type of its own, so that a runner's id is never taken for a job's.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Wraps the text as it is.
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id! {
+    /// The identity of this autoscaler: everything it creates carries it, and it touches nothing else.
+    DeploymentId
+}
+text_id! {
+    /// One Forgejo server, by its base URL as configured.
+    ForgeId
+}
+text_id! {
+    /// A scope inside a forge, in the words of the configuration: `instance`, `org:acme`, `repo:tools/site`, `user`.
+    ScopeId
+}
+text_id! {
+    /// The handle of a job, one per attempt (protocol 2.2). Opaque; never empty here.
+    Handle
+}
+text_id! {
+    /// The uuid of a registration. Not a secret.
+    RunnerUuid
+}
+text_id! {
+    /// The name of a machine, the same for the same decision.
+    MachineName
+}
+text_id! {
+    /// The name of a pool.
+    PoolId
+}
+text_id! {
+    /// The name of a backend.
+    BackendId
+}
+
+/// A scope of a forge.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ScopeKey {
+    /// The forge.
+    pub forge: ForgeId,
+    /// The scope inside it.
+    pub scope: ScopeId,
+}
+
+impl fmt::Display for ScopeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.scope, self.forge)
+    }
+}
+
+/// A job of a forge.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct JobKey {
+    /// The forge.
+    pub forge: ForgeId,
+    /// The handle there.
+    pub handle: Handle,
+}
+
+impl fmt::Display for JobKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.handle)
+    }
+}
+
+/// The number of a try to serve one handle, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Try(pub u32);
+
+/// The number of a register call within one try, from 1. Part of the runner's name, since the call is not
+/// idempotent (protocol 1.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Ordinal(pub u32);
+
+/// The row id of a registration, unique within its forge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunnerId(pub i64);
+
+/// The id of a task: one hand-out of a job to a runner (protocol 2.2). 0 in listings means "none yet".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TaskId(pub i64);
+
+/// The number of an action, unique within one life of the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ActionId(pub u64);
+
+/// One try for one job: the key of an assignment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AssignmentKey {
+    /// The job.
+    pub job: JobKey,
+    /// The try.
+    pub attempt: Try,
+}
+
+impl fmt::Display for AssignmentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} try {}", self.job.handle, self.attempt.0)
+    }
+}
