@@ -5,5 +5,7 @@ pub mod error_class;
 pub mod identity;
 pub mod ids;
 pub mod label;
+pub mod policy;
+pub mod report;
 pub mod seen;
 pub mod time;

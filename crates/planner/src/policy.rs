@@ -1,0 +1,163 @@
+//! What the operator wants: the validated configuration, as far as decisions need it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::ids::{BackendId, DeploymentId, PoolId, ScopeKey};
+use crate::label::Label;
+
+/// All that the operator wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Whose things are ours.
+    pub deployment: DeploymentId,
+    /// Most machines over all pools, if limited.
+    pub max: Option<u32>,
+    /// Where jobs are watched and runners registered.
+    pub scopes: BTreeMap<ScopeKey, ScopePolicy>,
+    /// Kinds of machines, in the order of the configuration.
+    pub pools: Vec<PoolPolicy>,
+    /// What makes machines.
+    pub backends: BTreeMap<BackendId, BackendPolicy>,
+    /// Spans and counts that hold for all.
+    pub limits: Limits,
+}
+
+impl Policy {
+    /// The pool of that name.
+    pub fn pool(&self, id: &PoolId) -> Option<&PoolPolicy> {
+        self.pools.iter().find(|pool| pool.id == *id)
+    }
+
+    /// The scopes of one forge.
+    pub fn scopes_of<'a>(&'a self, forge: &'a crate::ids::ForgeId) -> impl Iterator<Item = &'a ScopeKey> {
+        self.scopes.keys().filter(move |scope| scope.forge == *forge)
+    }
+}
+
+/// One scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopePolicy {
+    /// Rank by width, 0 the narrowest: where two scopes show one job, the lower rank wins.
+    pub width: u8,
+    /// How often its jobs are listed.
+    pub interval: Duration,
+    /// Whether the forge has an id for it that can be looked up: every scope but the instance.
+    pub has_identity: bool,
+}
+
+/// One pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolPolicy {
+    /// Its name.
+    pub id: PoolId,
+    /// What its runners declare, each with its schema.
+    pub labels: Vec<Label>,
+    /// Which backend makes its machines.
+    pub backend: BackendId,
+    /// Most machines of it at once.
+    pub max: u32,
+    /// Higher goes first.
+    pub priority: i32,
+    /// Most machines for one repository at once, if limited.
+    pub max_per_repository: Option<u32>,
+    /// Its clocks.
+    pub clocks: Clocks,
+}
+
+/// The three clocks of an assignment, counted in observed time, and the two spans at its end (design section 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clocks {
+    /// From asking for the machine until its runner contacts the forge.
+    pub boot: Duration,
+    /// From contact until the job runs.
+    pub claim: Duration,
+    /// From the job running until it has ended.
+    pub run: Duration,
+    /// How long a process may go on after its job is gone.
+    pub grace: Duration,
+    /// How long a process may take to end after it was asked to.
+    pub stop: Duration,
+}
+
+impl Default for Clocks {
+    /// The defaults of design section 5.
+    fn default() -> Self {
+        Self {
+            boot: Duration::from_mins(5),
+            claim: Duration::from_secs(15),
+            run: Duration::from_hours(3),
+            grace: Duration::from_mins(1),
+            stop: Duration::from_secs(30),
+        }
+    }
+}
+
+/// One backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendPolicy {
+    /// Most machines on it at once, if limited.
+    pub max: Option<u32>,
+    /// How often its machines are listed.
+    pub interval: Duration,
+    /// How many creates and starts may be under way at once.
+    pub parallel_creates: usize,
+}
+
+/// Spans and counts that hold for all pools. Each default says where it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long after an answer its effect may still race with a call that was under way (design section 5: 5 s).
+    pub settle: Duration,
+    /// How long a call to a forge may take before its answer counts as lost.
+    pub forge_deadline: Duration,
+    /// How long a call to a backend may take before its answer counts as lost.
+    pub backend_deadline: Duration,
+    /// How many calls to one forge may be under way at once, for launching and for cleaning up each.
+    pub parallel_forge_calls: usize,
+    /// How many launches of one handle may fail before it is parked (design section 5: 3).
+    pub boot_failures: u32,
+    /// How long a parked handle rests the first time (30 min); it doubles to `park_max`.
+    pub park: Duration,
+    /// The longest rest of a parked handle (6 h).
+    pub park_max: Duration,
+    /// The first back-off after a failed launch, a refused registration or a failing backend; it doubles to `backoff_max`.
+    pub backoff: Duration,
+    /// The longest back-off of these.
+    pub backoff_max: Duration,
+    /// The first back-off of a handle that was released (30 s); it doubles to `suspect_max`.
+    pub suspect: Duration,
+    /// The longest back-off of suspects, and for how long they yield to others (10 min).
+    pub suspect_max: Duration,
+    /// How long a claimed handle's runner may read idle before it is asked whose the task is (60 s).
+    pub idle_doubt: Duration,
+    /// How many handles must leave in one poll before kills are held (more than 10, and more than half).
+    pub mass_left: usize,
+    /// How long complete polls must agree before held kills go on (5 min).
+    pub hold: Duration,
+    /// How many register calls one try may make.
+    pub register_calls: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let minutes = Duration::from_mins;
+        Self {
+            settle: Duration::from_secs(5),
+            forge_deadline: Duration::from_secs(15),
+            backend_deadline: Duration::from_secs(30),
+            parallel_forge_calls: 8,
+            boot_failures: 3,
+            park: minutes(30),
+            park_max: minutes(6 * 60),
+            backoff: Duration::from_secs(5),
+            backoff_max: minutes(5),
+            suspect: Duration::from_secs(30),
+            suspect_max: minutes(10),
+            idle_doubt: Duration::from_mins(1),
+            mass_left: 10,
+            hold: minutes(5),
+            register_calls: 3,
+        }
+    }
+}

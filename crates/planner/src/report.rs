@@ -1,0 +1,159 @@
+//! The report: for everything that a plan leaves alone, one reason, as data.
+//!
+//! `explain`, metrics, the dashboard and the tests all read these; nothing else says why.
+
+mod reason;
+
+use serde::{Deserialize, Serialize};
+
+pub use reason::{LaunchStep, MachineReason, Reason, RunnerReason, short};
+
+use crate::ids::{BackendId, ForgeId, Handle, MachineName, PoolId, RunnerId, ScopeId, ScopeKey, Try};
+use crate::seen::JobState;
+use crate::time::Tick;
+
+/// What one plan saw and why it left alone what it left alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// When it was planned.
+    pub at: Tick,
+    /// Every listed job, oldest first within its forge.
+    pub jobs: Vec<JobReport>,
+    /// Every machine of ours.
+    pub machines: Vec<MachineReport>,
+    /// Registrations of ours that belong to no living assignment.
+    pub runners: Vec<RunnerReport>,
+    /// Every pool.
+    pub pools: Vec<PoolReport>,
+    /// Every scope.
+    pub scopes: Vec<ScopeReport>,
+    /// What needs a human.
+    pub alerts: Vec<Alert>,
+}
+
+/// One job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobReport {
+    /// Its forge.
+    pub forge: ForgeId,
+    /// The scope that it is served in.
+    pub scope: ScopeId,
+    /// Its handle.
+    pub handle: Handle,
+    /// Its row id.
+    pub id: i64,
+    /// Its repository's id.
+    pub repository: i64,
+    /// Its display name.
+    pub name: String,
+    /// The labels that it asks for.
+    pub runs_on: Vec<String>,
+    /// Where the forge says that it stands.
+    pub state: JobState,
+    /// Why it stands there, as far as we are concerned.
+    pub reason: Reason,
+}
+
+/// One machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineReport {
+    /// Its name.
+    pub name: MachineName,
+    /// Its backend.
+    pub backend: BackendId,
+    /// Its pool.
+    pub pool: PoolId,
+    /// The job that it was made for.
+    pub handle: Handle,
+    /// The try.
+    pub attempt: Try,
+    /// What it is waiting for.
+    pub reason: MachineReason,
+}
+
+/// One registration without a living assignment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunnerReport {
+    /// Where it is registered.
+    pub scope: ScopeKey,
+    /// Its row id.
+    pub id: RunnerId,
+    /// The job that it was made for.
+    pub handle: Handle,
+    /// The try.
+    pub attempt: Try,
+    /// Why it is still there.
+    pub reason: RunnerReason,
+}
+
+/// One pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolReport {
+    /// Its name.
+    pub pool: PoolId,
+    /// Machines that exist or were asked for.
+    pub used: u32,
+    /// Its limit.
+    pub max: u32,
+}
+
+/// One scope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScopeReport {
+    /// Which.
+    pub scope: ScopeKey,
+    /// When the last good listing of its jobs was begun.
+    pub listed_at: Option<Tick>,
+    /// How many listings have failed since.
+    pub failures: u32,
+    /// What the last failure said.
+    pub last_error: Option<String>,
+}
+
+/// What needs a human.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "alert", rename_all = "snake_case")]
+pub enum Alert {
+    /// A job was given up for a while after repeated launch failures.
+    JobParked {
+        /// Its forge.
+        forge: ForgeId,
+        /// Its handle.
+        handle: Handle,
+        /// How many launches failed.
+        failures: u32,
+        /// What the last one said.
+        last_error: String,
+    },
+    /// Many jobs vanished at once: the kills of their processes are held (the forge may have been restored).
+    KillsHeld {
+        /// How many.
+        count: u32,
+    },
+    /// A list could not be read to its end.
+    IncompleteListing {
+        /// Of what.
+        of: String,
+    },
+    /// The forge now knows the scope under another id: nothing is concluded from its lists.
+    ScopeChanged {
+        /// Which.
+        scope: ScopeKey,
+    },
+    /// The token lacks a right that is needed.
+    TokenLacksScope {
+        /// Where.
+        scope: ScopeKey,
+        /// What the forge said.
+        message: String,
+    },
+    /// A machine that should be gone could not be removed yet.
+    MachineNotRemoved {
+        /// Which.
+        machine: MachineName,
+        /// How often it was tried.
+        tries: u32,
+        /// What the last try said.
+        last_error: String,
+    },
+}

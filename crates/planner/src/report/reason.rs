@@ -1,0 +1,374 @@
+//! Reasons, with their numbers and the sentence that a person reads.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{BackendId, Handle, MachineName, PoolId, ScopeKey, Try};
+
+/// Why a job is where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Reason {
+    /// It asks for no label at all; such a job never runs (protocol 1.3).
+    NoLabels,
+    /// The forge gave it no handle: it is older than Forgejo 15 and cannot be targeted (protocol 1.3).
+    NoHandle,
+    /// No pool has all its labels.
+    NoPool {
+        /// What the closest pool lacks.
+        missing_labels: Vec<String>,
+        /// The closest pool, if there is any.
+        closest: Option<PoolId>,
+    },
+    /// The pool that fits is full.
+    PoolFull {
+        /// The pool.
+        pool: PoolId,
+        /// Machines that exist or were asked for.
+        used: u32,
+        /// Its limit.
+        max: u32,
+    },
+    /// The backend of the pool that fits is full.
+    BackendFull {
+        /// The backend.
+        backend: BackendId,
+        /// Machines that exist or were asked for.
+        used: u32,
+        /// Its limit.
+        max: u32,
+    },
+    /// The deployment is full.
+    DeploymentFull {
+        /// Machines that exist or were asked for.
+        used: u32,
+        /// Its limit.
+        max: u32,
+    },
+    /// The repository has its share of the pool.
+    RepositoryFull {
+        /// The pool.
+        pool: PoolId,
+        /// Machines of that repository in it.
+        used: u32,
+        /// Its limit.
+        max: u32,
+    },
+    /// Earlier launches for it failed; the next comes later.
+    BackingOff {
+        /// For how long still.
+        remaining: Duration,
+        /// How many tries there were.
+        tries: u32,
+        /// What the last one said.
+        last_error: String,
+    },
+    /// Too many launches for it failed; it rests until then, or until the operator clears it.
+    Parked {
+        /// For how long still.
+        remaining: Duration,
+        /// How many launches failed.
+        failures: u32,
+        /// What the last one said.
+        last_error: String,
+    },
+    /// The pool or its backend failed lately; the next try comes later.
+    PoolBackingOff {
+        /// The pool.
+        pool: PoolId,
+        /// For how long still.
+        remaining: Duration,
+        /// What the last failure said.
+        last_error: String,
+    },
+    /// The forge holds it back although it lists it as waiting, most likely for its concurrency group; it is tried again
+    /// later.
+    HeldBack {
+        /// How often its runner waited in vain.
+        releases: u32,
+        /// For how long it rests still.
+        remaining: Duration,
+    },
+    /// A job like it was held back: one of them is tried at a time.
+    Suspect {
+        /// The one being tried, if there is one just now.
+        probe: Option<Handle>,
+        /// How often jobs like it were released.
+        releases: u32,
+        /// For how long they rest still.
+        remaining: Duration,
+    },
+    /// It was held back once, and others that were not come first for a while.
+    YieldsToOthers {
+        /// For how long at the most.
+        remaining: Duration,
+    },
+    /// The scope's list is stale: the forge does not answer.
+    ForgeUnreachable {
+        /// Where.
+        scope: ScopeKey,
+        /// How many listings failed in a row.
+        failures: u32,
+        /// What the last one said.
+        last_error: String,
+    },
+    /// The token may not register runners there.
+    TokenLacksScope {
+        /// Where.
+        scope: ScopeKey,
+        /// What the forge said.
+        message: String,
+        /// When it is tried again.
+        remaining: Duration,
+    },
+    /// After a start nothing is launched before it is known what is there.
+    NotListedYet {
+        /// What is missing.
+        of: String,
+    },
+    /// An earlier try for it is not proven over.
+    EarlierTry {
+        /// Which.
+        attempt: Try,
+    },
+    /// Its row could not be read.
+    Unreadable,
+    /// Its turn comes as soon as other calls are answered.
+    NextInLine,
+    /// It has a machine and a runner on the way.
+    Launching {
+        /// The pool.
+        pool: PoolId,
+        /// The machine.
+        machine: MachineName,
+        /// The try.
+        attempt: Try,
+        /// What is being done.
+        step: LaunchStep,
+    },
+    /// Its runner asks for it and does not get it yet.
+    Claiming {
+        /// The machine.
+        machine: MachineName,
+        /// For how long.
+        waited: Duration,
+        /// For how long at the most.
+        limit: Duration,
+    },
+    /// Its runner is being taken back.
+    Releasing {
+        /// The machine.
+        machine: MachineName,
+    },
+    /// It runs on our machine.
+    Running {
+        /// The machine.
+        machine: MachineName,
+        /// For how long, as observed.
+        ran: Duration,
+    },
+    /// Its process has ended, its result has not arrived.
+    ResultMissing {
+        /// The machine.
+        machine: MachineName,
+    },
+    /// A runner that is not ours runs it.
+    RunsElsewhere,
+}
+
+/// Which step of a launch is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LaunchStep {
+    /// The machine is being made.
+    Creating,
+    /// The runner is being registered.
+    Registering,
+    /// The runner is being started.
+    Starting,
+    /// The runner was started and has not contacted the forge yet.
+    Booting,
+}
+
+/// Why a machine is still there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum MachineReason {
+    /// Its runner is on the way.
+    Launching {
+        /// What is being done.
+        step: LaunchStep,
+    },
+    /// Its runner waits for its job.
+    Claiming,
+    /// Its job runs.
+    Running,
+    /// Its job has left the forge; the process has a while to end by itself.
+    Grace {
+        /// For how long still, as observed.
+        remaining: Duration,
+    },
+    /// Many jobs vanished at once; nothing is killed until polls have agreed for a while.
+    Held {
+        /// For how long still, as observed.
+        remaining: Duration,
+    },
+    /// Its runner is being fenced off before it is stopped.
+    Fencing,
+    /// Whose the running task is, is being asked.
+    AskingWhose,
+    /// It is being stopped.
+    Stopping,
+    /// It has ended and is being removed.
+    Removing,
+    /// The forge has not shown yet how its job stands after its end.
+    AwaitingPolls,
+    /// It is listed no more and nothing proves that it is dead.
+    Vanished,
+}
+
+/// Why a registration without a living assignment is still there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum RunnerReason {
+    /// Whether a machine is bound to it is not known yet.
+    MachinesNotListed,
+    /// It is young: its register call may still be under way somewhere.
+    Settling {
+        /// For how long still.
+        remaining: Duration,
+    },
+    /// Its job is running: perhaps it holds it.
+    JobRunning,
+    /// The forge has not shown yet how its job stands.
+    AwaitingPolls,
+    /// It is being deleted.
+    Deleting,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoLabels => write!(f, "asks for no label (runs-on is empty): such a job never runs"),
+            Self::NoHandle => {
+                write!(f, "has no handle: it is older than Forgejo 15 and cannot be served; run it again")
+            }
+            Self::NoPool { missing_labels, closest } => {
+                write!(f, "no pool has the label {}", listed(missing_labels))?;
+                closest.as_ref().map_or(Ok(()), |pool| write!(f, " (closest: pool {pool})"))
+            }
+            Self::PoolFull { pool, used, max } => write!(f, "pool {pool} is full: {used} of {max} machines"),
+            Self::BackendFull { backend, used, max } => {
+                write!(f, "backend {backend} is full: {used} of {max} machines")
+            }
+            Self::DeploymentFull { used, max } => write!(f, "the deployment is full: {used} of {max} machines"),
+            Self::RepositoryFull { pool, used, max } => {
+                write!(f, "its repository has its share of pool {pool}: {used} of {max} machines")
+            }
+            Self::BackingOff { remaining, tries, last_error } => {
+                write!(f, "backing off for {} after try {tries}: {last_error}", short(*remaining))
+            }
+            Self::Parked { remaining, failures, last_error } => {
+                write!(f, "parked for {} after {failures} failed launches: {last_error}", short(*remaining))
+            }
+            Self::PoolBackingOff { pool, remaining, last_error } => {
+                write!(f, "pool {pool} is backing off for {}: {last_error}", short(*remaining))
+            }
+            Self::HeldBack { releases, remaining } => write!(
+                f,
+                "held back by the forge (most likely its concurrency group): released {releases} times, next try in {}",
+                short(*remaining)
+            ),
+            Self::Suspect { probe: Some(probe), releases, .. } => {
+                write!(f, "a job like it was held back (released {releases} times): {probe} is tried first")
+            }
+            Self::Suspect { probe: None, releases, remaining } => {
+                write!(f, "a job like it was held back (released {releases} times): next try in {}", short(*remaining))
+            }
+            Self::YieldsToOthers { remaining } => {
+                write!(f, "was held back before and yields to other jobs for at most {}", short(*remaining))
+            }
+            Self::ForgeUnreachable { scope, failures, last_error } => {
+                write!(f, "the last {failures} listings of {scope} failed: {last_error}")
+            }
+            Self::TokenLacksScope { scope, message, remaining } => {
+                write!(f, "the token may not register in {scope} (tried again in {}): {message}", short(*remaining))
+            }
+            Self::NotListedYet { of } => write!(f, "nothing is launched before {of} was listed"),
+            Self::EarlierTry { attempt } => write!(f, "try {} is not proven over yet", attempt.0),
+            Self::Unreadable => write!(f, "its row in the job list could not be read"),
+            Self::NextInLine => write!(f, "next in line: other calls are being answered"),
+            Self::Launching { pool, machine, attempt, step } => {
+                write!(f, "{step} on machine {machine} of pool {pool}, try {}", attempt.0)
+            }
+            Self::Claiming { machine, waited, limit } => {
+                write!(f, "its runner on {machine} asks for it since {} of {}", short(*waited), short(*limit))
+            }
+            Self::Releasing { machine } => write!(f, "its runner on {machine} is being taken back"),
+            Self::Running { machine, ran } => write!(f, "runs on {machine} since {}", short(*ran)),
+            Self::ResultMissing { machine } => write!(f, "its process on {machine} has ended, its result is missing"),
+            Self::RunsElsewhere => write!(f, "runs on a runner that is not ours"),
+        }
+    }
+}
+
+impl fmt::Display for LaunchStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Creating => "creating",
+            Self::Registering => "registering",
+            Self::Starting => "starting",
+            Self::Booting => "booting",
+        })
+    }
+}
+
+impl fmt::Display for MachineReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Launching { step } => write!(f, "{step}"),
+            Self::Claiming => write!(f, "its runner waits for its job"),
+            Self::Running => write!(f, "its job runs"),
+            Self::Grace { remaining } => write!(f, "its job is gone; it is stopped in {}", short(*remaining)),
+            Self::Held { remaining } => {
+                write!(f, "many jobs vanished at once: kept until polls agree for {} more", short(*remaining))
+            }
+            Self::Fencing => write!(f, "its runner is being fenced off"),
+            Self::AskingWhose => write!(f, "asking whose the running task is"),
+            Self::Stopping => write!(f, "being stopped"),
+            Self::Removing => write!(f, "ended, being removed"),
+            Self::AwaitingPolls => write!(f, "ended; waiting to see how its job stands"),
+            Self::Vanished => write!(f, "listed no more, and nothing proves that it is dead"),
+        }
+    }
+}
+
+impl fmt::Display for RunnerReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MachinesNotListed => write!(f, "it is not known yet whether a machine uses it"),
+            Self::Settling { remaining } => write!(f, "young: looked at again in {}", short(*remaining)),
+            Self::JobRunning => write!(f, "its job is running"),
+            Self::AwaitingPolls => write!(f, "waiting to see how its job stands"),
+            Self::Deleting => write!(f, "being deleted"),
+        }
+    }
+}
+
+/// Labels for a sentence: `a`, or `a, b`.
+fn listed(labels: &[String]) -> String {
+    labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// A span for people: two units at the most, none smaller than a tenth of a second.
+pub fn short(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..=9 => format!("{}.{}s", seconds, span.subsec_millis() / 100),
+        10..=59 => format!("{seconds}s"),
+        60..=3599 => format!("{}m {}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
