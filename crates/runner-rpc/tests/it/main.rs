@@ -20,8 +20,8 @@ fn credentials() -> Credentials {
 }
 
 fn client(url: &str, limits: CallLimits) -> RunnerClient {
-    let base = BaseUrl::parse(url).unwrap();
-    let http = http_client(&base, "test/1", None, Duration::from_secs(5)).unwrap();
+    let base = BaseUrl::parse(url).expect("a good URL");
+    let http = http_client(&base, "test/1", None, Duration::from_secs(5)).expect("a client");
     RunnerClient::new(http, base, limits)
 }
 
@@ -33,7 +33,7 @@ fn message(answer: &impl Message) -> Reply {
 async fn declare_answered(reply: Reply) -> Error {
     let server = Server::start([reply]).await;
     let client = client(&server.url, CallLimits { answer: 1024, ..CallLimits::default() });
-    let error = client.declare(&credentials(), &DeclareRequest::default()).await.unwrap_err();
+    let error = client.declare(&credentials(), &DeclareRequest::default()).await.expect_err("not a success");
     assert!(!format!("{error:?} {error}").contains(TOKEN), "{error:?}");
     error
 }

@@ -68,8 +68,8 @@ impl Drop for Server {
 
 impl Server {
     pub(crate) async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on loopback");
+        let url = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
         let seen = Arc::new(Mutex::new(Vec::new()));
         let replies: Vec<Reply> = replies.into_iter().collect();
         let task = tokio::spawn(serve(listener, replies, Arc::clone(&seen)));
@@ -99,12 +99,10 @@ async fn serve(listener: TcpListener, replies: Vec<Reply>, seen: Arc<Mutex<Vec<S
         match reply {
             Reply::Silence => silent.push(stream),
             Reply::Answer { status, headers, body, missing } => {
-                let mut head = format!("HTTP/1.1 {status} Scripted\r\nConnection: close\r\n");
-                for (name, value) in headers {
-                    head.push_str(&format!("{name}: {value}\r\n"));
-                }
-                head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len() + missing));
-                let mut bytes = head.into_bytes();
+                let mut head = vec![format!("HTTP/1.1 {status} Scripted"), "Connection: close".to_owned()];
+                head.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
+                head.push(format!("Content-Length: {}\r\n\r\n", body.len() + missing));
+                let mut bytes = head.join("\r\n").into_bytes();
                 bytes.extend_from_slice(&body);
                 // A client that has seen enough may be gone before the end.
                 if stream.write_all(&bytes).await.is_ok() {
