@@ -51,13 +51,17 @@ pub(crate) fn start_with(url: &str, uuid: &str, token: &str, flags: &[&str]) -> 
     Runner { child, directory }
 }
 
-/// The example `one-job`, which cargo builds along with the tests, beside their own directory.
+/// The example `one-job`, which cargo builds along with all tests of the crate, beside their own directory. A run of
+/// some tests only may leave an old one there.
 fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let program = test.parent().and_then(Path::parent).unwrap().join("examples/one-job");
+    let changed = |path: PathBuf| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let sources = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap();
+    let newest = sources.filter_map(|source| changed(source.unwrap().path())).max();
     assert!(
-        program.is_file(),
-        "{} is missing: run all tests of the crate, or `cargo build --examples`",
+        changed(program.clone()) >= newest,
+        "{} is missing or old: run `cargo build -p stand-in-runner --examples`",
         program.display()
     );
     program
