@@ -1,0 +1,205 @@
+//! What the planner wants done. An action is complete: whoever carries it out chooses nothing.
+
+use std::time::Duration;
+
+use crate::identity::RunnerIdentity;
+use crate::ids::{
+    AssignmentKey, BackendId, ForgeId, MachineName, Ordinal, PoolId, RunnerId, RunnerUuid, ScopeKey, TaskId,
+};
+use crate::policy::Limits;
+use crate::seen::MachineTags;
+
+/// One call to a forge or a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Make a machine. The first action of every assignment.
+    Create {
+        /// The assignment that begins with it.
+        key: AssignmentKey,
+        /// The backend.
+        backend: BackendId,
+        /// The machine's name.
+        machine: MachineName,
+        /// What the machine carries.
+        tags: MachineTags,
+        /// How long its process may take to end when asked to.
+        stop_grace: Duration,
+    },
+    /// Register an ephemeral runner.
+    Register {
+        /// The assignment.
+        key: AssignmentKey,
+        /// Where.
+        scope: ScopeKey,
+        /// The machine that it is for; part of the name.
+        machine: MachineName,
+        /// What name and description say.
+        identity: RunnerIdentity,
+    },
+    /// Start the runner on its machine.
+    Start {
+        /// The assignment.
+        key: AssignmentKey,
+        /// The backend.
+        backend: BackendId,
+        /// The machine.
+        machine: MachineName,
+        /// The pool, for its labels.
+        pool: PoolId,
+        /// Whose credentials are handed over.
+        runner: RunnerUuid,
+    },
+    /// Close the door: no job fits the runner from now on (protocol 2.11).
+    Fence {
+        /// The assignment.
+        key: AssignmentKey,
+        /// The runner.
+        runner: RunnerUuid,
+    },
+    /// Ask whether the running task is this runner's (protocol 2.11).
+    AskWhose {
+        /// The assignment.
+        key: AssignmentKey,
+        /// The runner.
+        runner: RunnerUuid,
+        /// The task.
+        task: TaskId,
+    },
+    /// Fail a job whose process is proven dead, with a readable reason (protocol 2.10).
+    EndEarly {
+        /// The assignment.
+        key: AssignmentKey,
+        /// The runner.
+        runner: RunnerUuid,
+        /// The task.
+        task: TaskId,
+        /// What the job's log will say.
+        reason: String,
+    },
+    /// Look whether a registration still exists.
+    LookUpRunner {
+        /// The assignment.
+        key: AssignmentKey,
+        /// Where it is registered.
+        scope: ScopeKey,
+        /// Which.
+        id: RunnerId,
+    },
+    /// Delete the registration of an assignment.
+    DeleteRunner {
+        /// The assignment.
+        key: AssignmentKey,
+        /// Where it is registered.
+        scope: ScopeKey,
+        /// Which.
+        id: RunnerId,
+    },
+    /// Delete a registration of ours that belongs to no assignment.
+    Sweep {
+        /// Where it is registered.
+        scope: ScopeKey,
+        /// Which.
+        id: RunnerId,
+    },
+    /// Stop a machine, or remove one that has ended.
+    Destroy {
+        /// The assignment.
+        key: AssignmentKey,
+        /// The backend.
+        backend: BackendId,
+        /// The machine.
+        machine: MachineName,
+    },
+    /// Read the last lines of a runner that failed to take its job.
+    ReadLog {
+        /// The assignment.
+        key: AssignmentKey,
+        /// The backend.
+        backend: BackendId,
+        /// The machine.
+        machine: MachineName,
+    },
+    /// Look up the id that the forge has for a scope.
+    CheckScope {
+        /// Which.
+        scope: ScopeKey,
+    },
+}
+
+/// Where an action is carried out. Each lane has its own slots, so that none waits for another (invariant 9).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// Registering with a forge, and looking at it.
+    ForgeLaunch(ForgeId),
+    /// Fencing, deleting and asking at a forge.
+    ForgeClean(ForgeId),
+    /// Creating and starting on a backend.
+    BackendLaunch(BackendId),
+    /// Destroying on a backend.
+    BackendClean(BackendId),
+}
+
+impl Action {
+    /// Its lane.
+    pub fn lane(&self) -> Lane {
+        match self {
+            Self::Create { backend, .. } | Self::Start { backend, .. } => Lane::BackendLaunch(backend.clone()),
+            Self::Destroy { backend, .. } | Self::ReadLog { backend, .. } => Lane::BackendClean(backend.clone()),
+            Self::Register { scope, .. } | Self::CheckScope { scope } => Lane::ForgeLaunch(scope.forge.clone()),
+            Self::LookUpRunner { scope, .. } | Self::DeleteRunner { scope, .. } | Self::Sweep { scope, .. } => {
+                Lane::ForgeClean(scope.forge.clone())
+            }
+            Self::Fence { key, .. } | Self::AskWhose { key, .. } | Self::EndEarly { key, .. } => {
+                Lane::ForgeClean(key.job.forge.clone())
+            }
+        }
+    }
+
+    /// How long it may take before its answer counts as lost.
+    pub fn deadline(&self, limits: &Limits) -> Duration {
+        match self.lane() {
+            Lane::ForgeLaunch(_) | Lane::ForgeClean(_) => limits.forge_deadline,
+            Lane::BackendLaunch(_) | Lane::BackendClean(_) => limits.backend_deadline,
+        }
+    }
+
+    /// The assignment that it belongs to, if it belongs to one.
+    pub fn key(&self) -> Option<&AssignmentKey> {
+        match self {
+            Self::Create { key, .. }
+            | Self::Register { key, .. }
+            | Self::Start { key, .. }
+            | Self::Fence { key, .. }
+            | Self::AskWhose { key, .. }
+            | Self::EndEarly { key, .. }
+            | Self::LookUpRunner { key, .. }
+            | Self::DeleteRunner { key, .. }
+            | Self::Destroy { key, .. }
+            | Self::ReadLog { key, .. } => Some(key),
+            Self::Sweep { .. } | Self::CheckScope { .. } => None,
+        }
+    }
+
+    /// One word for logs, metrics and counters.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Register { .. } => "register",
+            Self::Start { .. } => "start",
+            Self::Fence { .. } => "fence",
+            Self::AskWhose { .. } => "ask_whose",
+            Self::EndEarly { .. } => "end_early",
+            Self::LookUpRunner { .. } => "look_up_runner",
+            Self::DeleteRunner { .. } => "delete_runner",
+            Self::Sweep { .. } => "sweep",
+            Self::Destroy { .. } => "destroy",
+            Self::ReadLog { .. } => "read_log",
+            Self::CheckScope { .. } => "check_scope",
+        }
+    }
+}
+
+/// The ordinal of the register call that follows `last`.
+pub(crate) fn next_ordinal(last: Option<Ordinal>) -> Ordinal {
+    Ordinal(last.map_or(0, |ordinal| ordinal.0) + 1)
+}

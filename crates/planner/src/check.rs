@@ -1,0 +1,187 @@
+//! The plan checker: the invariants as code, judged from the state alone, without the planner's own reasoning.
+//!
+//! The daemon drops an action that breaks one and says so; tests and the simulation fail.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::action::Action;
+use crate::event::EndReason;
+use crate::ids::AssignmentKey;
+use crate::plan::Room;
+use crate::policy::Policy;
+use crate::seen::JobState;
+use crate::state::{Assignment, Fence, State};
+
+/// An action that would break an invariant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The number of the invariant (design section 6).
+    pub invariant: u8,
+    /// What would break it.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invariant {}: {}", self.invariant, self.what)
+    }
+}
+
+/// Judges one action before it is handed over. With several, fold each before judging the next.
+pub fn check(policy: &Policy, state: &State, action: &Action) -> Result<(), Violation> {
+    one_at_a_time(state, action)?;
+    match action {
+        Action::Create { key, backend, tags, .. } => {
+            no_second_launch(state, key)?;
+            within_max(policy, state, &tags.pool, backend)
+        }
+        Action::Register { key, .. } | Action::Start { key, .. } => no_other_runner(state, key),
+        Action::Destroy { key, .. } => of(state, key, may_stop),
+        Action::DeleteRunner { key, .. } => of(state, key, may_delete),
+        Action::Fence { key, .. } => of(state, key, may_fence),
+        Action::EndEarly { key, .. } => of(state, key, may_end_early),
+        Action::Sweep { scope, id } => may_sweep(policy, state, scope, *id),
+        Action::AskWhose { .. } | Action::LookUpRunner { .. } | Action::ReadLog { .. } | Action::CheckScope { .. } => {
+            Ok(())
+        }
+    }
+}
+
+fn broken(invariant: u8, what: impl Into<String>) -> Result<(), Violation> {
+    Err(Violation { invariant, what: what.into() })
+}
+
+fn of(
+    state: &State,
+    key: &AssignmentKey,
+    judge: impl Fn(&Assignment) -> Result<(), Violation>,
+) -> Result<(), Violation> {
+    match state.journal.assignments.get(key) {
+        Some(assignment) => judge(assignment),
+        None => broken(7, format!("{key} is none of our assignments")),
+    }
+}
+
+/// No second call for a thing while one is under way.
+fn one_at_a_time(state: &State, action: &Action) -> Result<(), Violation> {
+    let busy = action.key().and_then(|key| state.journal.assignments.get(key)).is_some_and(|of| of.busy.is_some());
+    if busy { broken(1, format!("{} while a call is under way", action.word())) } else { Ok(()) }
+}
+
+fn no_second_launch(state: &State, key: &AssignmentKey) -> Result<(), Violation> {
+    if let Some((other, _)) = state.journal.assignments_of(&key.job).next() {
+        return broken(1, format!("{key} although {other} is not over"));
+    }
+    let tries = state.journal.handles.get(&key.job).map_or(0, |memory| memory.tries);
+    if key.attempt.0 <= tries { broken(1, format!("{key} although try {tries} was seen")) } else { Ok(()) }
+}
+
+fn no_other_runner(state: &State, key: &AssignmentKey) -> Result<(), Violation> {
+    let others: BTreeSet<_> =
+        state.journal.assignments_of(&key.job).filter(|(other, _)| *other != key).map(|(other, _)| other).collect();
+    if others.is_empty() { Ok(()) } else { broken(1, format!("{key} has other tries: {others:?}")) }
+}
+
+fn within_max(
+    policy: &Policy,
+    state: &State,
+    pool: &crate::ids::PoolId,
+    backend: &crate::ids::BackendId,
+) -> Result<(), Violation> {
+    let occupied = |of: &dyn Fn(&Assignment) -> bool| {
+        state.journal.assignments.values().filter(|assignment| assignment.occupies() && of(assignment)).count()
+    };
+    let reached = |count: usize, max: Option<u32>| max.is_some_and(|max| count >= max as usize);
+    if reached(occupied(&|of| of.pool == *pool), policy.pool(pool).map(|pool| pool.max)) {
+        return broken(4, format!("pool {pool} is full"));
+    }
+    if reached(occupied(&|of| of.backend == *backend), policy.backends.get(backend).and_then(|backend| backend.max)) {
+        return broken(4, format!("backend {backend} is full"));
+    }
+    if reached(occupied(&|_| true), policy.max) { broken(4, "the deployment is full") } else { Ok(()) }
+}
+
+/// A machine whose job runs is stopped only by the run clock or when the job is gone, or when the job is another's.
+fn may_stop(assignment: &Assignment) -> Result<(), Violation> {
+    if assignment.is_dead() {
+        return Ok(());
+    }
+    let Some(end) = &assignment.ending else { return broken(2, "a machine is stopped without a decided end") };
+    let missing = assignment.track.missing.values().any(|missing| missing.polls.twice());
+    let others = matches!(assignment.whose, Some((_, false)))
+        || assignment.contacted.is_none()
+        || !assignment.may_have_started();
+    let runs = matches!(assignment.track.state, JobState::Running { .. });
+    match end.reason {
+        EndReason::Gone | EndReason::EndedElsewhere if !missing => {
+            broken(5, "its job was not seen to be missing twice")
+        }
+        EndReason::RunOver | EndReason::Gone | EndReason::EndedElsewhere => Ok(()),
+        _ if runs && !missing && !others => broken(2, "its job runs"),
+        _ if must_be_fenced(assignment, &end.reason) => broken(3, "its runner may still be given its job"),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a runner that contacted the forge, and may be given its waiting job, was left unfenced although it could be.
+fn must_be_fenced(assignment: &Assignment, reason: &EndReason) -> bool {
+    let exists = assignment.registration.known().is_some_and(|registered| !registered.gone);
+    matches!(reason, EndReason::HeldBack)
+        && exists
+        && assignment.fence == Fence::Open
+        && !assignment.track.waiting.once_after(assignment.ending.as_ref().map_or(assignment.begun_at, |end| end.at))
+}
+
+/// A registration that may hold or get a job is not deleted.
+fn may_delete(assignment: &Assignment) -> Result<(), Violation> {
+    if !assignment.may_have_started() {
+        return Ok(());
+    }
+    let Some(death) = assignment.death else { return broken(3, "its process is not proven dead") };
+    let seen_waiting = assignment.track.state == JobState::Waiting && assignment.track.waiting.once_after(death.at);
+    let left = assignment.track.missing.values().all(|missing| missing.polls.twice());
+    let others = matches!(assignment.whose, Some((_, false)))
+        || assignment
+            .registration
+            .known()
+            .is_some_and(|registered| assignment.contacted.is_none() && registered.undeclared.once_after(death.at));
+    if seen_waiting || left || others { Ok(()) } else { broken(3, "its registration may hold a job") }
+}
+
+/// The runner's own Declare would undo a fence made before it.
+fn may_fence(assignment: &Assignment) -> Result<(), Violation> {
+    if assignment.contacted.is_none() { broken(3, "it has not contacted the forge") } else { Ok(()) }
+}
+
+fn may_end_early(assignment: &Assignment) -> Result<(), Violation> {
+    if assignment.is_dead() { Ok(()) } else { broken(2, "a job is failed although its process is not proven dead") }
+}
+
+fn may_sweep(
+    policy: &Policy,
+    state: &State,
+    scope: &crate::ids::ScopeKey,
+    id: crate::ids::RunnerId,
+) -> Result<(), Violation> {
+    let Some(stray) = state.journal.strays.get(&(scope.forge.clone(), id)) else {
+        return broken(7, format!("runner {} is none of our strays", id.0));
+    };
+    let owned = state
+        .journal
+        .assignments
+        .values()
+        .any(|assignment| assignment.registration.known().is_some_and(|registered| registered.uuid == stray.uuid));
+    if owned {
+        return broken(3, format!("runner {} belongs to an assignment", id.0));
+    }
+    if !state.seen.nowhere_bound(policy, &stray.uuid, stray.first_seen) {
+        return broken(5, format!("whether a machine is bound to runner {} is not known", id.0));
+    }
+    Ok(())
+}
+
+/// The count of machines that limits are judged by, for tests and reports.
+pub fn machines(state: &State, pool: &crate::ids::PoolId) -> u32 {
+    Room::counted(state).of_pool(pool)
+}

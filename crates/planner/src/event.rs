@@ -1,0 +1,197 @@
+//! What the planner is told: answers to listings and actions, and its own decisions. Nothing else changes its state.
+
+use crate::action::Action;
+use crate::error_class::Failure;
+use crate::ids::{ActionId, AssignmentKey, BackendId, RunnerId, RunnerUuid, ScopeKey};
+use crate::seen::{Exit, JobSeen, Listing, MachineSeen, RunnerSeen};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The jobs of a scope were listed.
+    JobsListed {
+        /// Where.
+        scope: ScopeKey,
+        /// What was shown.
+        listing: Listing<JobSeen>,
+    },
+    /// The jobs of a scope could not be listed.
+    JobsNotListed {
+        /// Where.
+        scope: ScopeKey,
+        /// Why.
+        failure: Failure,
+    },
+    /// The runners of a scope were listed; only those of our deployment are in it.
+    RunnersListed {
+        /// Where.
+        scope: ScopeKey,
+        /// What was shown.
+        listing: Listing<RunnerSeen>,
+    },
+    /// The machines of a backend were listed.
+    MachinesListed {
+        /// Where.
+        backend: BackendId,
+        /// What was shown.
+        listing: Listing<MachineSeen>,
+    },
+    /// The machines of a backend could not be listed.
+    MachinesNotListed {
+        /// Where.
+        backend: BackendId,
+        /// Why.
+        failure: Failure,
+    },
+    /// The credentials of a registration are at hand (found in the runtime directory after a restart).
+    CredentialsFound {
+        /// Whose.
+        runner: RunnerUuid,
+    },
+    /// An action was handed to its lane.
+    Started {
+        /// Its number.
+        id: ActionId,
+        /// What it is.
+        action: Action,
+    },
+    /// An action was answered, or failed.
+    Answered {
+        /// Its number.
+        id: ActionId,
+        /// What came of it.
+        answer: Answer,
+    },
+    /// The planner decided something that needs no call.
+    Decided(Decision),
+    /// Only time has passed.
+    Passed,
+}
+
+/// What came of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The machine exists.
+    Created,
+    /// The runner is registered; its credentials are at hand.
+    Registered {
+        /// Its row id.
+        id: RunnerId,
+        /// Its uuid.
+        uuid: RunnerUuid,
+    },
+    /// The runner was started.
+    Started,
+    /// Nothing of the machine is left.
+    Destroyed,
+    /// The machine is being stopped.
+    Stopping,
+    /// The door is closed.
+    Fenced,
+    /// The task is this runner's.
+    Ours,
+    /// The task is another runner's.
+    Another,
+    /// The job was failed.
+    EndedEarly,
+    /// The forge does not know the registration (any more).
+    RunnerGone,
+    /// The registration exists.
+    RunnerExists {
+        /// Whether it ever declared labels.
+        declared: bool,
+    },
+    /// The registration was deleted.
+    Deleted,
+    /// The last lines of the log.
+    Log {
+        /// Oldest first, bounded.
+        lines: Vec<String>,
+    },
+    /// The scope's id.
+    ScopeId {
+        /// As the forge says.
+        id: i64,
+    },
+    /// It failed.
+    Failed(Failure),
+}
+
+/// A decision that only changes our own books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// The assignment shall end.
+    Conclude {
+        /// Which.
+        key: AssignmentKey,
+        /// Why.
+        reason: EndReason,
+    },
+    /// The job runs on our runner after all: the assignment goes on.
+    Reinstate {
+        /// Which.
+        key: AssignmentKey,
+    },
+    /// All of the assignment is cleaned up.
+    Forget {
+        /// Which.
+        key: AssignmentKey,
+        /// What came of it.
+        outcome: Outcome,
+    },
+}
+
+/// Why an assignment ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndReason {
+    /// Its process has ended, or its machine never got one and never will.
+    ProcessEnded {
+        /// How.
+        exit: Exit,
+    },
+    /// A step of its launch failed for good.
+    LaunchFailed {
+        /// Which and why.
+        failure: Failure,
+    },
+    /// Its runner did not contact the forge in time.
+    BootOver,
+    /// Its runner contacted the forge and was not given the job in time.
+    HeldBack,
+    /// Its job left the list before its runner was started.
+    LeftBeforeStart,
+    /// Its job left the list, its registration exists: the job ended without us.
+    EndedElsewhere,
+    /// Its job left the list and its registration is gone: the attempt is over, the process should end.
+    Gone,
+    /// Another runner has its job.
+    TakenElsewhere,
+    /// Its job ran too long.
+    RunOver,
+    /// Somebody removed its registration while its job was waiting.
+    RegistrationRemoved,
+    /// Its machine is listed no more.
+    MachineVanished,
+    /// It was made by an earlier life of ours and its runner was never started.
+    NeverStarted,
+}
+
+/// What came of an assignment, once all of it is cleaned up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its job ran on it and has ended.
+    Completed,
+    /// Its job ended without it: cancelled, or taken by another runner.
+    EndedElsewhere,
+    /// Its job was held back by the forge and waits on.
+    Released,
+    /// It failed before its job ran; the job waits on.
+    LaunchFailed {
+        /// Why, for people.
+        error: String,
+        /// Whether the job's next try is charged for it.
+        charged: bool,
+    },
+    /// Its process died while the job ran.
+    Lost,
+}

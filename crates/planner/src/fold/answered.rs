@@ -1,0 +1,237 @@
+//! An action was answered, or its answer was lost.
+
+use crate::action::Action;
+use crate::backoff::backoff;
+use crate::error_class::{Acted, ErrorClass, Failure};
+use crate::event::Answer;
+use crate::evidence::Clock;
+use crate::ids::{ActionId, AssignmentKey, ScopeKey};
+use crate::policy::{Limits, Policy};
+use crate::seen::{Exit, MachineState, MachineTags};
+use crate::state::{Assignment, Fence, InFlight, Journal, MachineFact, Registered, Registration, Rest, Start, State};
+use crate::time::Tick;
+
+pub(super) fn answered(state: &mut State, policy: &Policy, id: ActionId, answer: &Answer, now: Tick) {
+    // An answer that comes after it was given up is ignored: listings show what it did.
+    let Some(flight) = state.journal.in_flight.remove(&id) else { return };
+    let limits = &policy.limits;
+    match &flight.action {
+        Action::Sweep { scope, id } => swept(&mut state.journal, limits, scope, *id, answer, now),
+        Action::CheckScope { scope } => checked(state, limits, scope, answer, flight.since, now),
+        action => {
+            if let Some(key) = action.key() {
+                rest_after(&mut state.journal, limits, &flight, answer, now);
+                of_assignment(&mut state.journal, limits, key, &flight, answer, now);
+            }
+        }
+    }
+}
+
+/// Pools and scopes rest after failures to make machines or to register.
+fn rest_after(journal: &mut Journal, limits: &Limits, flight: &InFlight, answer: &Answer, now: Tick) {
+    match (&flight.action, answer) {
+        // A machine alone proves nothing: a runner that started does.
+        (Action::Start { pool, .. }, Answer::Started) => {
+            journal.pool_rests.remove(pool);
+        }
+        (
+            Action::Start { pool, .. } | Action::Create { tags: MachineTags { pool, .. }, .. },
+            Answer::Failed(failure),
+        ) => {
+            let rest = longer_rest(journal.pool_rests.get(pool), limits, failure, pool.as_str(), now);
+            journal.pool_rests.insert(pool.clone(), rest);
+        }
+        (Action::Register { scope, .. }, Answer::Registered { .. }) => {
+            journal.scope_rests.remove(scope);
+        }
+        (Action::Register { scope, .. }, Answer::Failed(failure)) if failure.class != ErrorClass::Transient => {
+            let rest = longer_rest(journal.scope_rests.get(scope), limits, failure, scope.scope.as_str(), now);
+            journal.scope_rests.insert(scope.clone(), rest);
+        }
+        _ => {}
+    }
+}
+
+fn longer_rest(before: Option<&Rest>, limits: &Limits, failure: &Failure, whose: &str, now: Tick) -> Rest {
+    let failures = before.map_or(0, |rest| rest.failures).saturating_add(1);
+    let mut span = backoff(limits.backoff, limits.backoff_max, failures, whose);
+    if let ErrorClass::RateLimited { retry_after: Some(retry_after) } = failure.class {
+        span = span.max(retry_after);
+    }
+    Rest { until: now.plus(span), failures, last: failure.clone() }
+}
+
+fn of_assignment(
+    journal: &mut Journal,
+    limits: &Limits,
+    key: &AssignmentKey,
+    flight: &InFlight,
+    answer: &Answer,
+    now: Tick,
+) {
+    let Some(assignment) = journal.assignments.get_mut(key) else { return };
+    assignment.busy = None;
+    if let Answer::Failed(failure) = answer {
+        failed(assignment, limits, key, flight, failure, now);
+        return;
+    }
+    assignment.failures = 0;
+    match answer {
+        Answer::Created => {
+            touched(assignment, now);
+            assignment.machine = MachineFact::Exists { state: MachineState::Ready };
+        }
+        Answer::Registered { id, uuid } => {
+            assignment.registration = Registration::Known(Registered::new(Some(*id), uuid.clone(), now));
+            journal.credentials.insert(uuid.clone());
+            journal.strays.remove(&(key.job.forge.clone(), *id));
+        }
+        Answer::Started => {
+            touched(assignment, now);
+            assignment.start = Start::Done;
+        }
+        Answer::Destroyed => {
+            touched(assignment, now);
+            assignment.died(Exit::Unknown, now);
+            assignment.machine = MachineFact::Gone;
+        }
+        Answer::Stopping => touched(assignment, now),
+        Answer::Fenced => assignment.fence = Fence::Closed { at: now },
+        Answer::Ours => {
+            assignment.whose = Some((now, true));
+            assignment.idle = Clock::starting(now);
+        }
+        Answer::Another => assignment.whose = Some((now, false)),
+        Answer::EndedEarly => {
+            assignment.ended_early = true;
+            registration_gone(assignment, now);
+        }
+        Answer::RunnerGone => {
+            if let Action::LookUpRunner { .. } = flight.action {
+                assignment.looked_up = Some((flight.since, false));
+            }
+            assignment.fence = Fence::Closed { at: now };
+            registration_gone(assignment, now);
+        }
+        Answer::RunnerExists { declared } => looked_up(assignment, flight.since, *declared, now),
+        Answer::Deleted => registration_gone(assignment, now),
+        Answer::Log { lines } => assignment.log = Some(lines.clone()),
+        Answer::ScopeId { .. } | Answer::Failed(_) => {}
+    }
+}
+
+fn touched(assignment: &mut Assignment, now: Tick) {
+    assignment.machine_touched = now;
+    assignment.machine_absent.clear();
+}
+
+fn registration_gone(assignment: &mut Assignment, now: Tick) {
+    if let Some(registered) = assignment.registration.known_mut() {
+        registered.gone = true;
+        registered.touched = now;
+    }
+}
+
+fn looked_up(assignment: &mut Assignment, asked_at: Tick, declared: bool, now: Tick) {
+    assignment.looked_up = Some((asked_at, true));
+    if let Some(registered) = assignment.registration.known_mut() {
+        registered.absent.clear();
+        if !declared {
+            registered.undeclared.add(asked_at);
+        }
+    }
+    if declared && assignment.contacted.is_none() {
+        assignment.contacted = Some(now);
+        assignment.claim = Clock::starting(now);
+    }
+}
+
+/// A failed call: what it leaves behind depends on whether it can have acted.
+fn failed(
+    assignment: &mut Assignment,
+    limits: &Limits,
+    key: &AssignmentKey,
+    flight: &InFlight,
+    failure: &Failure,
+    now: Tick,
+) {
+    let lost = failure.acted == Acted::Maybe;
+    assignment.failures = assignment.failures.saturating_add(1);
+    assignment.last_failure = Some(failure.clone());
+    let mut span = backoff(limits.backoff, limits.backoff_max, assignment.failures, key.job.handle.as_str());
+    if let ErrorClass::RateLimited { retry_after: Some(retry_after) } = failure.class {
+        span = span.max(retry_after);
+    }
+    assignment.retry_at = now.plus(span);
+    match &flight.action {
+        Action::Create { .. } => {
+            touched(assignment, now);
+            if lost {
+                assignment.machine = MachineFact::Lost { since: now };
+            } else {
+                assignment.machine = MachineFact::Gone;
+                assignment.died(Exit::NeverStarted, now);
+            }
+        }
+        // A registration whose answer was lost is never adopted: if it is there, it is a stray.
+        Action::Register { .. } => assignment.registration = Registration::None,
+        Action::Start { .. } => {
+            touched(assignment, now);
+            assignment.start = if lost { Start::Lost { since: now } } else { Start::No };
+        }
+        Action::Destroy { .. } => touched(assignment, now),
+        Action::ReadLog { .. } => {
+            assignment.log = Some(Vec::new());
+            assignment.retry_at = now;
+        }
+        Action::Fence { .. }
+        | Action::AskWhose { .. }
+        | Action::EndEarly { .. }
+        | Action::LookUpRunner { .. }
+        | Action::DeleteRunner { .. }
+        | Action::Sweep { .. }
+        | Action::CheckScope { .. } => {}
+    }
+}
+
+fn swept(
+    journal: &mut Journal,
+    limits: &Limits,
+    scope: &ScopeKey,
+    id: crate::ids::RunnerId,
+    answer: &Answer,
+    now: Tick,
+) {
+    let key = (scope.forge.clone(), id);
+    match answer {
+        Answer::Failed(_) => {
+            if let Some(stray) = journal.strays.get_mut(&key) {
+                stray.failures = stray.failures.saturating_add(1);
+                let whose = stray.uuid.as_str();
+                stray.retry_at = now.plus(backoff(limits.backoff, limits.backoff_max, stray.failures, whose));
+            }
+        }
+        _ => {
+            journal.strays.remove(&key);
+        }
+    }
+}
+
+fn checked(state: &mut State, limits: &Limits, scope: &ScopeKey, answer: &Answer, asked_at: Tick, now: Tick) {
+    let identity = &mut state.seen.scopes.entry(scope.clone()).or_default().identity;
+    match answer {
+        Answer::ScopeId { id } => {
+            identity.failures = 0;
+            identity.changed = identity.first.is_some_and(|first| first != *id);
+            identity.first.get_or_insert(*id);
+            if !identity.changed {
+                identity.same_at = Some(asked_at);
+            }
+        }
+        _ => {
+            identity.failures = identity.failures.saturating_add(1);
+            let span = backoff(limits.backoff, limits.backoff_max, identity.failures, scope.scope.as_str());
+            identity.retry_at = now.plus(span);
+        }
+    }
+}

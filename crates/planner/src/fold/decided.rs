@@ -1,0 +1,101 @@
+//! A decision of the planner about its own books.
+
+use crate::backoff::backoff;
+use crate::event::{Decision, EndReason, Outcome};
+use crate::evidence::Clock;
+use crate::ids::{AssignmentKey, Handle};
+use crate::policy::{Limits, Policy};
+use crate::state::{Assignment, Ending, Journal, Rested, State, SuspectKey, Suspicion};
+use crate::time::Tick;
+
+pub(super) fn decided(state: &mut State, policy: &Policy, decision: &Decision, now: Tick) {
+    let journal = &mut state.journal;
+    match decision {
+        Decision::Conclude { key, reason } => conclude(journal, &policy.limits, key, reason, now),
+        Decision::Reinstate { key } => {
+            if let Some(assignment) = journal.assignments.get_mut(key) {
+                assignment.ending = None;
+                assignment.idle = Clock::starting(now);
+            }
+        }
+        Decision::Forget { key, outcome } => {
+            if let Some(assignment) = journal.assignments.remove(key) {
+                forget(journal, &policy.limits, key, &assignment, outcome, now);
+            }
+        }
+    }
+}
+
+fn conclude(journal: &mut Journal, limits: &Limits, key: &AssignmentKey, reason: &EndReason, now: Tick) {
+    let Some(assignment) = journal.assignments.get_mut(key) else { return };
+    assignment.ending = Some(Ending { reason: reason.clone(), at: now });
+    assignment.grace = Clock::starting(now);
+    assignment.retry_at = now;
+    assignment.failures = 0;
+    if *reason == EndReason::HeldBack
+        && let Some(job) = &assignment.job
+    {
+        let suspect = SuspectKey::of(&key.job.forge, job);
+        suspect_after_release(journal, limits, &suspect, &key.job.handle, now);
+    }
+}
+
+/// From the release of one on, jobs like it are suspects.
+fn suspect_after_release(journal: &mut Journal, limits: &Limits, key: &SuspectKey, handle: &Handle, now: Tick) {
+    let suspicion = journal.suspicions.entry(key.clone()).or_insert_with(|| Suspicion {
+        releases: 0,
+        rest_until: now,
+        somebody_left: false,
+        probed: std::collections::BTreeMap::new(),
+        since: now,
+    });
+    suspicion.releases = suspicion.releases.saturating_add(1);
+    suspicion.somebody_left = false;
+    suspicion.rest_until = now.plus(backoff(limits.suspect, limits.suspect_max, suspicion.releases, &key.name));
+    suspicion.probed.insert(handle.clone(), now);
+}
+
+fn forget(
+    journal: &mut Journal,
+    limits: &Limits,
+    key: &AssignmentKey,
+    assignment: &Assignment,
+    outcome: &Outcome,
+    now: Tick,
+) {
+    if let Some(registered) = assignment.registration.known() {
+        journal.credentials.remove(&registered.uuid);
+    }
+    journal.buried.insert((assignment.backend.clone(), assignment.machine_name.clone()), now);
+    let memory = journal.handle_mut(&key.job);
+    memory.saw(key.attempt);
+    memory.not_before = now;
+    match outcome {
+        Outcome::Completed | Outcome::EndedElsewhere | Outcome::Lost => {
+            memory.failures = 0;
+            memory.rest = Rested::No;
+        }
+        Outcome::Released => {
+            memory.failures = 0;
+            memory.releases = memory.releases.saturating_add(1);
+            memory.rest = Rested::HeldBack;
+            let whose = key.job.handle.as_str();
+            memory.rest_until = now.plus(backoff(limits.suspect, limits.suspect_max, memory.releases, whose));
+        }
+        Outcome::LaunchFailed { error, charged } => {
+            memory.last_error.clone_from(error);
+            memory.rest = Rested::LaunchFailed;
+            let whose = key.job.handle.as_str();
+            if *charged {
+                memory.failures = memory.failures.saturating_add(1);
+            }
+            let mut span = backoff(limits.backoff, limits.backoff_max, memory.failures.max(1), whose);
+            if memory.failures >= limits.boot_failures {
+                memory.parked = memory.parked.saturating_add(1);
+                memory.rest = Rested::Parked;
+                span = backoff(limits.park, limits.park_max, memory.parked, whose);
+            }
+            memory.rest_until = now.plus(span);
+        }
+    }
+}

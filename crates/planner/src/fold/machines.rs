@@ -1,0 +1,127 @@
+//! A listing of machines: what it proves for each assignment. A machine of ours without an assignment is adopted.
+
+use std::time::Duration;
+
+use crate::ids::{AssignmentKey, BackendId};
+use crate::policy::Policy;
+use crate::seen::{Exit, Listing, MachineSeen, MachineState};
+use crate::state::{Assignment, Journal, MachineFact, Registered, Registration, Start, State};
+use crate::time::Tick;
+
+pub(super) fn listed(
+    state: &mut State,
+    policy: &Policy,
+    backend: &BackendId,
+    listing: &Listing<MachineSeen>,
+    now: Tick,
+) {
+    let Some(backend_policy) = policy.backends.get(backend) else { return };
+    let seen = state.seen.backends.entry(backend.clone()).or_default();
+    if seen.listed.newest().is_some_and(|newest| listing.begun_at <= newest) {
+        return;
+    }
+    seen.machines = listing.rows.iter().map(|machine| (machine.name.clone(), machine.clone())).collect();
+    seen.incomplete = !listing.complete;
+    seen.failures = 0;
+    seen.last_failure = None;
+    if listing.complete {
+        seen.listed.add(listing.begun_at);
+    }
+    for row in &listing.rows {
+        adopt(&mut state.journal, backend, row, listing.begun_at, now);
+    }
+    state.journal.buried.retain(|(of, _), buried_at| of != backend || listing.begun_at <= *buried_at);
+    let rows = &state.seen.backends[backend].machines;
+    for assignment in state.journal.assignments.values_mut().filter(|assignment| assignment.backend == *backend) {
+        match rows.get(&assignment.machine_name) {
+            Some(row) => shown(assignment, row, listing.begun_at, backend_policy.interval, policy.limits.settle, now),
+            None if listing.complete => not_shown(assignment, listing.begun_at, policy.limits.settle, now),
+            None => {}
+        }
+    }
+}
+
+/// Begins an assignment for a machine that an earlier life of ours has made.
+fn adopt(journal: &mut Journal, backend: &BackendId, row: &MachineSeen, begun_at: Tick, now: Tick) {
+    let key = AssignmentKey { job: row.tags.job(), attempt: row.tags.attempt };
+    journal.handle_mut(&key.job).saw(key.attempt);
+    let buried = journal.buried.get(&(backend.clone(), row.name.clone()));
+    if journal.assignments.contains_key(&key) || buried.is_some_and(|&buried_at| begun_at <= buried_at) {
+        return;
+    }
+    let mut assignment =
+        Assignment::new(row.tags.scope.clone(), row.tags.pool.clone(), backend.clone(), row.name.clone(), begun_at);
+    assignment.adopted = true;
+    assignment.machine = MachineFact::Exists { state: row.state };
+    assignment.machine_touched = Tick::default();
+    assignment.retry_at = now;
+    journal.assignments.insert(key, assignment);
+}
+
+/// What a row proves.
+fn shown(
+    assignment: &mut Assignment,
+    row: &MachineSeen,
+    begun_at: Tick,
+    interval: Duration,
+    settle: Duration,
+    now: Tick,
+) {
+    if begun_at <= assignment.machine_touched || assignment.machine == MachineFact::Gone {
+        return;
+    }
+    assignment.machine_absent.clear();
+    if let Some(binding) = &row.binding {
+        assignment.start = Start::Done;
+        if assignment.registration.known().is_none() {
+            assignment.registration =
+                Registration::Known(Registered::new(None, binding.runner.clone(), Tick::default()));
+        }
+    }
+    match row.state {
+        MachineState::Ended { exit } => {
+            assignment.machine = MachineFact::Ended;
+            assignment.died(exit, now);
+            return;
+        }
+        MachineState::Creating | MachineState::Ready => {
+            if let Start::Lost { since } = assignment.start
+                && begun_at > since.plus(settle)
+            {
+                assignment.start = Start::No;
+            }
+        }
+        MachineState::Running | MachineState::Stopping => {
+            if assignment.runs() {
+                assignment.run.observe(begun_at, interval);
+            }
+            if assignment.ending.is_some() {
+                assignment.grace.observe(begun_at, interval);
+            }
+        }
+    }
+    assignment.machine = MachineFact::Exists { state: row.state };
+}
+
+/// What the lack of a row in a complete listing proves.
+fn not_shown(assignment: &mut Assignment, begun_at: Tick, settle: Duration, now: Tick) {
+    if begun_at <= assignment.machine_touched {
+        return;
+    }
+    match assignment.machine {
+        MachineFact::Lost { since } if begun_at > since.plus(settle) => {
+            assignment.machine = MachineFact::Gone;
+            assignment.died(Exit::NeverStarted, now);
+        }
+        MachineFact::Ended => assignment.machine = MachineFact::Gone,
+        MachineFact::Exists { .. } => {
+            assignment.machine_absent.add(begun_at);
+            // After a stop that the backend accepted, two such listings are its completion.
+            if assignment.destroys > 0 && assignment.machine_absent.twice() {
+                assignment.machine = MachineFact::Gone;
+                assignment.died(Exit::Unknown, now);
+            }
+        }
+        MachineFact::Lost { .. } | MachineFact::Asked | MachineFact::Gone => {}
+    }
+}

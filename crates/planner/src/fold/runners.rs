@@ -1,0 +1,104 @@
+//! A listing of runners: what it proves for each registration of ours.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::evidence::{Clock, LastTwo};
+use crate::ids::{JobKey, RunnerUuid, ScopeKey};
+use crate::policy::Policy;
+use crate::seen::{Listing, RunnerSeen, RunnerStatus};
+use crate::state::{Assignment, Journal, State, Stray};
+use crate::time::Tick;
+
+pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listing: &Listing<RunnerSeen>, now: Tick) {
+    let Some(scope_policy) = policy.scopes.get(scope) else { return };
+    let seen = state.seen.scopes.entry(scope.clone()).or_default();
+    if seen.runners.newest().is_some_and(|newest| listing.begun_at <= newest) {
+        return;
+    }
+    seen.runners_incomplete = !listing.complete;
+    if listing.complete {
+        seen.runners.add(listing.begun_at);
+    }
+    let rows: BTreeMap<&RunnerUuid, &RunnerSeen> = listing.rows.iter().map(|row| (&row.uuid, row)).collect();
+    let mut owned = BTreeSet::new();
+    for assignment in state.journal.assignments.values_mut() {
+        if assignment.scope != *scope {
+            continue;
+        }
+        let Some(uuid) = assignment.registration.known().map(|registered| registered.uuid.clone()) else { continue };
+        match rows.get(&uuid) {
+            Some(row) => shown(assignment, row, listing.begun_at, scope_policy.interval),
+            None if listing.complete => not_shown(assignment, listing.begun_at),
+            None => {}
+        }
+        owned.insert(uuid);
+    }
+    note_strays(&mut state.journal, scope, listing, &owned, now);
+}
+
+/// What a row proves.
+fn shown(assignment: &mut Assignment, row: &RunnerSeen, begun_at: Tick, interval: std::time::Duration) {
+    let runs = assignment.runs();
+    let contacted = assignment.contacted;
+    let Some(registered) = assignment.registration.known_mut() else { return };
+    registered.id = Some(row.id);
+    if begun_at <= registered.touched {
+        return;
+    }
+    registered.gone = false;
+    registered.absent.clear();
+    registered.listed.add(begun_at);
+    if !row.declared {
+        registered.undeclared.add(begun_at);
+    } else if contacted.is_none() {
+        assignment.contacted = Some(begun_at);
+        assignment.claim = Clock::starting(begun_at);
+    }
+    match row.status {
+        RunnerStatus::Idle | RunnerStatus::Offline if runs => assignment.idle.observe(begun_at, interval),
+        RunnerStatus::Idle | RunnerStatus::Offline | RunnerStatus::Active | RunnerStatus::Unknown => {
+            assignment.idle = Clock::starting(begun_at);
+        }
+    }
+}
+
+/// What the lack of a row in a complete listing proves.
+fn not_shown(assignment: &mut Assignment, begun_at: Tick) {
+    if let Some(registered) = assignment.registration.known_mut()
+        && begun_at > registered.touched
+    {
+        registered.absent.add(begun_at);
+    }
+}
+
+/// Registrations of ours that belong to no assignment.
+fn note_strays(
+    journal: &mut Journal,
+    scope: &ScopeKey,
+    listing: &Listing<RunnerSeen>,
+    owned: &BTreeSet<RunnerUuid>,
+    now: Tick,
+) {
+    let listed: BTreeSet<_> = listing.rows.iter().map(|row| row.id).collect();
+    if listing.complete {
+        journal.strays.retain(|(_, id), stray| stray.scope != *scope || listed.contains(id));
+    }
+    for row in listing.rows.iter().filter(|row| !owned.contains(&row.uuid)) {
+        let job = JobKey { forge: scope.forge.clone(), handle: row.identity.handle.clone() };
+        let memory = journal.handle_mut(&job);
+        memory.saw(row.identity.attempt);
+        memory.listed_at = memory.listed_at.max(now);
+        let stray = journal.strays.entry((scope.forge.clone(), row.id)).or_insert_with(|| Stray {
+            scope: scope.clone(),
+            uuid: row.uuid.clone(),
+            identity: row.identity.clone(),
+            first_seen: now,
+            declared: false,
+            seen: LastTwo::default(),
+            retry_at: now,
+            failures: 0,
+        });
+        stray.declared |= row.declared;
+        stray.seen.add(listing.begun_at);
+    }
+}

@@ -1,0 +1,62 @@
+//! An action was handed over: it is charged from now on.
+
+use crate::action::Action;
+use crate::ids::{ActionId, AssignmentKey};
+use crate::policy::Policy;
+use crate::seen::MachineTags;
+use crate::state::{Assignment, InFlight, Registration, Start, State, SuspectKey};
+use crate::time::Tick;
+
+pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: &Action, now: Tick) {
+    let journal = &mut state.journal;
+    journal.last_action = journal.last_action.max(id.0);
+    let deadline = now.plus(action.deadline(&policy.limits));
+    journal.in_flight.insert(id, InFlight { action: action.clone(), since: now, deadline });
+    if let Action::Create { key, backend, machine, tags, .. } = action {
+        let job = job_of(state, key, tags);
+        let mut assignment =
+            Assignment::new(tags.scope.clone(), tags.pool.clone(), backend.clone(), machine.clone(), now);
+        if let Some(job) = job {
+            assignment.track.state = job.state;
+            assignment.job = Some(job);
+        }
+        note_probe(state, key, assignment.job.as_ref(), now);
+        let memory = state.journal.handle_mut(&key.job);
+        memory.saw(key.attempt);
+        memory.listed_at = now;
+        state.journal.assignments.insert(key.clone(), assignment);
+    }
+    let Some(assignment) = action.key().and_then(|key| state.journal.assignments.get_mut(key)) else { return };
+    assignment.busy = Some(id);
+    match action {
+        Action::Register { identity, .. } => {
+            assignment.ordinal = Some(identity.ordinal);
+            assignment.registration = Registration::Asked;
+        }
+        Action::Start { .. } => assignment.start = Start::Asked,
+        Action::Destroy { .. } => assignment.destroys = assignment.destroys.saturating_add(1),
+        Action::Create { .. }
+        | Action::Fence { .. }
+        | Action::AskWhose { .. }
+        | Action::EndEarly { .. }
+        | Action::LookUpRunner { .. }
+        | Action::DeleteRunner { .. }
+        | Action::Sweep { .. }
+        | Action::ReadLog { .. }
+        | Action::CheckScope { .. } => {}
+    }
+}
+
+/// The row of the job that a machine is made for.
+fn job_of(state: &State, key: &AssignmentKey, tags: &MachineTags) -> Option<crate::seen::JobSeen> {
+    state.seen.scopes.get(&tags.scope)?.jobs.get(&key.job.handle).cloned()
+}
+
+/// A launch for a suspect is the probe of its key.
+fn note_probe(state: &mut State, key: &AssignmentKey, job: Option<&crate::seen::JobSeen>, now: Tick) {
+    let suspect = job.map(|job| SuspectKey::of(&key.job.forge, job));
+    if let Some(suspicion) = suspect.and_then(|suspect| state.journal.suspicions.get_mut(&suspect)) {
+        suspicion.somebody_left = false;
+        suspicion.probed.insert(key.job.handle.clone(), now);
+    }
+}

@@ -1,0 +1,167 @@
+//! An assignment that shall end: close the door, stop the machine, then see what is left ([`super::finish`]).
+//!
+//!     ending ─► door closed ─► (hold, grace) ─► stopped ─► removed ─► registration gone ─► forgotten
+//!                  └─► the job runs on it after all: reinstated
+
+use super::context::{Context, Presence};
+use super::living::{awaiting, look_up};
+use super::{Next, finish};
+use crate::action::Action;
+use crate::event::EndReason;
+use crate::ids::AssignmentKey;
+use crate::report::MachineReason;
+use crate::seen::{Exit, JobState};
+use crate::state::{Assignment, Ending, Fence, MachineFact, Registered};
+use crate::time::Tick;
+
+pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Next {
+    if assignment.is_dead() {
+        return remove(context, key, assignment, end);
+    }
+    if let Some(next) = close_door(context, key, assignment, end) {
+        return next;
+    }
+    let limits = &context.policy.limits;
+    if let Some(hold) = assignment.hold.filter(|hold| !hold.over(limits.hold)) {
+        return Next::Wait(MachineReason::Held { remaining: hold.remaining(limits.hold) });
+    }
+    let grace = context.clocks(&assignment.pool).grace;
+    if has_grace(&end.reason) && !assignment.grace.over(grace) {
+        return Next::Wait(MachineReason::Grace { remaining: assignment.grace.remaining(grace) });
+    }
+    stop(context, key, assignment)
+}
+
+/// The process of a job that has left may be about to end by itself.
+fn has_grace(reason: &EndReason) -> bool {
+    matches!(reason, EndReason::Gone | EndReason::EndedElsewhere)
+}
+
+/// Whether the runner might still be given its job, so that the door is closed before its machine is stopped.
+fn may_be_offered(reason: &EndReason) -> bool {
+    match reason {
+        EndReason::HeldBack
+        | EndReason::BootOver
+        | EndReason::EndedElsewhere
+        | EndReason::MachineVanished
+        | EndReason::LaunchFailed { .. } => true,
+        // Proven otherwise: another has the job, the forge knows the runner no more, or it never got its credentials.
+        EndReason::TakenElsewhere
+        | EndReason::Gone
+        | EndReason::RegistrationRemoved
+        | EndReason::LeftBeforeStart
+        | EndReason::NeverStarted
+        | EndReason::ProcessEnded { .. } => false,
+        // It holds its job; stopping it lets the runner report a failure.
+        EndReason::RunOver => false,
+    }
+}
+
+/// What is needed before the machine may be stopped; `None` when nothing is.
+fn close_door(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Option<Next> {
+    let registered = assignment.registration.known().filter(|registered| !registered.gone)?;
+    if !may_be_offered(&end.reason) || !assignment.may_have_started() {
+        return None;
+    }
+    if assignment.contacted.is_none() {
+        return look_before_stop(key, assignment, registered, end.at);
+    }
+    if !context.has_credentials(assignment) {
+        // Without them the runner cannot be fenced: a fresh poll, then the stop; a race of milliseconds remains.
+        return after_door(context, assignment, end.at, || Next::Reinstate);
+    }
+    let Fence::Closed { at } = assignment.fence else {
+        let action = Action::Fence { key: key.clone(), runner: registered.uuid.clone() };
+        return Some(Next::Act(action, MachineReason::Fencing));
+    };
+    after_door(context, assignment, at.plus(context.policy.limits.settle), || whose(key, assignment, registered, at))
+}
+
+/// A runner that has not contacted the forge would undo a fence by its own Declare (protocol 2.11): a fresh look at its
+/// registration instead.
+fn look_before_stop(
+    key: &AssignmentKey,
+    assignment: &Assignment,
+    registered: &Registered,
+    decided_at: Tick,
+) -> Option<Next> {
+    if assignment.looked_up.is_some_and(|(at, _)| at >= decided_at) {
+        return None;
+    }
+    if registered.id.is_none() && registered.undeclared.once_after(decided_at)
+        || registered.absent.twice_after(decided_at)
+    {
+        return None;
+    }
+    Some(look_up(key, assignment, registered).unwrap_or_else(awaiting))
+}
+
+/// After the door was closed a poll must show where the job stands. `None`: not on this runner.
+fn after_door(
+    context: &Context<'_>,
+    assignment: &Assignment,
+    moment: Tick,
+    if_running: impl FnOnce() -> Next,
+) -> Option<Next> {
+    match (context.presence(assignment), assignment.track.state) {
+        (Presence::Left { .. } | Presence::Unwatched, _) => None,
+        (_, JobState::Waiting) if assignment.track.waiting.once_after(moment) => None,
+        (_, JobState::Running { .. }) if assignment.track.running.once_after(moment) => match if_running() {
+            // Another's.
+            Next::Wait(MachineReason::Stopping) => None,
+            next => Some(next),
+        },
+        _ => Some(Next::Wait(MachineReason::Fencing)),
+    }
+}
+
+/// The job runs although the door was closed: whose is it?
+fn whose(key: &AssignmentKey, assignment: &Assignment, registered: &Registered, fenced_at: Tick) -> Next {
+    match (assignment.whose.filter(|(at, _)| *at > fenced_at), assignment.task()) {
+        (Some((_, true)), _) => Next::Reinstate,
+        (Some((_, false)), _) | (None, None) => Next::Wait(MachineReason::Stopping),
+        (None, Some(task)) => {
+            let action = Action::AskWhose { key: key.clone(), runner: registered.uuid.clone(), task };
+            Next::Act(action, MachineReason::AskingWhose)
+        }
+    }
+}
+
+/// Stops a machine that is not proven dead. Repeated when a backend accepted it and nothing came of it.
+fn stop(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) -> Next {
+    if let MachineFact::Asked | MachineFact::Lost { .. } = assignment.machine {
+        return Next::Wait(MachineReason::Stopping);
+    }
+    let patience = context.clocks(&assignment.pool).stop + context.policy.limits.settle;
+    if assignment.destroys > 0 && context.now < assignment.machine_touched.plus(patience) {
+        return Next::Wait(MachineReason::Stopping);
+    }
+    destroy(key, assignment, MachineReason::Stopping)
+}
+
+fn destroy(key: &AssignmentKey, assignment: &Assignment, reason: MachineReason) -> Next {
+    let action = Action::Destroy {
+        key: key.clone(),
+        backend: assignment.backend.clone(),
+        machine: assignment.machine_name.clone(),
+    };
+    Next::Act(action, reason)
+}
+
+/// The process is dead: keep its last words where they tell something, then remove what is left.
+fn remove(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Next {
+    if assignment.machine == MachineFact::Gone {
+        return finish::next(context, key, assignment, end);
+    }
+    let died_well = assignment.death.is_some_and(|death| matches!(death.exit, Exit::Code(0) | Exit::NeverStarted));
+    let has_last_words = matches!(end.reason, EndReason::ProcessEnded { .. } | EndReason::BootOver);
+    if has_last_words && !died_well && assignment.track.running_since.is_none() && assignment.log.is_none() {
+        let action = Action::ReadLog {
+            key: key.clone(),
+            backend: assignment.backend.clone(),
+            machine: assignment.machine_name.clone(),
+        };
+        return Next::Act(action, MachineReason::Removing);
+    }
+    destroy(key, assignment, MachineReason::Removing)
+}

@@ -1,0 +1,152 @@
+//! The machine is gone: what came of the job, and what is left of the registration?
+
+use super::Next;
+use super::context::{Context, Presence, twice};
+use super::living::awaiting;
+use crate::action::Action;
+use crate::event::{EndReason, Outcome};
+use crate::ids::AssignmentKey;
+use crate::report::{MachineReason, short};
+use crate::seen::{Exit, JobState};
+use crate::state::{Assignment, Ending, Registered};
+use crate::time::Tick;
+
+/// How much of a runner's last words is kept as the error of a failed launch.
+const LAST_WORDS: usize = 200;
+
+pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Next {
+    let died_at = assignment.death.map_or(end.at, |death| death.at);
+    if !context.policy.scopes.contains_key(&assignment.scope) {
+        // Nobody looks there any more: nothing can be learned, and nothing deleted.
+        return Next::Forget(Outcome::EndedElsewhere);
+    }
+    if !assignment.may_have_started() {
+        // Its credentials never left us, so that it cannot hold a job.
+        let outcome = match end.reason {
+            EndReason::LeftBeforeStart | EndReason::TakenElsewhere => Outcome::EndedElsewhere,
+            _ => failed(context, assignment, end),
+        };
+        return without_registration(key, assignment, outcome);
+    }
+    match (context.presence(assignment), assignment.track.state) {
+        (Presence::Left { proven }, _) => left(key, assignment, end, died_at, proven),
+        (Presence::Present, JobState::Waiting) if twice(assignment.track.waiting, died_at) => {
+            let outcome = match end.reason {
+                EndReason::HeldBack => Outcome::Released,
+                _ => failed(context, assignment, end),
+            };
+            without_registration(key, assignment, outcome)
+        }
+        (Presence::Present, JobState::Running { .. }) if twice(assignment.track.running, died_at) => {
+            lost(context, key, assignment, died_at)
+        }
+        _ => awaiting(),
+    }
+}
+
+/// The job has left. Its end has removed the registration, unless it ended without us.
+fn left(key: &AssignmentKey, assignment: &Assignment, end: &Ending, died_at: Tick, proven: bool) -> Next {
+    let outcome = match end.reason {
+        _ if assignment.ended_early => Outcome::Lost,
+        EndReason::ProcessEnded { .. } | EndReason::Gone | EndReason::RunOver => Outcome::Completed,
+        EndReason::LaunchFailed { .. }
+        | EndReason::BootOver
+        | EndReason::HeldBack
+        | EndReason::LeftBeforeStart
+        | EndReason::EndedElsewhere
+        | EndReason::TakenElsewhere
+        | EndReason::RegistrationRemoved
+        | EndReason::MachineVanished
+        | EndReason::NeverStarted => Outcome::EndedElsewhere,
+    };
+    match assignment.registration.known() {
+        Some(registered) if !registered.gone && !registered.absent.once_after(died_at) => {
+            if proven && registered.listed.once_after(died_at) {
+                delete(key, assignment, registered)
+            } else {
+                awaiting()
+            }
+        }
+        _ => Next::Forget(outcome),
+    }
+}
+
+/// The process is dead, the job is still listed as running: its result never arrived, or another runner has it.
+fn lost(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, died_at: Tick) -> Next {
+    let Some(registered) = assignment.registration.known().filter(|registered| !registered.gone) else {
+        return if matches!(assignment.whose, Some((_, false))) {
+            Next::Forget(Outcome::EndedElsewhere)
+        } else {
+            awaiting()
+        };
+    };
+    let never_declared = assignment.contacted.is_none() && registered.undeclared.twice_after(died_at);
+    if matches!(assignment.whose, Some((_, false))) || never_declared {
+        return without_registration(key, assignment, Outcome::EndedElsewhere);
+    }
+    match assignment.task() {
+        Some(task) if context.has_credentials(assignment) => {
+            let action = Action::EndEarly {
+                key: key.clone(),
+                runner: registered.uuid.clone(),
+                task,
+                reason: format!("the machine {} died ({})", assignment.machine_name, how(assignment)),
+            };
+            Next::Act(action, MachineReason::AwaitingPolls)
+        }
+        _ => awaiting(),
+    }
+}
+
+/// Forgets once the registration is gone; deletes it if need be.
+fn without_registration(key: &AssignmentKey, assignment: &Assignment, outcome: Outcome) -> Next {
+    match assignment.registration.known() {
+        Some(registered) if !registered.gone && !registered.absent.twice() => delete(key, assignment, registered),
+        _ => Next::Forget(outcome),
+    }
+}
+
+fn delete(key: &AssignmentKey, assignment: &Assignment, registered: &Registered) -> Next {
+    let Some(id) = registered.id else { return awaiting() };
+    let action = Action::DeleteRunner { key: key.clone(), scope: assignment.scope.clone(), id };
+    Next::Act(action, MachineReason::AwaitingPolls)
+}
+
+/// The launch failed and the job waits on.
+fn failed(context: &Context<'_>, assignment: &Assignment, end: &Ending) -> Outcome {
+    let error = match &end.reason {
+        EndReason::LaunchFailed { failure } => failure.message.clone(),
+        EndReason::BootOver => {
+            let boot = context.clocks(&assignment.pool).boot;
+            format!("its runner did not contact the forge within {}", short(boot))
+        }
+        EndReason::ProcessEnded { .. } => format!("its runner ended without its job: {}", how(assignment)),
+        EndReason::RegistrationRemoved => "somebody removed its registration".to_owned(),
+        EndReason::MachineVanished => "its machine vanished".to_owned(),
+        EndReason::NeverStarted => "its runner was never started before a restart of the daemon".to_owned(),
+        EndReason::HeldBack
+        | EndReason::LeftBeforeStart
+        | EndReason::EndedElsewhere
+        | EndReason::Gone
+        | EndReason::TakenElsewhere
+        | EndReason::RunOver => "its runner was taken back".to_owned(),
+    };
+    // A runner that gives up since the forge is away is no bad machine (protocol 3.6).
+    let forge_was_away = assignment.forge_failed && assignment.death.is_some_and(|death| death.exit == Exit::Code(1));
+    let charged = matches!(end.reason, EndReason::BootOver | EndReason::ProcessEnded { .. })
+        && assignment.may_have_started()
+        && !forge_was_away;
+    Outcome::LaunchFailed { error, charged }
+}
+
+/// How the process ended, with its last words.
+fn how(assignment: &Assignment) -> String {
+    let exit = match assignment.death.map(|death| death.exit) {
+        Some(Exit::Code(code)) => format!("exit code {code}"),
+        Some(Exit::Signal(signal)) => format!("killed by signal {signal}"),
+        Some(Exit::NeverStarted) => "never started".to_owned(),
+        Some(Exit::Unknown) | None => "nobody saw how it ended".to_owned(),
+    };
+    let last = assignment.log.iter().flatten().rev().find(|line| !line.trim().is_empty());
+    last.map_or(exit.clone(), |line| format!("{exit}, {}", line.trim().chars().take(LAST_WORDS).collect::<String>()))
+}

@@ -1,0 +1,230 @@
+//! Launches: which waiting jobs get a machine now, and why the others do not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Plan;
+use super::budget::Budget;
+use super::context::Context;
+use super::queue::Queue;
+use super::room::{self, Room};
+use super::suspects::Suspects;
+use super::{reasons, report};
+use crate::action::{Action, Lane};
+use crate::error_class::ErrorClass;
+use crate::identity::machine_name;
+use crate::ids::{AssignmentKey, ForgeId, Handle, JobKey, ScopeKey, Try};
+use crate::policy::PoolPolicy;
+use crate::report::{LaunchStep, Reason};
+use crate::seen::{JobSeen, JobState, MachineTags};
+use crate::state::{Rested, ScopeSeen};
+
+/// A waiting job without an assignment.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted<'a> {
+    pub(super) key: JobKey,
+    pub(super) scope: &'a ScopeKey,
+    pub(super) row: &'a JobSeen,
+    pub(super) seen: &'a ScopeSeen,
+    /// Whether others go first for a while.
+    pub(super) yields: bool,
+}
+
+impl Wanted<'_> {
+    pub(super) fn repository(&self) -> (ForgeId, i64) {
+        (self.key.forge.clone(), self.row.repository)
+    }
+}
+
+pub(super) fn launch<'a>(context: &Context<'a>, budget: &mut Budget<'_>, plan: &mut Plan) {
+    let mut wanted = Vec::new();
+    for job in listed_jobs(context) {
+        match settled(context, &job) {
+            Some(reason) => plan.report.jobs.push(report::job(&job, reason)),
+            None => wanted.push(job),
+        }
+    }
+    let suspects = Suspects::new(context, &wanted);
+    let strays: BTreeSet<(&ForgeId, &Handle, Try)> = context
+        .state
+        .journal
+        .strays
+        .iter()
+        .map(|((forge, _), stray)| (forge, &stray.identity.handle, stray.identity.attempt))
+        .collect();
+    let mut machines: BTreeMap<(ForgeId, i64), u32> = BTreeMap::new();
+    for (key, assignment) in &context.state.journal.assignments {
+        if let Some(job) = &assignment.job {
+            *machines.entry((key.job.forge.clone(), job.repository)).or_insert(0) += 1;
+        }
+    }
+    let mut ready = Vec::new();
+    for mut job in wanted {
+        let stray = strays
+            .range((&job.key.forge, &job.key.handle, Try(0))..)
+            .next()
+            .filter(|(forge, handle, _)| **forge == job.key.forge && **handle == job.key.handle)
+            .map(|&(.., attempt)| Reason::EarlierTry { attempt });
+        match stray.or_else(|| held(context, &suspects, &job)) {
+            Some(reason) => plan.report.jobs.push(report::job(&job, reason)),
+            None => {
+                job.yields = suspects.yields(context, &job);
+                ready.push(job);
+            }
+        }
+    }
+    let mut room = Room::counted(context.state);
+    let mut queue = Queue::new(ready, machines);
+    while let Some(job) = queue.next() {
+        let (reason, action) = place(context, &mut room, budget, &job);
+        plan.report.jobs.push(report::job(&job, reason));
+        queue.done(job.repository(), action.is_some());
+        plan.actions.extend(action);
+    }
+}
+
+/// Every listed job once, in the scope that serves it: one that is listed freshly, then the narrowest (design section 8).
+fn listed_jobs<'a>(context: &Context<'a>) -> Vec<Wanted<'a>> {
+    let mut jobs: BTreeMap<JobKey, ((bool, u8), Wanted<'a>)> = BTreeMap::new();
+    for (scope, seen) in &context.state.seen.scopes {
+        let Some(scope_policy) = context.policy.scopes.get(scope) else { continue };
+        let rank = (!seen.is_fresh(), scope_policy.width);
+        for row in seen.jobs.values() {
+            let key = JobKey { forge: scope.forge.clone(), handle: row.handle.clone() };
+            let job = Wanted { key: key.clone(), scope, row, seen, yields: false };
+            match jobs.get_mut(&key) {
+                Some((best, _)) if *best <= rank => {}
+                _ => {
+                    jobs.insert(key, (rank, job));
+                }
+            }
+        }
+    }
+    jobs.into_values().map(|(_, job)| job).collect()
+}
+
+/// Why a job needs no launch: it runs, is being served, or can never be. `None`: it wants one.
+fn settled(context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> {
+    if job.key.handle.as_str().is_empty() {
+        return Some(Reason::NoHandle);
+    }
+    if let Some((key, assignment)) = context.state.journal.assignments_of(&job.key).last() {
+        return Some(reasons::job(context, key, assignment));
+    }
+    match job.row.state {
+        JobState::Running { .. } => Some(Reason::RunsElsewhere),
+        JobState::Unknown => Some(Reason::Unreadable),
+        JobState::Waiting if job.row.runs_on.is_empty() => Some(Reason::NoLabels),
+        JobState::Waiting => None,
+    }
+}
+
+/// Why a job is not launched whatever room there is.
+fn held(context: &Context<'_>, suspects: &Suspects<'_>, job: &Wanted<'_>) -> Option<Reason> {
+    unreachable_forge(context, job)
+        .or_else(|| resting_scope(context, job))
+        .or_else(|| resting_handle(context, suspects, job))
+        .or_else(|| suspects.holds(context, job))
+}
+
+fn unreachable_forge(context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> {
+    let seen = job.seen;
+    if seen.identity.changed {
+        let last_error = "the forge now knows it under another id".to_owned();
+        return Some(Reason::ForgeUnreachable { scope: job.scope.clone(), failures: 0, last_error });
+    }
+    if !seen.is_fresh() {
+        let last_error = seen.last_failure.as_ref().map_or_else(String::new, |failure| failure.message.clone());
+        return Some(Reason::ForgeUnreachable { scope: job.scope.clone(), failures: seen.failures, last_error });
+    }
+    // No launch before it is known what an earlier life has left behind.
+    let known = context.state.seen.runners_listed(context.policy, &job.key.forge)
+        || context.policy.backends.keys().all(|backend| context.state.seen.machines_listed(backend));
+    (!known).then(|| Reason::NotListedYet { of: format!("the runners of {}", job.key.forge) })
+}
+
+fn resting_scope(context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> {
+    let rest = context.state.journal.scope_rests.get(job.scope).filter(|rest| rest.until > context.now)?;
+    let remaining = rest.until.since(context.now);
+    let message = rest.last.message.clone();
+    Some(match rest.last.class {
+        ErrorClass::RateLimited { .. } | ErrorClass::Transient | ErrorClass::Capacity | ErrorClass::Quota => {
+            Reason::ForgeUnreachable { scope: job.scope.clone(), failures: rest.failures, last_error: message }
+        }
+        ErrorClass::Auth | ErrorClass::Forbidden | ErrorClass::Permanent | ErrorClass::NotFound => {
+            Reason::TokenLacksScope { scope: job.scope.clone(), message, remaining }
+        }
+    })
+}
+
+fn resting_handle(context: &Context<'_>, suspects: &Suspects<'_>, job: &Wanted<'_>) -> Option<Reason> {
+    let memory = context.state.journal.handles.get(&job.key)?;
+    if job.seen.listed_at.is_none_or(|listed_at| listed_at <= memory.not_before) && memory.tries > 0 {
+        return Some(Reason::EarlierTry { attempt: Try(memory.tries) });
+    }
+    if memory.rest_until <= context.now {
+        return None;
+    }
+    let remaining = memory.rest_until.since(context.now);
+    let last_error = memory.last_error.clone();
+    match memory.rest {
+        Rested::No => None,
+        Rested::LaunchFailed => Some(Reason::BackingOff { remaining, tries: memory.tries, last_error }),
+        Rested::Parked => Some(Reason::Parked { remaining, failures: memory.failures, last_error }),
+        // While its key is suspected, the key's rules say when it is tried.
+        Rested::HeldBack if suspects.has(job) => None,
+        Rested::HeldBack => Some(Reason::HeldBack { releases: memory.releases, remaining }),
+    }
+}
+
+/// Finds room for a job. The first fitting pool's reason is told when there is none.
+fn place(
+    context: &Context<'_>,
+    room: &mut Room,
+    budget: &mut Budget<'_>,
+    job: &Wanted<'_>,
+) -> (Reason, Option<Action>) {
+    let pools = room::fitting(context, &job.row.runs_on);
+    let mut first = None;
+    for pool in &pools {
+        let lacks = resting_pool(context, pool)
+            .or_else(|| room.lacks(context.policy, pool, &job.key.forge, job.row.repository))
+            .or_else(|| (!budget.take(&Lane::BackendLaunch(pool.backend.clone()))).then_some(Reason::NextInLine));
+        match lacks {
+            Some(reason) => {
+                first.get_or_insert(reason);
+            }
+            None => {
+                room.charge(&pool.id, &pool.backend, Some(job.repository()));
+                let (reason, action) = create(context, pool, job);
+                return (reason, Some(action));
+            }
+        }
+    }
+    (first.unwrap_or_else(|| room::no_pool(context, &job.row.runs_on)), None)
+}
+
+fn resting_pool(context: &Context<'_>, pool: &PoolPolicy) -> Option<Reason> {
+    if !context.state.seen.machines_listed(&pool.backend) {
+        let seen = context.state.seen.backends.get(&pool.backend);
+        let why = seen.and_then(|seen| seen.last_failure.as_ref()).map(|failure| format!(" ({})", failure.message));
+        return Some(Reason::NotListedYet { of: format!("backend {}{}", pool.backend, why.unwrap_or_default()) });
+    }
+    let rest = context.state.journal.pool_rests.get(&pool.id).filter(|rest| rest.until > context.now)?;
+    let remaining = rest.until.since(context.now);
+    Some(Reason::PoolBackingOff { pool: pool.id.clone(), remaining, last_error: rest.last.message.clone() })
+}
+
+fn create(context: &Context<'_>, pool: &PoolPolicy, job: &Wanted<'_>) -> (Reason, Action) {
+    let memory = context.state.journal.handles.get(&job.key);
+    let attempt = memory.map_or(Try(1), crate::state::HandleMemory::next_try);
+    let machine = machine_name(&context.policy.deployment, &job.key, attempt);
+    let action = Action::Create {
+        key: AssignmentKey { job: job.key.clone(), attempt },
+        backend: pool.backend.clone(),
+        machine: machine.clone(),
+        tags: MachineTags { pool: pool.id.clone(), scope: job.scope.clone(), handle: job.key.handle.clone(), attempt },
+        stop_grace: pool.clocks.stop,
+    };
+    let reason = Reason::Launching { pool: pool.id.clone(), machine, attempt, step: LaunchStep::Creating };
+    (reason, action)
+}

@@ -1,0 +1,56 @@
+//! Reasons for what has an assignment, read off its facts.
+
+use super::context::Context;
+use crate::ids::AssignmentKey;
+use crate::report::{LaunchStep, MachineReason, Reason};
+use crate::state::{Assignment, MachineFact, Registration, Start};
+
+/// Why the job of an assignment is where it is.
+pub(super) fn job(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) -> Reason {
+    let machine = assignment.machine_name.clone();
+    if assignment.is_dead() {
+        return if assignment.runs() {
+            Reason::ResultMissing { machine }
+        } else {
+            Reason::EarlierTry { attempt: key.attempt }
+        };
+    }
+    if assignment.runs() {
+        return if matches!(assignment.whose, Some((_, false))) {
+            Reason::RunsElsewhere
+        } else {
+            Reason::Running { machine, ran: assignment.run.total() }
+        };
+    }
+    if assignment.ending.is_some() {
+        return Reason::Releasing { machine };
+    }
+    if assignment.contacted.is_some() {
+        let limit = context.clocks(&assignment.pool).claim;
+        return Reason::Claiming { machine, waited: assignment.claim.total(), limit };
+    }
+    Reason::Launching { pool: assignment.pool.clone(), machine, attempt: key.attempt, step: step(assignment) }
+}
+
+/// Why the machine of an assignment is there while nothing is to be done with it.
+pub(super) fn machine(assignment: &Assignment) -> MachineReason {
+    if assignment.has_vanished() {
+        MachineReason::Vanished
+    } else if assignment.runs() {
+        MachineReason::Running
+    } else if assignment.contacted.is_some() {
+        MachineReason::Claiming
+    } else {
+        MachineReason::Launching { step: step(assignment) }
+    }
+}
+
+/// Which step of its launch an assignment is at.
+fn step(assignment: &Assignment) -> LaunchStep {
+    match (assignment.start, &assignment.registration, assignment.machine) {
+        (Start::Done, ..) => LaunchStep::Booting,
+        (Start::Asked | Start::Lost { .. }, ..) | (Start::No, Registration::Known(_), _) => LaunchStep::Starting,
+        (Start::No, _, MachineFact::Asked | MachineFact::Lost { .. }) => LaunchStep::Creating,
+        (Start::No, ..) => LaunchStep::Registering,
+    }
+}

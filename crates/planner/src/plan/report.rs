@@ -1,0 +1,114 @@
+//! Puts the report together.
+
+use super::Plan;
+use super::context::Context;
+use super::launch::Wanted;
+use super::room::Room;
+use crate::error_class::ErrorClass;
+use crate::ids::AssignmentKey;
+use crate::report::{Alert, JobReport, MachineReason, MachineReport, PoolReport, Reason, ScopeReport};
+use crate::state::{Assignment, Rested};
+
+/// After how many vain destroys a human is told.
+const DESTROYS_BEFORE_ALERT: u32 = 5;
+
+pub(super) fn job(job: &Wanted<'_>, reason: Reason) -> JobReport {
+    JobReport {
+        forge: job.key.forge.clone(),
+        scope: job.scope.scope.clone(),
+        handle: job.key.handle.clone(),
+        id: job.row.id,
+        repository: job.row.repository,
+        name: job.row.name.clone(),
+        runs_on: job.row.runs_on.clone(),
+        state: job.row.state,
+        reason,
+    }
+}
+
+pub(super) fn machine(key: &AssignmentKey, assignment: &Assignment, reason: MachineReason) -> MachineReport {
+    MachineReport {
+        name: assignment.machine_name.clone(),
+        backend: assignment.backend.clone(),
+        pool: assignment.pool.clone(),
+        handle: key.job.handle.clone(),
+        attempt: key.attempt,
+        reason,
+    }
+}
+
+/// Adds pools, scopes and alerts, and brings the jobs into their order.
+pub(super) fn finish(context: &Context<'_>, plan: &mut Plan) {
+    plan.report.jobs.sort_by(|a, b| (&a.forge, a.id, &a.handle).cmp(&(&b.forge, b.id, &b.handle)));
+    let room = Room::counted(context.state);
+    plan.report.pools = context
+        .policy
+        .pools
+        .iter()
+        .map(|pool| PoolReport { pool: pool.id.clone(), used: room.of_pool(&pool.id), max: pool.max })
+        .collect();
+    plan.report.scopes = context
+        .policy
+        .scopes
+        .keys()
+        .map(|scope| {
+            let seen = context.state.seen.scopes.get(scope);
+            ScopeReport {
+                scope: scope.clone(),
+                listed_at: seen.and_then(|seen| seen.listed_at),
+                failures: seen.map_or(0, |seen| seen.failures),
+                last_error: seen.and_then(|seen| seen.last_failure.as_ref()).map(|failure| failure.message.clone()),
+            }
+        })
+        .collect();
+    plan.report.alerts = alerts(context);
+}
+
+fn alerts(context: &Context<'_>) -> Vec<Alert> {
+    let mut alerts = Vec::new();
+    let journal = &context.state.journal;
+    for (job, memory) in &journal.handles {
+        if memory.rest == Rested::Parked && memory.rest_until > context.now {
+            alerts.push(Alert::JobParked {
+                forge: job.forge.clone(),
+                handle: job.handle.clone(),
+                failures: memory.failures,
+                last_error: memory.last_error.clone(),
+            });
+        }
+    }
+    let held = journal.assignments.values().filter(|assignment| assignment.hold.is_some() && !assignment.is_dead());
+    let count = u32::try_from(held.count()).unwrap_or(u32::MAX);
+    if count > 0 {
+        alerts.push(Alert::KillsHeld { count });
+    }
+    for (scope, seen) in &context.state.seen.scopes {
+        if seen.listed_at.is_some() && !seen.complete {
+            alerts.push(Alert::IncompleteListing { of: format!("the jobs of {scope}") });
+        }
+        if seen.runners_incomplete {
+            alerts.push(Alert::IncompleteListing { of: format!("the runners of {scope}") });
+        }
+        if seen.identity.changed {
+            alerts.push(Alert::ScopeChanged { scope: scope.clone() });
+        }
+    }
+    for (backend, seen) in &context.state.seen.backends {
+        if seen.incomplete {
+            alerts.push(Alert::IncompleteListing { of: format!("the machines of {backend}") });
+        }
+    }
+    for (scope, rest) in &journal.scope_rests {
+        if matches!(rest.last.class, ErrorClass::Auth | ErrorClass::Forbidden) {
+            alerts.push(Alert::TokenLacksScope { scope: scope.clone(), message: rest.last.message.clone() });
+        }
+    }
+    for assignment in journal.assignments.values().filter(|assignment| assignment.destroys > DESTROYS_BEFORE_ALERT) {
+        alerts.push(Alert::MachineNotRemoved {
+            machine: assignment.machine_name.clone(),
+            tries: assignment.destroys,
+            last_error: assignment.last_failure.as_ref().map_or_else(String::new, |failure| failure.message.clone()),
+        });
+    }
+    alerts
+}

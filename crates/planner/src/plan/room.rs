@@ -1,0 +1,99 @@
+//! Room: how many machines exist or were asked for, and how many may (invariant 4). In one place, for all pools.
+
+use std::collections::BTreeMap;
+
+use super::context::Context;
+use crate::ids::{BackendId, ForgeId, PoolId};
+use crate::policy::PoolPolicy;
+use crate::report::Reason;
+
+/// Counts of machines. Derived anew for each plan: there is no counter that could leak.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Room {
+    all: u32,
+    pools: BTreeMap<PoolId, u32>,
+    backends: BTreeMap<BackendId, u32>,
+    repositories: BTreeMap<(PoolId, ForgeId, i64), u32>,
+}
+
+impl Room {
+    /// What exists or was asked for. A machine counts until nothing of it is left.
+    pub(crate) fn counted(state: &crate::state::State) -> Self {
+        let mut room = Self::default();
+        for (key, assignment) in &state.journal.assignments {
+            if assignment.occupies() {
+                let repository = assignment.job.as_ref().map(|job| (key.job.forge.clone(), job.repository));
+                room.charge(&assignment.pool, &assignment.backend, repository);
+            }
+        }
+        room
+    }
+
+    /// Counts one more.
+    pub(crate) fn charge(&mut self, pool: &PoolId, backend: &BackendId, repository: Option<(ForgeId, i64)>) {
+        self.all += 1;
+        *self.pools.entry(pool.clone()).or_insert(0) += 1;
+        *self.backends.entry(backend.clone()).or_insert(0) += 1;
+        if let Some((forge, repository)) = repository {
+            *self.repositories.entry((pool.clone(), forge, repository)).or_insert(0) += 1;
+        }
+    }
+
+    /// Machines of a pool.
+    pub(crate) fn of_pool(&self, pool: &PoolId) -> u32 {
+        self.pools.get(pool).copied().unwrap_or(0)
+    }
+
+    /// Why no machine may be added for a repository in a pool; `None` when one may.
+    pub(crate) fn lacks(
+        &self,
+        policy: &crate::policy::Policy,
+        pool: &PoolPolicy,
+        forge: &ForgeId,
+        repository: i64,
+    ) -> Option<Reason> {
+        let used = self.of_pool(&pool.id);
+        if used >= pool.max {
+            return Some(Reason::PoolFull { pool: pool.id.clone(), used, max: pool.max });
+        }
+        let used = self.backends.get(&pool.backend).copied().unwrap_or(0);
+        if let Some(max) = policy.backends.get(&pool.backend).and_then(|backend| backend.max)
+            && used >= max
+        {
+            return Some(Reason::BackendFull { backend: pool.backend.clone(), used, max });
+        }
+        if let Some(max) = policy.max
+            && self.all >= max
+        {
+            return Some(Reason::DeploymentFull { used: self.all, max });
+        }
+        let used = self.repositories.get(&(pool.id.clone(), forge.clone(), repository)).copied().unwrap_or(0);
+        pool.max_per_repository.filter(|&max| used >= max).map(|max| Reason::RepositoryFull {
+            pool: pool.id.clone(),
+            used,
+            max,
+        })
+    }
+}
+
+/// The pools whose labels fit, the preferred first: by priority, then in the order of the configuration.
+pub(super) fn fitting<'a>(context: &Context<'a>, runs_on: &[String]) -> Vec<&'a PoolPolicy> {
+    let mut pools: Vec<&PoolPolicy> =
+        context.policy.pools.iter().filter(|pool| crate::label::fits(runs_on, &pool.labels)).collect();
+    pools.sort_by_key(|pool| std::cmp::Reverse(pool.priority));
+    pools
+}
+
+/// No pool fits: what the closest one lacks.
+pub(super) fn no_pool(context: &Context<'_>, runs_on: &[String]) -> Reason {
+    let closest = context
+        .policy
+        .pools
+        .iter()
+        .map(|pool| (crate::label::missing_labels(runs_on, &pool.labels), pool.id.clone()))
+        .min_by_key(|(missing, _)| missing.len());
+    match closest {
+        Some((missing_labels, pool)) => Reason::NoPool { missing_labels, closest: Some(pool) },
+        None => Reason::NoPool { missing_labels: runs_on.to_vec(), closest: None },
+    }
+}

@@ -1,0 +1,93 @@
+//! Suspects: after the release of one job, those alike are tried one at a time (design section 5).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::context::Context;
+use super::launch::Wanted;
+use crate::ids::Handle;
+use crate::report::Reason;
+use crate::state::SuspectKey;
+use crate::time::Tick;
+
+/// For each suspected kind of jobs: whose turn it is.
+pub(super) struct Suspects<'a> {
+    turns: BTreeMap<&'a SuspectKey, Turn>,
+}
+
+/// Whose turn it is among jobs that are alike.
+enum Turn {
+    /// One is being tried.
+    Probing(Handle),
+    /// This one may be tried.
+    Next(Handle),
+    /// All rest.
+    Resting,
+}
+
+impl<'a> Suspects<'a> {
+    /// Looks at all suspicions; `wanted` are the waiting jobs without an assignment.
+    pub(super) fn new(context: &Context<'a>, wanted: &[Wanted<'a>]) -> Self {
+        let mut turns = BTreeMap::new();
+        if context.state.journal.suspicions.is_empty() {
+            return Self { turns };
+        }
+        let mut probes: BTreeMap<SuspectKey, Handle> = BTreeMap::new();
+        for (key, assignment) in &context.state.journal.assignments {
+            if let Some(job) = assignment.job.as_ref().filter(|_| !assignment.runs()) {
+                probes.insert(SuspectKey::of(&key.job.forge, job), key.job.handle.clone());
+            }
+        }
+        for (key, suspicion) in &context.state.journal.suspicions {
+            let mut alike: BTreeSet<(Tick, i64, &Handle)> = BTreeSet::new();
+            for job in wanted.iter().filter(|job| SuspectKey::of(&job.key.forge, job.row) == *key) {
+                let probed = suspicion.probed.get(&job.key.handle).copied();
+                // After somebody has left, age alone counts.
+                let probed = if suspicion.somebody_left { None } else { probed };
+                alike.insert((probed.unwrap_or_default(), job.row.id, &job.key.handle));
+            }
+            let rested = suspicion.somebody_left || context.now >= suspicion.rest_until;
+            let turn = match (probes.remove(key), alike.first()) {
+                (Some(probe), _) => Turn::Probing(probe),
+                (None, Some((.., handle))) if rested => Turn::Next((*handle).clone()),
+                (None, _) => Turn::Resting,
+            };
+            turns.insert(key, turn);
+        }
+        Self { turns }
+    }
+
+    /// Whether a job is suspected at all.
+    pub(super) fn has(&self, job: &Wanted<'_>) -> bool {
+        !self.turns.is_empty() && self.turns.contains_key(&SuspectKey::of(&job.key.forge, job.row))
+    }
+
+    /// Why a suspected job is not tried now; `None` when it is its turn.
+    pub(super) fn holds(&self, context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> {
+        let key = SuspectKey::of(&job.key.forge, job.row);
+        let turn = self.turns.get(&key)?;
+        let suspicion = context.state.journal.suspicions.get(&key)?;
+        let remaining = suspicion.rest_until.since(context.now);
+        let releases = suspicion.releases;
+        match turn {
+            Turn::Next(handle) if *handle == job.key.handle => None,
+            Turn::Next(handle) | Turn::Probing(handle) => {
+                Some(Reason::Suspect { probe: Some(handle.clone()), releases, remaining })
+            }
+            Turn::Resting if suspicion.probed.contains_key(&job.key.handle) => {
+                Some(Reason::HeldBack { releases, remaining })
+            }
+            Turn::Resting => Some(Reason::Suspect { probe: None, releases, remaining }),
+        }
+    }
+
+    /// Whether a suspect still yields to demand that is not suspected: for a while after its suspicion began.
+    pub(super) fn yields(&self, context: &Context<'_>, job: &Wanted<'_>) -> bool {
+        self.has(job)
+            && context
+                .state
+                .journal
+                .suspicions
+                .get(&SuspectKey::of(&job.key.forge, job.row))
+                .is_some_and(|suspicion| context.now.since(suspicion.since) < context.policy.limits.suspect_max)
+    }
+}

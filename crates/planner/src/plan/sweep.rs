@@ -1,0 +1,140 @@
+//! Sweeps: scopes whose id is worth a look, and registrations of ours that belong to no assignment.
+
+use super::context::Context;
+use super::{Plan, budget::Budget};
+use crate::action::Action;
+use crate::ids::{ForgeId, JobKey, RunnerId, ScopeKey};
+use crate::report::{RunnerReason, RunnerReport};
+use crate::seen::{JobState, MachineState};
+use crate::state::{MachineFact, Registration, ScopeSeen, Stray};
+
+/// Looks up the id of scopes: once at the start, and before a missing job is believed to have left.
+pub(super) fn scopes(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut Plan) {
+    for (scope, seen) in &context.state.seen.scopes {
+        let checkable = context.policy.scopes.get(scope).is_some_and(|policy| policy.has_identity);
+        let due = checkable && seen.listed_at.is_some() && context.now >= seen.identity.retry_at;
+        if !due || under_way(context, scope) || !worth_a_look(context, scope, seen) {
+            continue;
+        }
+        let action = Action::CheckScope { scope: scope.clone() };
+        if budget.take(&action.lane()) {
+            plan.actions.push(action);
+        }
+    }
+}
+
+fn under_way(context: &Context<'_>, scope: &ScopeKey) -> bool {
+    context
+        .state
+        .journal
+        .in_flight
+        .values()
+        .any(|flight| matches!(&flight.action, Action::CheckScope { scope: checked } if checked == scope))
+}
+
+/// Whether something waits for the scope's id: nothing was known yet, or a job has left whose process lives or whose
+/// registration is still there.
+fn worth_a_look(context: &Context<'_>, scope: &ScopeKey, seen: &ScopeSeen) -> bool {
+    if seen.identity.first.is_none() {
+        return true;
+    }
+    context.state.journal.assignments.values().any(|assignment| {
+        let Some(missing) = assignment.track.missing.get(scope) else { return false };
+        let left = missing.polls.twice() && missing.since.is_some_and(|since| !context.identity_holds(scope, since));
+        let harmful = assignment.death.is_none_or(|death| {
+            assignment.registration.known().is_some_and(|registered| registered.listed.once_after(death.at))
+        });
+        left && harmful && assignment.may_have_started()
+    })
+}
+
+/// Deletes registrations of ours that belong to no assignment, once nothing can come of them.
+pub(super) fn strays(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut Plan) {
+    for ((forge, id), stray) in &context.state.journal.strays {
+        let reason = match why_kept(context, forge, stray) {
+            Some(reason) => reason,
+            None => {
+                let action = Action::Sweep { scope: stray.scope.clone(), id: *id };
+                let due = context.now >= stray.retry_at && !being_swept(context, &action);
+                if due && budget.take(&action.lane()) {
+                    plan.actions.push(action);
+                }
+                RunnerReason::Deleting
+            }
+        };
+        plan.report.runners.push(reported(*id, stray, reason));
+    }
+}
+
+fn being_swept(context: &Context<'_>, action: &Action) -> bool {
+    context.state.journal.in_flight.values().any(|flight| flight.action == *action)
+}
+
+/// Why a stray is not deleted yet; `None` when nothing can come of it any more.
+fn why_kept(context: &Context<'_>, forge: &ForgeId, stray: &Stray) -> Option<RunnerReason> {
+    if may_be_answered_yet(context, forge, stray) {
+        return Some(RunnerReason::AwaitingPolls);
+    }
+    let settled = stray.first_seen.plus(context.policy.limits.settle);
+    if context.now < settled {
+        return Some(RunnerReason::Settling { remaining: settled.since(context.now) });
+    }
+    if !context.state.seen.nowhere_bound(context.policy, &stray.uuid, stray.first_seen) {
+        return Some(RunnerReason::MachinesNotListed);
+    }
+    if !stray.declared {
+        // It never contacted the forge, so that it holds no job; and no machine has its token.
+        return (!stray.seen.twice()).then_some(RunnerReason::AwaitingPolls);
+    }
+    match job_state(context, forge, stray) {
+        Some(JobState::Waiting) => None,
+        Some(JobState::Running { .. } | JobState::Unknown) => Some(RunnerReason::JobRunning),
+        None if all_listed(context, forge, stray) => None,
+        None => Some(RunnerReason::AwaitingPolls),
+    }
+}
+
+/// A register call of ours that is not answered yet, or a machine that is still being read, may explain it.
+fn may_be_answered_yet(context: &Context<'_>, forge: &ForgeId, stray: &Stray) -> bool {
+    let job = JobKey { forge: forge.clone(), handle: stray.identity.handle.clone() };
+    context.state.journal.assignments_of(&job).any(|(key, assignment)| {
+        key.attempt == stray.identity.attempt
+            && (assignment.registration == Registration::Asked
+                || matches!(
+                    (&assignment.registration, assignment.machine),
+                    (Registration::None, MachineFact::Exists { state: MachineState::Creating })
+                ))
+    })
+}
+
+/// Where the stray's job stands in listings begun after it was first seen.
+fn job_state(context: &Context<'_>, forge: &ForgeId, stray: &Stray) -> Option<JobState> {
+    context
+        .state
+        .seen
+        .scopes
+        .iter()
+        .filter(|(scope, _)| scope.forge == *forge)
+        .filter_map(|(_, seen)| seen.jobs.get(&stray.identity.handle).map(|job| (seen.listed_at, job.state)))
+        .max_by_key(|(listed_at, _)| *listed_at)
+        .map(|(_, state)| state)
+}
+
+/// Whether the stray's scope is listed completely and freshly, so that a missing job has left.
+fn all_listed(context: &Context<'_>, forge: &ForgeId, stray: &Stray) -> bool {
+    context.policy.scopes_of(forge).all(|scope| {
+        context.state.seen.scopes.get(scope).is_some_and(|seen| {
+            seen.is_fresh() && seen.complete && seen.listed_at.is_some_and(|at| at > stray.first_seen)
+        })
+    })
+}
+
+fn reported(id: RunnerId, stray: &Stray, reason: RunnerReason) -> RunnerReport {
+    RunnerReport {
+        scope: stray.scope.clone(),
+        id,
+        handle: stray.identity.handle.clone(),
+        attempt: stray.identity.attempt,
+        reason,
+    }
+}

@@ -1,0 +1,140 @@
+//! All that the planner knows: what it saw last, and its own books.
+//!
+//! The state is changed by [`crate::fold`] alone. It holds no secret and no time of day.
+
+mod assignment;
+mod memory;
+mod observation;
+mod suspicion;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use assignment::{
+    Assignment, Death, Ending, Fence, JobTrack, MachineFact, Missing, Registered, Registration, Start,
+};
+pub use memory::{HandleMemory, Rested};
+pub use observation::{BackendSeen, Identity, Observation, ScopeSeen};
+pub use suspicion::{SuspectKey, Suspicion};
+
+use crate::action::{Action, Lane};
+use crate::error_class::Failure;
+use crate::evidence::LastTwo;
+use crate::identity::RunnerIdentity;
+use crate::ids::{
+    ActionId, AssignmentKey, BackendId, ForgeId, JobKey, MachineName, PoolId, RunnerId, RunnerUuid, ScopeKey,
+};
+use crate::policy::Policy;
+use crate::time::Tick;
+
+/// What was seen and what was done.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// The latest listings.
+    pub seen: Observation,
+    /// Our own books.
+    pub journal: Journal,
+}
+
+/// Our own books.
+#[derive(Debug, Clone, Default)]
+pub struct Journal {
+    /// The number of the last action.
+    pub last_action: u64,
+    /// Actions that were handed over and not answered.
+    pub in_flight: BTreeMap<ActionId, InFlight>,
+    /// Assignments that are not cleaned up.
+    pub assignments: BTreeMap<AssignmentKey, Assignment>,
+    /// What is remembered of handles: tries, failures, rests.
+    pub handles: BTreeMap<JobKey, HandleMemory>,
+    /// Kinds of jobs of which one was held back.
+    pub suspicions: BTreeMap<SuspectKey, Suspicion>,
+    /// Registrations of ours that belong to no assignment.
+    pub strays: BTreeMap<(ForgeId, RunnerId), Stray>,
+    /// Whose credentials are at hand.
+    pub credentials: BTreeSet<RunnerUuid>,
+    /// Pools whose machines could not be made lately.
+    pub pool_rests: BTreeMap<PoolId, Rest>,
+    /// Scopes that refused a registration lately.
+    pub scope_rests: BTreeMap<ScopeKey, Rest>,
+    /// Machines that are gone for good, until a listing begun afterwards has come: an older one proves nothing.
+    pub buried: BTreeMap<(BackendId, MachineName), Tick>,
+}
+
+/// An action that was handed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InFlight {
+    /// What.
+    pub action: Action,
+    /// When.
+    pub since: Tick,
+    /// When its answer counts as lost.
+    pub deadline: Tick,
+}
+
+/// A registration of ours that belongs to no assignment: its answer was lost, or its assignment was forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stray {
+    /// Where it is registered.
+    pub scope: ScopeKey,
+    /// Its uuid.
+    pub uuid: RunnerUuid,
+    /// What it was made for.
+    pub identity: RunnerIdentity,
+    /// When it was first seen as a stray.
+    pub first_seen: Tick,
+    /// Whether it was ever seen with labels.
+    pub declared: bool,
+    /// Listings that showed it.
+    pub seen: LastTwo,
+    /// When it is next worth a try after a failed deletion.
+    pub retry_at: Tick,
+    /// How often its deletion failed.
+    pub failures: u32,
+}
+
+/// A rest after failures, growing with each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rest {
+    /// Until when.
+    pub until: Tick,
+    /// How many failures in a row.
+    pub failures: u32,
+    /// The last of them.
+    pub last: Failure,
+}
+
+impl Journal {
+    /// The assignments of one job, oldest try first. More than one only while an earlier is being cleaned up.
+    pub fn assignments_of<'a>(&'a self, job: &'a JobKey) -> impl Iterator<Item = (&'a AssignmentKey, &'a Assignment)> {
+        let first = AssignmentKey { job: job.clone(), attempt: crate::ids::Try(0) };
+        self.assignments.range(first..).take_while(move |(key, _)| key.job == *job)
+    }
+
+    /// How many actions are under way in a lane.
+    pub fn busy(&self, lane: &Lane) -> usize {
+        self.in_flight.values().filter(|flight| flight.action.lane() == *lane).count()
+    }
+
+    /// What is remembered of a handle.
+    pub(crate) fn handle_mut(&mut self, job: &JobKey) -> &mut HandleMemory {
+        self.handles.entry(job.clone()).or_default()
+    }
+
+    /// Whether a registration of ours may exist in a scope, so that its runners are worth listing with every poll.
+    pub fn may_have_runners(&self, scope: &ScopeKey) -> bool {
+        self.strays.values().any(|stray| stray.scope == *scope)
+            || self
+                .assignments
+                .values()
+                .any(|assignment| assignment.scope == *scope && assignment.registration.may_exist())
+    }
+}
+
+impl State {
+    /// Whether the runners of a scope should be listed together with its jobs.
+    pub fn wants_runners(&self, policy: &Policy, scope: &ScopeKey) -> bool {
+        policy.scopes.contains_key(scope)
+            && (self.journal.may_have_runners(scope)
+                || !self.seen.scopes.get(scope).is_some_and(ScopeSeen::runners_listed))
+    }
+}

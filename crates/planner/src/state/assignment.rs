@@ -1,0 +1,342 @@
+//! One assignment: the facts about a job, its runner and its machine, from the decision until all is cleaned up.
+//!
+//! Facts only. What follows from them is decided in `plan`; they are written in `fold`.
+
+use std::collections::BTreeMap;
+
+use crate::error_class::Failure;
+use crate::event::EndReason;
+use crate::evidence::{Clock, LastTwo};
+use crate::ids::{ActionId, BackendId, MachineName, Ordinal, PoolId, RunnerId, RunnerUuid, ScopeKey, TaskId};
+use crate::seen::{Exit, JobSeen, JobState, MachineState};
+use crate::time::Tick;
+
+/// The facts of one assignment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// Where its runner is registered. Never changes.
+    pub scope: ScopeKey,
+    /// Its pool.
+    pub pool: PoolId,
+    /// Its backend.
+    pub backend: BackendId,
+    /// Its machine's name.
+    pub machine_name: MachineName,
+    /// When it began, or was found after a restart.
+    pub begun_at: Tick,
+    /// Whether it was found after a restart.
+    pub adopted: bool,
+    /// The job's row, when it was last listed.
+    pub job: Option<JobSeen>,
+    /// What the job lists say.
+    pub track: JobTrack,
+    /// The machine.
+    pub machine: MachineFact,
+    /// Complete listings without the machine, after the last action on it.
+    pub machine_absent: LastTwo,
+    /// When the last action on the machine was answered: older listings prove nothing.
+    pub machine_touched: Tick,
+    /// How and when its process ended.
+    pub death: Option<Death>,
+    /// The registration.
+    pub registration: Registration,
+    /// The last register call.
+    pub ordinal: Option<Ordinal>,
+    /// The start of the runner.
+    pub start: Start,
+    /// When its runner was first seen to have contacted the forge.
+    pub contacted: Option<Tick>,
+    /// From asking for the machine to contact.
+    pub boot: Clock,
+    /// From contact to the job running.
+    pub claim: Clock,
+    /// From the job running to its end.
+    pub run: Clock,
+    /// From the job being gone to the stop.
+    pub grace: Clock,
+    /// For how long its runner read idle while its job ran.
+    pub idle: Clock,
+    /// The fence.
+    pub fence: Fence,
+    /// When the forge last said whose the running task is, and whether it is ours.
+    pub whose: Option<(Tick, bool)>,
+    /// When the registration was last looked up (begun), and whether it was there.
+    pub looked_up: Option<(Tick, bool)>,
+    /// Why it ends, once that is decided.
+    pub ending: Option<Ending>,
+    /// How long complete polls have agreed that its job vanished together with many others.
+    pub hold: Option<Clock>,
+    /// Its action under way: there is never more than one.
+    pub busy: Option<ActionId>,
+    /// Failed calls in a row.
+    pub failures: u32,
+    /// No call before this moment.
+    pub retry_at: Tick,
+    /// What the last failed call said.
+    pub last_failure: Option<Failure>,
+    /// How often its machine was told to go.
+    pub destroys: u32,
+    /// The last lines of its runner, once read.
+    pub log: Option<Vec<String>>,
+    /// Whether we failed its job ourselves, since its process was dead.
+    pub ended_early: bool,
+    /// Whether the forge failed to answer a listing since it began: then a runner that gives up at once is not to blame.
+    pub forge_failed: bool,
+}
+
+/// What the job lists say of an assignment's job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobTrack {
+    /// Where it stood when it was last listed.
+    pub state: JobState,
+    /// When the newest listing that shows it was begun.
+    pub listed_at: Tick,
+    /// Listings that show it waiting.
+    pub waiting: LastTwo,
+    /// Listings that show it running.
+    pub running: LastTwo,
+    /// When a listing first showed it running.
+    pub running_since: Option<Tick>,
+    /// By scope that showed it: complete listings in a row that lack it.
+    pub missing: BTreeMap<ScopeKey, Missing>,
+}
+
+/// Complete listings of one scope in a row that lack a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Missing {
+    /// When the first of them was begun.
+    pub since: Option<Tick>,
+    /// The last two.
+    pub polls: LastTwo,
+}
+
+/// What is known of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MachineFact {
+    /// Asked for, no answer yet.
+    Asked,
+    /// The answer was lost: it exists or not.
+    Lost {
+        /// Since when.
+        since: Tick,
+    },
+    /// It exists, in this state when it was last seen.
+    Exists {
+        /// The state.
+        state: MachineState,
+    },
+    /// Its process has ended, what is left of it exists.
+    Ended,
+    /// Nothing of it is left, or it was never made.
+    Gone,
+}
+
+/// The end of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Death {
+    /// How.
+    pub exit: Exit,
+    /// When it became known: polls begun afterwards tell what came of the job.
+    pub at: Tick,
+}
+
+/// What is known of a registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registration {
+    /// There is none. (Answers that were lost leave strays behind.)
+    None,
+    /// Asked for, no answer yet.
+    Asked,
+    /// It was made.
+    Known(Registered),
+}
+
+/// A registration that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// Its row id; unknown after a restart until it was listed.
+    pub id: Option<RunnerId>,
+    /// Its uuid.
+    pub uuid: RunnerUuid,
+    /// Whether the forge is known to have it no more.
+    pub gone: bool,
+    /// When the last action on it was answered: older listings prove nothing.
+    pub touched: Tick,
+    /// Complete listings without it.
+    pub absent: LastTwo,
+    /// Listings that show it without labels.
+    pub undeclared: LastTwo,
+    /// Listings that show it.
+    pub listed: LastTwo,
+}
+
+/// What is known of the start of the runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Not asked for.
+    No,
+    /// Asked for, no answer yet.
+    Asked,
+    /// The answer was lost: it was started or not.
+    Lost {
+        /// Since when.
+        since: Tick,
+    },
+    /// It was started.
+    Done,
+}
+
+/// What is known of the fence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fence {
+    /// Open.
+    Open,
+    /// Closed since this answer.
+    Closed {
+        /// When it was answered.
+        at: Tick,
+    },
+}
+
+/// A decided end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Why.
+    pub reason: EndReason,
+    /// When it was decided.
+    pub at: Tick,
+}
+
+impl Registration {
+    /// Whether the forge may have it.
+    pub fn may_exist(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Asked => true,
+            Self::Known(registered) => !registered.gone,
+        }
+    }
+
+    /// The registration, if it was made.
+    pub fn known(&self) -> Option<&Registered> {
+        match self {
+            Self::Known(registered) => Some(registered),
+            Self::None | Self::Asked => None,
+        }
+    }
+
+    /// The registration, if it was made.
+    pub fn known_mut(&mut self) -> Option<&mut Registered> {
+        match self {
+            Self::Known(registered) => Some(registered),
+            Self::None | Self::Asked => None,
+        }
+    }
+}
+
+impl Registered {
+    /// A registration that was just answered.
+    pub fn new(id: Option<RunnerId>, uuid: RunnerUuid, touched: Tick) -> Self {
+        Self {
+            id,
+            uuid,
+            gone: false,
+            touched,
+            absent: LastTwo::default(),
+            undeclared: LastTwo::default(),
+            listed: LastTwo::default(),
+        }
+    }
+}
+
+impl Assignment {
+    /// A new assignment, whose machine was just asked for or found.
+    pub fn new(scope: ScopeKey, pool: PoolId, backend: BackendId, machine_name: MachineName, now: Tick) -> Self {
+        let mut missing = BTreeMap::new();
+        missing.insert(scope.clone(), Missing::default());
+        Self {
+            scope,
+            pool,
+            backend,
+            machine_name,
+            begun_at: now,
+            adopted: false,
+            job: None,
+            track: JobTrack {
+                state: JobState::Unknown,
+                listed_at: Tick::default(),
+                waiting: LastTwo::default(),
+                running: LastTwo::default(),
+                running_since: None,
+                missing,
+            },
+            machine: MachineFact::Asked,
+            machine_absent: LastTwo::default(),
+            machine_touched: now,
+            death: None,
+            registration: Registration::None,
+            ordinal: None,
+            start: Start::No,
+            contacted: None,
+            boot: Clock::starting(now),
+            claim: Clock::starting(now),
+            run: Clock::starting(now),
+            grace: Clock::starting(now),
+            idle: Clock::starting(now),
+            fence: Fence::Open,
+            whose: None,
+            looked_up: None,
+            ending: None,
+            hold: None,
+            busy: None,
+            failures: 0,
+            retry_at: now,
+            last_failure: None,
+            destroys: 0,
+            log: None,
+            ended_early: false,
+            forge_failed: false,
+        }
+    }
+
+    /// The task of its job, while that runs.
+    pub fn task(&self) -> Option<TaskId> {
+        match self.track.state {
+            JobState::Running { task } => Some(task),
+            JobState::Waiting | JobState::Unknown => None,
+        }
+    }
+
+    /// Whether its job runs, as last listed.
+    pub fn runs(&self) -> bool {
+        self.task().is_some()
+    }
+
+    /// Whether its runner may have been started.
+    pub fn may_have_started(&self) -> bool {
+        match self.start {
+            Start::No => false,
+            Start::Asked | Start::Lost { .. } | Start::Done => true,
+        }
+    }
+
+    /// Whether its machine exists or may exist: what limits count.
+    pub fn occupies(&self) -> bool {
+        self.machine != MachineFact::Gone
+    }
+
+    /// Whether its process is proven dead, or was never there.
+    pub fn is_dead(&self) -> bool {
+        self.death.is_some()
+    }
+
+    /// Whether its machine was listed before and two complete listings after the last action lack it.
+    pub fn has_vanished(&self) -> bool {
+        self.machine_absent.twice() && !self.is_dead()
+    }
+
+    /// Notes that its process is dead, once.
+    pub fn died(&mut self, exit: Exit, now: Tick) {
+        self.death.get_or_insert(Death { exit, at: now });
+    }
+}

@@ -1,0 +1,56 @@
+//! What is remembered of a handle while no assignment of it exists.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Try;
+use crate::time::Tick;
+
+/// Tries, failures and rests of one handle. Losing it costs comfort, never safety: tries are found again in names.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HandleMemory {
+    /// The highest try seen in journal, machines and runners; 0 for none.
+    pub tries: u32,
+    /// Launches that failed in a row and are charged to it.
+    pub failures: u32,
+    /// How often it was parked.
+    pub parked: u32,
+    /// No launch before this moment.
+    pub rest_until: Tick,
+    /// Why it rests.
+    pub rest: Rested,
+    /// How often its runner waited in vain.
+    pub releases: u32,
+    /// What the last failed launch said.
+    pub last_error: String,
+    /// No launch unless a listing begun after this moment shows it waiting: when its last assignment was cleaned up.
+    pub not_before: Tick,
+    /// When it was last listed.
+    pub listed_at: Tick,
+}
+
+/// Why a handle rests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rested {
+    /// It does not.
+    #[default]
+    No,
+    /// A launch failed.
+    LaunchFailed,
+    /// Too many launches failed.
+    Parked,
+    /// The forge held it back.
+    HeldBack,
+}
+
+impl HandleMemory {
+    /// The number of the next try.
+    pub fn next_try(&self) -> Try {
+        Try(self.tries + 1)
+    }
+
+    /// Takes note of a try that exists.
+    pub fn saw(&mut self, attempt: Try) {
+        self.tries = self.tries.max(attempt.0);
+    }
+}

@@ -1,0 +1,107 @@
+//! The latest listings of every scope and backend, and how far they can be believed.
+
+use std::collections::BTreeMap;
+
+use crate::error_class::Failure;
+use crate::evidence::LastTwo;
+use crate::ids::{BackendId, ForgeId, Handle, MachineName, RunnerUuid, ScopeKey};
+use crate::policy::Policy;
+use crate::seen::{JobSeen, MachineSeen};
+use crate::time::Tick;
+
+/// What was seen last.
+#[derive(Debug, Clone, Default)]
+pub struct Observation {
+    /// By scope.
+    pub scopes: BTreeMap<ScopeKey, ScopeSeen>,
+    /// By backend.
+    pub backends: BTreeMap<BackendId, BackendSeen>,
+}
+
+/// What was seen of a scope.
+#[derive(Debug, Clone, Default)]
+pub struct ScopeSeen {
+    /// The rows of the last listing of its jobs.
+    pub jobs: BTreeMap<Handle, JobSeen>,
+    /// When that listing was begun.
+    pub listed_at: Option<Tick>,
+    /// Whether it was complete.
+    pub complete: bool,
+    /// Failed listings since.
+    pub failures: u32,
+    /// The last failure.
+    pub last_failure: Option<Failure>,
+    /// Complete listings of its runners.
+    pub runners: LastTwo,
+    /// Whether the last listing of its runners was incomplete.
+    pub runners_incomplete: bool,
+    /// Its id at the forge.
+    pub identity: Identity,
+}
+
+/// The id that the forge has for a scope: when it changes, the name now means something else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The first that was seen.
+    pub first: Option<i64>,
+    /// When the last answer with the same id was asked for.
+    pub same_at: Option<Tick>,
+    /// Whether the last answer was another.
+    pub changed: bool,
+    /// Failures to look it up since.
+    pub failures: u32,
+    /// When it is next worth a try.
+    pub retry_at: Tick,
+}
+
+/// What was seen of a backend.
+#[derive(Debug, Clone, Default)]
+pub struct BackendSeen {
+    /// The rows of the last listing.
+    pub machines: BTreeMap<MachineName, MachineSeen>,
+    /// Complete listings.
+    pub listed: LastTwo,
+    /// Whether the last listing was incomplete.
+    pub incomplete: bool,
+    /// Failed listings since the last good one.
+    pub failures: u32,
+    /// The last failure.
+    pub last_failure: Option<Failure>,
+}
+
+impl ScopeSeen {
+    /// Whether its jobs can be acted on: listed, and not failing now.
+    pub fn is_fresh(&self) -> bool {
+        self.listed_at.is_some() && self.failures == 0
+    }
+
+    /// Whether its runners were listed completely since the start.
+    pub fn runners_listed(&self) -> bool {
+        self.runners.newest().is_some()
+    }
+}
+
+impl Observation {
+    /// Whether the runners of all scopes of a forge were listed completely since the start.
+    pub fn runners_listed(&self, policy: &Policy, forge: &ForgeId) -> bool {
+        policy.scopes_of(forge).all(|scope| self.scopes.get(scope).is_some_and(ScopeSeen::runners_listed))
+    }
+
+    /// Whether the machines of a backend were listed completely since the start.
+    pub fn machines_listed(&self, backend: &BackendId) -> bool {
+        self.backends.get(backend).is_some_and(|seen| seen.listed.newest().is_some())
+    }
+
+    /// Whether every backend was listed completely twice after `moment` and shows no machine bound to a runner.
+    pub fn nowhere_bound(&self, policy: &Policy, runner: &RunnerUuid, moment: Tick) -> bool {
+        policy.backends.keys().all(|backend| {
+            self.backends.get(backend).is_some_and(|seen| {
+                seen.listed.twice_after(moment)
+                    && !seen
+                        .machines
+                        .values()
+                        .any(|machine| machine.binding.as_ref().is_some_and(|binding| binding.runner == *runner))
+            })
+        })
+    }
+}

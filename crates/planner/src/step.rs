@@ -1,0 +1,83 @@
+//! One turn of the owner: plan, fold what was decided and begun, until nothing is left to decide.
+
+use crate::action::Action;
+use crate::check::{Violation, check};
+use crate::event::{Decision, Event, Outcome};
+use crate::fold::fold;
+use crate::ids::{ActionId, AssignmentKey};
+use crate::plan::plan;
+use crate::policy::Policy;
+use crate::report::Report;
+use crate::state::{Assignment, State};
+use crate::time::Tick;
+
+/// How often one turn plans again after decisions. A decision leads to another at most a few times (found, concluded,
+/// forgotten, launched anew); more would be a circle, and the next event goes on anyway.
+const ROUNDS: usize = 8;
+
+/// What one turn came to.
+#[derive(Debug, Clone, Default)]
+pub struct Turn {
+    /// Calls to hand over now, already folded as started.
+    pub actions: Vec<(ActionId, Action)>,
+    /// What was decided, in order.
+    pub decisions: Vec<Decision>,
+    /// Assignments that are over, with their last facts.
+    pub ended: Vec<Ended>,
+    /// Actions that were dropped since they would have broken an invariant. Always a defect.
+    pub violations: Vec<(Action, Violation)>,
+    /// Why the rest is left alone.
+    pub report: Report,
+}
+
+/// An assignment that is over.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// Which.
+    pub key: AssignmentKey,
+    /// Its last facts.
+    pub assignment: Assignment,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// Plans and folds until nothing is left to decide.
+pub fn step(policy: &Policy, state: &mut State, now: Tick) -> Turn {
+    let mut turn = Turn::default();
+    fold(state, policy, &Event::Passed, now);
+    for _ in 0..ROUNDS {
+        let plan = plan(policy, state, now);
+        let settled = plan.decisions.is_empty();
+        for action in plan.actions {
+            begin(policy, state, action, now, &mut turn);
+        }
+        for decision in plan.decisions {
+            note_end(state, &decision, &mut turn);
+            fold(state, policy, &Event::Decided(decision.clone()), now);
+            turn.decisions.push(decision);
+        }
+        turn.report = plan.report;
+        if settled {
+            break;
+        }
+    }
+    turn
+}
+
+fn begin(policy: &Policy, state: &mut State, action: Action, now: Tick, turn: &mut Turn) {
+    if let Err(violation) = check(policy, state, &action) {
+        turn.violations.push((action, violation));
+        return;
+    }
+    let id = ActionId(state.journal.last_action + 1);
+    fold(state, policy, &Event::Started { id, action: action.clone() }, now);
+    turn.actions.push((id, action));
+}
+
+fn note_end(state: &State, decision: &Decision, turn: &mut Turn) {
+    if let Decision::Forget { key, outcome } = decision
+        && let Some(assignment) = state.journal.assignments.get(key)
+    {
+        turn.ended.push(Ended { key: key.clone(), assignment: assignment.clone(), outcome: outcome.clone() });
+    }
+}
