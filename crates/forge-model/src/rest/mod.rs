@@ -1,0 +1,14 @@
+//! What the REST API answers about Actions (protocol 1), without statuses, headers and JSON.
+//!
+//! A request is first authorised, which resolves its [`Scope`] to an [`crate::Area`]; the other calls then take that area
+//! and trust it. A simulator may skip authorisation.
+
+mod authorise;
+mod jobs;
+mod refusal;
+mod runners;
+
+pub use authorise::{Access, Scope};
+pub use jobs::{JobRow, LabelFilter};
+pub use refusal::Refusal;
+pub use runners::{Registration, RunnerPage, RunnerQuery, RunnerRow};
