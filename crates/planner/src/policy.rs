@@ -21,6 +21,8 @@ pub struct Policy {
     pub backends: BTreeMap<BackendId, BackendPolicy>,
     /// Spans and counts that hold for all.
     pub limits: Limits,
+    /// Whether no job is launched any more, since we are about to stop.
+    pub draining: bool,
 }
 
 impl Policy {

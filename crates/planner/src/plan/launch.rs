@@ -120,7 +120,11 @@ fn settled(context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> {
 
 /// Why a job is not launched whatever room there is.
 fn held(context: &Context<'_>, suspects: &Suspects<'_>, job: &Wanted<'_>) -> Option<Reason> {
-    unreachable_forge(context, job)
+    context
+        .policy
+        .draining
+        .then_some(Reason::Draining)
+        .or_else(|| unreachable_forge(context, job))
         .or_else(|| resting_scope(context, job))
         .or_else(|| resting_handle(context, suspects, job))
         .or_else(|| suspects.holds(context, job))

@@ -100,11 +100,6 @@ pub enum Reason {
         /// For how long they rest still.
         remaining: Duration,
     },
-    /// It was held back once, and others that were not come first for a while.
-    YieldsToOthers {
-        /// For how long at the most.
-        remaining: Duration,
-    },
     /// The scope's list is stale: the forge does not answer.
     ForgeUnreachable {
         /// Where.
@@ -133,6 +128,8 @@ pub enum Reason {
         /// Which.
         attempt: Try,
     },
+    /// We are about to stop and launch nothing any more.
+    Draining,
     /// Its row could not be read.
     Unreadable,
     /// Its turn comes as soon as other calls are answered.
@@ -287,9 +284,6 @@ impl fmt::Display for Reason {
             Self::Suspect { probe: None, releases, remaining } => {
                 write!(f, "a job like it was held back (released {releases} times): next try in {}", short(*remaining))
             }
-            Self::YieldsToOthers { remaining } => {
-                write!(f, "was held back before and yields to other jobs for at most {}", short(*remaining))
-            }
             Self::ForgeUnreachable { scope, failures, last_error } => {
                 write!(f, "the last {failures} listings of {scope} failed: {last_error}")
             }
@@ -298,6 +292,7 @@ impl fmt::Display for Reason {
             }
             Self::NotListedYet { of } => write!(f, "nothing is launched before {of} was listed"),
             Self::EarlierTry { attempt } => write!(f, "try {} is not proven over yet", attempt.0),
+            Self::Draining => write!(f, "this autoscaler is stopping and launches nothing any more"),
             Self::Unreadable => write!(f, "its row in the job list could not be read"),
             Self::NextInLine => write!(f, "next in line: other calls are being answered"),
             Self::Launching { pool, machine, attempt, step } => {
