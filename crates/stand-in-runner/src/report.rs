@@ -200,6 +200,8 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use runner_rpc::outcome::Result as Outcome;
 
     use super::{MAX_LINE_BYTES, Report};
@@ -248,6 +250,18 @@ mod tests {
         report.output_line(&vec![b'x'; MAX_LINE_BYTES], true);
         let line = &contents(&report)[0];
         assert!(line.starts_with("xxx") && line.ends_with("has at most 65536 bytes]"), "{}", &line[line.len() - 80..]);
+    }
+
+    #[tokio::test]
+    async fn much_log_asks_to_be_sent_at_once() {
+        let report = Report::new(1);
+        report.say("a line");
+        let asks = async |report: &Report| tokio::time::timeout(Duration::ZERO, report.filling()).await.is_ok();
+        assert!(!asks(&report).await);
+        for _ in 0..1000 {
+            report.say("a line");
+        }
+        assert!(asks(&report).await);
     }
 
     #[test]

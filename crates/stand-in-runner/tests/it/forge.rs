@@ -53,6 +53,7 @@ pub(crate) struct Books {
     /// Call, handle and request key of each fetch.
     pub(crate) fetched: Vec<(&'static str, Option<String>, String)>,
     pub(crate) log_calls: usize,
+    pub(crate) task_calls: usize,
     pub(crate) log: Vec<String>,
     pub(crate) archived: bool,
     pub(crate) states: Vec<TaskState>,
@@ -100,6 +101,7 @@ impl Forge {
             declared: Vec::new(),
             fetched: Vec::new(),
             log_calls: 0,
+            task_calls: 0,
             log: Vec::new(),
             archived: false,
             states: Vec::new(),
@@ -244,6 +246,7 @@ async fn update_task(State(books): State<Shared>, body: Bytes) -> Response {
         let mut books = books.lock();
         let mut stored = TaskState { id: 57, ..TaskState::default() };
         stored.set_result(books.stored);
+        books.task_calls += 1;
         if matches!(books.update_task, Reply::Well) {
             let state = request.state.as_ref().unwrap();
             // With its result the task ends and an ephemeral runner is gone: log rows that come later are lost.

@@ -31,6 +31,8 @@ fn a_runner_that_was_deleted_works_to_the_end_and_gives_up_reporting() {
     eventually("the step", || runner.workspace().join("ready").exists());
     forge.books().update_log = Reply::Refuse(401, "unauthenticated");
     forge.books().update_task = Reply::Refuse(401, "unauthenticated");
+    let calls = forge.books().task_calls;
+    forge.until("refused reports", |books| books.task_calls >= calls + 3);
     std::fs::write(runner.workspace().join("go"), "").unwrap();
     eventually("the job's end", || finished.exists());
     std::fs::remove_file(&finished).unwrap();
