@@ -1,0 +1,156 @@
+//! `[[pool]]`: labels, the backend that serves them, limits and clocks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use planner::ids::{BackendId, PoolId};
+use planner::label::Label;
+use planner::policy::{Clocks, PoolPolicy};
+use toml::de::DeValue;
+
+use super::backend::Backend;
+use super::forge::CODEBERG_INTERVAL;
+use super::problem::Complaint;
+use super::read::{Section, Value, any};
+use super::value::{Readable, at_least, name, positive, quoted, quoted_list, unknown};
+
+/// How often a runner asks for its job: the default of Forgejo Runner itself (protocol 3.6).
+const FETCH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The shortest that a clock or an interval of a pool may be.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// More machines than one Forgejo can feed; a larger number is a slip of the finger.
+const MOST_MACHINES: u32 = 100_000;
+
+/// One kind of machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// What decisions need of it.
+    pub policy: PoolPolicy,
+    /// How often its runners ask for their job.
+    pub fetch_interval: Duration,
+}
+
+/// All `[[pool]]` tables, as far as they are usable, in the order of the file.
+///
+/// `backends` are the usable ones; `named` are all whose name is there, so that one mistake in a backend is not followed
+/// by others in its pools.
+pub(super) fn read(
+    root: &Section<'_>,
+    backends: &BTreeMap<BackendId, Backend>,
+    named: &BTreeSet<&str>,
+    codeberg: bool,
+) -> Vec<Pool> {
+    let sections = root.sections("pool");
+    if root.get("pool").is_none() {
+        root.missing("pool", "[[pool]] with name, labels, backend and max");
+    }
+    let mut seen = BTreeSet::new();
+    sections.into_iter().filter_map(|section| pool(section, &mut seen, backends, named, codeberg)).collect()
+}
+
+fn pool(
+    section: Section<'_>,
+    seen: &mut BTreeSet<String>,
+    backends: &BTreeMap<BackendId, Backend>,
+    named: &BTreeSet<&str>,
+    codeberg: bool,
+) -> Option<Pool> {
+    let id: Option<String> = section.required("name", "name = \"debian\"", |text: &String| {
+        name(text)?;
+        if seen.insert(text.clone()) { Ok(()) } else { Err(Complaint::new(format!("{} is there twice", quoted(text)))) }
+    });
+    let labels = labels(&section);
+    let backend: Option<String> = section.required("backend", "backend = \"here\"", |text: &String| {
+        if named.contains(text.as_str()) { Ok(()) } else { Err(unknown("backend", text, named.iter().copied())) }
+    });
+    let max: Option<u32> = section.required("max", "max = 4", |number: &u32| machines(*number));
+    let priority = section.or("priority", 0_i32, any);
+    let max_per_repository = section.optional("max_per_repository", positive::<u32>);
+    let fetch_interval = fetch_interval(&section, codeberg);
+    let boot =
+        backend.as_ref().and_then(|name| backends.get(&BackendId::new(name.as_str()))).map(Backend::default_boot);
+    let clocks = clocks(&section, fetch_interval, boot);
+    section.close();
+    let policy = PoolPolicy {
+        id: PoolId::new(id?),
+        labels,
+        backend: BackendId::new(backend?),
+        max: max?,
+        priority,
+        max_per_repository,
+        clocks,
+    };
+    Some(Pool { policy, fetch_interval })
+}
+
+/// Accepts numbers of machines that somebody may mean.
+pub(super) fn machines(number: u32) -> Result<(), Complaint> {
+    if number <= MOST_MACHINES {
+        return Ok(());
+    }
+    Err(Complaint::new(format!("{number} is more than {MOST_MACHINES} machines")))
+}
+
+fn fetch_interval(section: &Section<'_>, codeberg: bool) -> Duration {
+    let span =
+        section.or("fetch_interval", if codeberg { CODEBERG_INTERVAL } else { FETCH_INTERVAL }, at_least(SHORTEST));
+    if let (true, Some(value)) = (codeberg && span < CODEBERG_INTERVAL, section.get("fetch_interval")) {
+        let complaint = Complaint::new("runners of this pool may serve codeberg.org, which asks for 30s or more");
+        section.notes.warn(value.offset, &value.key, complaint);
+    }
+    span
+}
+
+fn clocks(section: &Section<'_>, fetch_interval: Duration, boot: Option<Duration>) -> Clocks {
+    let defaults = Clocks::default();
+    let claim_default = defaults.claim.max(fetch_interval * 3);
+    Clocks {
+        boot: section.or("boot", boot.unwrap_or(defaults.boot), at_least(SHORTEST)),
+        claim: section.or("claim", claim_default, |claim| {
+            at_least(fetch_interval)(claim)
+                .map_err(|complaint| complaint.hint("a runner must be able to ask for its job once (fetch_interval)"))
+        }),
+        run: section.or("run", defaults.run, at_least(SHORTEST)),
+        grace: section.or("grace", defaults.grace, any),
+        stop: section.or("stop", defaults.stop, at_least(SHORTEST)),
+    }
+}
+
+fn labels(section: &Section<'_>) -> Vec<Label> {
+    let example = "labels = [\"debian:docker://node:22-bookworm\", \"tools:host\"]";
+    let Some(list) = section.get("labels") else {
+        section.missing("labels", example);
+        return Vec::new();
+    };
+    let elements = list.elements();
+    if elements.is_empty() && matches!(list.raw, DeValue::Array(_)) {
+        list.complain(Complaint::new("is empty: such a pool serves no job").hint(format!("for example: {example}")));
+    }
+    let mut names = BTreeSet::new();
+    let once = |label: &Label| {
+        if names.insert(label.name().to_owned()) {
+            return Ok(());
+        }
+        Err(Complaint::new(format!("label {} is there twice", quoted(label.name()))))
+    };
+    let mut once = once;
+    let labels: Vec<Label> = elements.iter().filter_map(|value| value.read(&mut once)).collect();
+    section.notes.set(&list.key, Some(quoted_list(labels.iter().map(Label::to_string))), list.origin());
+    labels
+}
+
+impl Readable for Label {
+    fn read(value: &Value<'_>) -> Result<Self, Complaint> {
+        let text = String::read(value)?;
+        Self::parse(&text).map_err(|error| {
+            Complaint::new(error.to_string())
+                .hint("write NAME:SCHEMA, like \"debian:docker://node:22\" or \"tools:host\"")
+        })
+    }
+
+    fn shown(&self) -> String {
+        quoted(&self.to_string())
+    }
+}

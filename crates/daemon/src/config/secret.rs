@@ -1,0 +1,107 @@
+//! Secrets: read from a file or an environment variable, kept in a type that cannot be printed.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use super::Surroundings;
+use super::problem::Complaint;
+use super::read::{Section, any};
+use super::settings::Origin;
+
+/// No token of a forge comes near this; a larger file is some other file.
+const LONGEST: usize = 4096;
+
+/// The token of a table with `token_file` or `token_env`: nothing when neither is given or it cannot be used (a problem is
+/// noted then).
+pub(super) enum Token {
+    /// Neither key is there.
+    Absent,
+    /// Something is wrong with it, and noted.
+    Wrong,
+    /// Here it is.
+    Given(SecretString),
+}
+
+/// Reads `token_file` or `token_env` of a table.
+pub(super) fn token(section: &Section<'_>, surroundings: &Surroundings) -> Token {
+    let before = section.notes.count();
+    let file: Option<PathBuf> = section.optional("token_file", any);
+    let variable: Option<String> = section.optional("token_env", any);
+    if section.notes.count() > before {
+        return Token::Wrong;
+    }
+    let (key, read, origin) = match (file, variable) {
+        (None, None) => return Token::Absent,
+        (Some(_), Some(_)) => {
+            let complaint = Complaint::new("stands beside token_file: only one of the two can be meant");
+            section.get("token_env").inspect(|value| value.complain(complaint.hint("remove one of them")));
+            return Token::Wrong;
+        }
+        (Some(path), None) => ("token_file", from_file(&path, section), Origin::SecretFile { path }),
+        (None, Some(variable)) => {
+            ("token_env", from_variable(&variable, surroundings), Origin::Environment { variable })
+        }
+    };
+    match read {
+        Ok(secret) => {
+            section.notes.set(&section.key("token"), Some("<hidden>".to_owned()), origin);
+            Token::Given(secret)
+        }
+        Err(complaint) => {
+            section.get(key).inspect(|value| value.complain(complaint));
+            Token::Wrong
+        }
+    }
+}
+
+fn from_file(path: &Path, section: &Section<'_>) -> Result<SecretString, Complaint> {
+    let shown = path.display();
+    let unreadable = |error| Complaint::new(format!("cannot read {shown}: {error}"));
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    // Opening a pipe would wait for its writer, perhaps for ever.
+    if !metadata.is_file() {
+        return Err(Complaint::new(format!("{shown} is not a regular file")));
+    }
+    if metadata.permissions().mode() & 0o004 != 0 {
+        let complaint = Complaint::new(format!("everybody on this machine can read {shown}"));
+        let offset = section.get("token_file").map_or(section.offset, |value| value.offset);
+        section.notes.warn(offset, &section.key("token_file"), complaint.hint(format!("chmod 600 {shown}")));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(LONGEST as u64 + 2).read_to_end(&mut bytes).map_err(unreadable)?;
+    let text = String::from_utf8(bytes).map_err(|_| Complaint::new(format!("{shown} is not text")))?;
+    checked(text, &format!("{shown}"))
+}
+
+fn from_variable(variable: &str, surroundings: &Surroundings) -> Result<SecretString, Complaint> {
+    let text = surroundings
+        .variable(variable)
+        .ok_or_else(|| Complaint::new(format!("the environment variable {variable} is not set (or not text)")))?;
+    checked(text, &format!("the environment variable {variable}"))
+}
+
+/// Takes one newline off the end; what remains must be able to stand in a header.
+fn checked(mut text: String, place: &str) -> Result<SecretString, Complaint> {
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    if text.ends_with('\r') {
+        text.pop();
+    }
+    if text.is_empty() {
+        return Err(Complaint::new(format!("{place} is empty")));
+    }
+    if text.len() > LONGEST {
+        return Err(Complaint::new(format!("{place} is longer than {LONGEST} bytes: that is no token")));
+    }
+    if !text.chars().all(|c| c.is_ascii_graphic()) {
+        return Err(Complaint::new(format!("{place} holds more than one word: that is no token"))
+            .hint("the token alone must be in there"));
+    }
+    Ok(SecretString::from(text))
+}

@@ -1,0 +1,268 @@
+//! Tests of the configuration as a whole.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use planner::ids::{BackendId, ScopeId};
+use proptest::prelude::*;
+use secrecy::ExposeSecret as _;
+use tempfile::TempDir;
+
+use super::{Config, ConfigError, Origin, Problem, Surroundings, state_directory};
+
+/// A folder with tokens, a certificate and a runner program.
+pub(super) struct Place(TempDir);
+
+impl Place {
+    pub(super) fn new() -> Self {
+        let place = Self(TempDir::new().unwrap());
+        for (name, text) in [("token", "t0ken\n"), ("token-site", "s1te"), ("ca.pem", "PEM"), ("forgejo-runner", "#!")]
+        {
+            place.write(name, text, 0o600);
+        }
+        place.write("forgejo-runner", "#!", 0o700);
+        place
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) {
+        fs::write(self.path().join(name), text).unwrap();
+        fs::set_permissions(self.path().join(name), Permissions::from_mode(mode)).unwrap();
+    }
+}
+
+/// Those of an ordinary user whose PATH is the place.
+pub(super) fn surroundings(place: &Place) -> Surroundings {
+    let variables: BTreeMap<&str, String> = [
+        ("PATH", place.path().display().to_string()),
+        ("HOME", "/home/someone".to_owned()),
+        ("FORGESCALE_TOKEN", "from-environment".to_owned()),
+        ("FORGESCALE_TOKEN_USER", "users-own".to_owned()),
+    ]
+    .into();
+    Surroundings::new(move |name| variables.get(name).cloned(), false)
+}
+
+const SMALL: &str = r#"deployment = "ci-berlin"
+[[forge]]
+url = "https://forge.example/"
+token_file = "token"
+scopes = ["org:acme", "repo:tools/site"]
+[[pool]]
+name = "debian"
+labels = ["debian:docker://node:22-bookworm", "tools:host"]
+backend = "here"
+max = 4
+[backend.here]
+kind = "host"
+"#;
+
+fn parse(text: &str) -> Result<Config, Vec<Problem>> {
+    let place = Place::new();
+    Config::parse(text, place.path(), &surroundings(&place))
+}
+
+/// Line, key and reason of each problem of `SMALL` with some lines replaced.
+fn problems(replacements: &[(&str, &str)]) -> Vec<(usize, String, String)> {
+    let text = replacements.iter().fold(SMALL.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    });
+    let problems = parse(&text).err().unwrap_or_default();
+    problems.into_iter().map(|problem| (problem.line, problem.key, problem.reason)).collect()
+}
+
+/// Checks that `SMALL` with one replacement has one problem, at `line` and `key`, with `words` in its reason or hint.
+fn check_problem(from: &str, to: &str, line: usize, key: &str, words: &str) {
+    let found = parse(&SMALL.replace(from, to)).expect_err(to);
+    let [problem] = found.as_slice() else { panic!("{to}: {found:#?}") };
+    assert_eq!((problem.line, problem.key.as_str()), (line, key), "{to}: {problem:?}");
+    let said = format!("{} / {}", problem.reason, problem.hint.as_deref().unwrap_or_default());
+    assert!(said.contains(words), "{to}: {said}");
+}
+
+#[test]
+fn a_small_file_is_enough() {
+    let config = parse(SMALL).unwrap();
+    assert_eq!(config.deployment.as_str(), "ci-berlin");
+    assert_eq!(config.state_directory, Path::new("/home/someone/.local/state/forgescale"));
+    assert_eq!(config.runtime_directory, None);
+    let forge = &config.forges[0];
+    assert_eq!(forge.id.as_str(), "https://forge.example");
+    assert_eq!(forge.scopes[1].key.scope, ScopeId::new("repo:tools/site"));
+    assert_eq!(forge.scopes[0].token.expose_secret(), "t0ken");
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+
+    let policy = config.policy();
+    let widths: Vec<u8> = policy.scopes.values().map(|scope| scope.width).collect();
+    assert_eq!(widths, [1, 0]);
+    let pool = &policy.pools[0];
+    assert_eq!(pool.clocks.boot, Duration::from_mins(2));
+    assert_eq!(pool.clocks.claim, Duration::from_secs(15));
+    assert!(policy.backends.contains_key(&BackendId::new("here")));
+}
+
+#[test]
+fn five_mistakes_are_five_problems_in_the_order_of_their_lines() {
+    let found = problems(&[
+        ("ci-berlin", "CI Berlin"),
+        ("scopes =", "scops ="),
+        ("max = 4", "max = \"4\""),
+        ("\"here\"", "\"her\""),
+        ("kind = \"host\"", "kind = \"vm\""),
+    ]);
+    let expected = [
+        (1, "deployment", "\"CI Berlin\" is no name of a deployment"),
+        (2, "forge[0].scopes", "is missing"),
+        (5, "forge[0].scops", "is not a known key"),
+        (9, "pool[0].backend", "there is no backend \"her\""),
+        (10, "pool[0].max", "expected a whole number, found a string"),
+        (12, "backend.here.kind", "\"vm\" is no kind of backend of this version"),
+    ];
+    let expected: Vec<_> = expected.map(|(line, key, reason)| (line, key.to_owned(), reason.to_owned())).into();
+    // The misspelt key is two: unknown, and missing under its right name.
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn each_mistake_has_its_line_and_a_way_out() {
+    check_problem("[[pool]]", "[pool]", 6, "pool", "write [[pool]]");
+    check_problem("scopes =", "intervall = \"3s\"\nscopes =", 5, "forge[0].intervall", "did you mean `interval`?");
+    check_problem("https://forge.example/", "ftp://forge.example", 3, "forge[0].url", "neither http nor https");
+    check_problem("https://forge.example/", "https://f.example/?a=b", 3, "forge[0].url", "a query");
+    check_problem("https://forge.example/", "https://a:b@f.example", 3, "forge[0].url", "a password");
+    check_problem("https://forge.example/", "forge.example", 3, "forge[0].url", "write the whole URL");
+    check_problem("token_file = \"token\"\n", "", 2, "forge[0].token_file", "is missing");
+    check_problem("\"token\"\n", "\"token\"\ntoken_env = \"A\"\n", 5, "forge[0].token_env", "only one of the two");
+    check_problem("\"token\"", "\"no-such-file\"", 4, "forge[0].token_file", "cannot read");
+    check_problem("_file = \"token\"", "_env = \"NOT_SET\"", 4, "forge[0].token_env", "is not set");
+    check_problem("\"org:acme\"", "\"team:acme\"", 5, "forge[0].scopes[0]", "no scope");
+    check_problem("\"org:acme\"", "\"repo:Tools/site\"", 5, "forge[0].scopes[1]", "is there twice");
+    check_problem("tools:host", "tools:vm", 8, "pool[0].labels[1]", "unknown schema");
+    check_problem("tools:host", "debian:host", 8, "pool[0].labels[1]", "is there twice");
+    check_problem("max = 4", "max = 4\nclaim = \"1s\"", 11, "pool[0].claim", "less than 2s");
+    check_problem("max = 4", "max = 4\nrun = 3", 11, "pool[0].run", "like \"90s\" or \"3h\"");
+    check_problem("max = 4", "max = -1", 10, "pool[0].max", "not between 0");
+    check_problem(
+        "kind = \"host\"",
+        "kind = \"host\"\nrunner = \"./nothing\"",
+        13,
+        "backend.here.runner",
+        "cannot find",
+    );
+    check_problem(
+        "kind = \"host\"",
+        "kind = \"host\"\nenvironment = { HOME = \"/\" }",
+        13,
+        "backend.here.environment.HOME",
+        "a folder of its own",
+    );
+    check_problem("[[pool]]", "[limits]\npark = \"7h\"\n[[pool]]", 6, "limits.park_max", "less than park");
+    check_problem("deployment = \"ci-berlin\"", "deployment = ci-berlin", 1, "", "not TOML");
+}
+
+#[test]
+fn codeberg_is_asked_politely() {
+    let codeberg = SMALL.replace("forge.example", "codeberg.org");
+    let config = parse(&codeberg).unwrap();
+    assert_eq!(config.forges[0].interval, Duration::from_secs(30));
+    assert_eq!(config.pools[0].fetch_interval, Duration::from_secs(30));
+    assert_eq!(config.pools[0].policy.clocks.claim, Duration::from_secs(90));
+    let problems = parse(&codeberg.replace("scopes", "interval = \"29s\"\nscopes")).unwrap_err();
+    assert_eq!((problems[0].line, problems[0].reason.as_str()), (5, "29s is less than 30s"));
+}
+
+#[test]
+fn a_scope_may_have_its_own_token() {
+    let text = SMALL
+        .replace("token_file = \"token\"\n", "")
+        .replace("\"org:acme\"", "{ scope = \"org:acme\", token_env = \"FORGESCALE_TOKEN\" }")
+        .replace("\"repo:tools/site\"", "{ scope = \"repo:tools/site\", token_file = \"token-site\" }");
+    let config = parse(&text).unwrap();
+    let tokens: Vec<&str> = config.forges[0].scopes.iter().map(|scope| scope.token.expose_secret()).collect();
+    assert_eq!(tokens, ["from-environment", "s1te"]);
+}
+
+#[test]
+fn a_token_is_checked_and_never_printed() {
+    let place = Place::new();
+    let read = || Config::parse(SMALL, place.path(), &surroundings(&place));
+    for (text, words) in
+        [("", "is empty"), ("\n", "is empty"), ("a b", "more than one word"), (&"x".repeat(4097), "longer")]
+    {
+        place.write("token", text, 0o600);
+        let problems = read().unwrap_err();
+        assert!(problems.len() == 1 && problems[0].reason.contains(words), "{problems:?}");
+    }
+    place.write("token", "s3cret\r\n", 0o644);
+    let config = read().unwrap();
+    assert_eq!(config.forges[0].scopes[0].token.expose_secret(), "s3cret");
+    assert_eq!(config.warnings.len(), 1);
+    assert!(config.warnings[0].reason.contains("everybody"), "{:?}", config.warnings);
+    assert!(!format!("{config:?}").contains("s3cret"));
+    let hidden = config.settings.iter().find(|setting| setting.key == "forge[0].token").unwrap();
+    assert_eq!(hidden.value.as_deref(), Some("<hidden>"));
+    assert_eq!(hidden.origin, Origin::SecretFile { path: place.path().join("token") });
+}
+
+#[test]
+fn directories_come_from_the_service_the_user_or_the_file() {
+    let state = |variables: &[(&str, &str)], root: bool, text: &str| {
+        let variables: Vec<(String, String)> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let lookup = move |name: &str| variables.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let place = Place::new();
+        place.write("c.toml", text, 0o600);
+        state_directory(&place.path().join("c.toml"), &Surroundings::new(lookup, root))
+            .map(|path| path.strip_prefix(place.path()).map(Path::to_owned).unwrap_or(path).display().to_string())
+            .map_err(|error| error.to_string().contains("1 problem"))
+    };
+    let (service, home) = (("STATE_DIRECTORY", "/var/lib/a:/var/lib/b"), ("HOME", "/home/u"));
+    assert_eq!(state(&[service, home], true, ""), Ok("/var/lib/a".to_owned()));
+    assert_eq!(state(&[home], true, ""), Ok("/var/lib/forgescale".to_owned()));
+    assert_eq!(state(&[home, ("XDG_STATE_HOME", "/s")], false, ""), Ok("/s/forgescale".to_owned()));
+    assert_eq!(state(&[home], false, ""), Ok("/home/u/.local/state/forgescale".to_owned()));
+    assert_eq!(state(&[service], false, "state_directory = \"own\""), Ok("own".to_owned()));
+    assert_eq!(state(&[], false, "max = 3"), Err(true));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Path::new("/no/such/file.toml"), &surroundings(&Place::new())).unwrap_err();
+    assert!(matches!(error, ConfigError::Unreadable { .. }));
+    assert_eq!(error.to_string(), "cannot read the configuration /no/such/file.toml");
+}
+
+/// Texts near to valid ones: pieces of a configuration in any order.
+fn near_configuration() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        prop::sample::select(SMALL.split_inclusive('\n').collect::<Vec<_>>()).prop_map(str::to_owned),
+        prop::sample::select(super::example().split_inclusive('\n').collect::<Vec<_>>())
+            .prop_map(|line| line.strip_prefix("# ").unwrap_or(line).to_owned()),
+        "[a-z_]{1,12} = (\"[^\"\\\\\n]{0,8}\"|[0-9]{1,20}|true|1\\.5|\\[[0-9, ]{0,4}\\]|\\{\\})\n",
+        ".{0,12}",
+    ];
+    prop::collection::vec(piece, 0..20).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in prop_oneof![any::<String>(), near_configuration()]) {
+        let surroundings = Surroundings::new(|_| None, false);
+        let lines = text.matches('\n').count() + 1;
+        if let Err(problems) = Config::parse(&text, Path::new("/nonexistent"), &surroundings) {
+            prop_assert!(!problems.is_empty());
+            for problem in problems {
+                prop_assert!((1..=lines).contains(&problem.line) && problem.column >= 1, "{problem:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Single values: how each type is read from TOML and shown again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use super::problem::Complaint;
+use super::read::Value;
+use super::size::Size;
+use super::{duration, suggest};
+
+/// A type that a setting can have.
+pub(super) trait Readable: Sized {
+    /// Reads it, or says what is wrong.
+    fn read(value: &Value<'_>) -> Result<Self, Complaint>;
+
+    /// The value as it would be written in TOML.
+    fn shown(&self) -> String;
+}
+
+/// A text in the quotes of TOML. (Its basic strings and Rust's debug form differ in `\u{..}` only, which no sane setting
+/// contains and which is only shown.)
+pub(super) fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}
+
+/// A list of texts, as TOML.
+pub(super) fn quoted_list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
+    let texts: Vec<String> = texts.into_iter().map(|text| quoted(text.as_ref())).collect();
+    format!("[{}]", texts.join(", "))
+}
+
+fn string<'a>(value: &Value<'a>, expected: &str) -> Result<&'a str, Complaint> {
+    match value.raw {
+        DeValue::String(text) => Ok(text),
+        _ => Err(value.wrong_type(expected)),
+    }
+}
+
+impl Readable for String {
+    fn read(value: &Value<'_>) -> Result<Self, Complaint> {
+        match string(value, "a string")? {
+            "" => Err(Complaint::new("is empty")),
+            text => Ok(text.to_owned()),
+        }
+    }
+
+    fn shown(&self) -> String {
+        quoted(self)
+    }
+}
+
+/// A path; a relative one starts at the folder of the configuration file.
+impl Readable for PathBuf {
+    fn read(value: &Value<'_>) -> Result<Self, Complaint> {
+        match string(value, "a path")? {
+            "" => Err(Complaint::new("is empty")),
+            text => Ok(value.notes.directory.join(text)),
+        }
+    }
+
+    fn shown(&self) -> String {
+        quoted(&self.display().to_string())
+    }
+}
+
+impl Readable for Duration {
+    fn read(value: &Value<'_>) -> Result<Self, Complaint> {
+        let text = string(value, "a duration in quotes")
+            .map_err(|complaint| complaint.hint("write it with its unit, like \"90s\" or \"3h\""))?;
+        duration::read(text)
+    }
+
+    fn shown(&self) -> String {
+        quoted(&duration::text(*self))
+    }
+}
+
+impl Readable for Size {
+    fn read(value: &Value<'_>) -> Result<Self, Complaint> {
+        let text = string(value, "a size in quotes")
+            .map_err(|complaint| complaint.hint("write it with its unit, like \"2GiB\""))?;
+        Self::read(text)
+    }
+
+    fn shown(&self) -> String {
+        quoted(&self.text())
+    }
+}
+
+fn integer(value: &Value<'_>) -> Result<i64, Complaint> {
+    let DeValue::Integer(number) = value.raw else {
+        return Err(value.wrong_type("a whole number"));
+    };
+    i64::from_str_radix(number.as_str(), number.radix()).map_err(|_| Complaint::new("is too large"))
+}
+
+macro_rules! readable_integer {
+    ($($type:ty: $range:literal),*) => {$(
+        impl Readable for $type {
+            fn read(value: &Value<'_>) -> Result<Self, Complaint> {
+                let number = integer(value)?;
+                Self::try_from(number).map_err(|_| Complaint::new(format!("{number} is not {}", $range)))
+            }
+
+            fn shown(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+
+readable_integer!(u32: "between 0 and 4294967295", i32: "between -2147483648 and 2147483647", usize: "0 or more");
+
+/// Accepts 1 and more.
+pub(super) fn positive<T: PartialOrd + From<u8>>(number: &T) -> Result<(), Complaint> {
+    if *number < T::from(1) { Err(Complaint::new("must be 1 or more")) } else { Ok(()) }
+}
+
+/// Accepts spans from `least` on.
+pub(super) fn at_least(least: Duration) -> impl Fn(&Duration) -> Result<(), Complaint> {
+    move |span| {
+        if *span < least {
+            return Err(Complaint::new(format!("{} is less than {}", duration::text(*span), duration::text(least))));
+        }
+        Ok(())
+    }
+}
+
+/// Accepts names of pools and backends: 1 to 64 letters, digits, `-`, `_` and `.`.
+pub(super) fn name(text: &str) -> Result<(), Complaint> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.is_empty() || text.len() > 64 || !text.chars().all(fits) {
+        return Err(Complaint::new(format!("{} is no name", quoted(text)))
+            .hint("use 1 to 64 letters, digits, `-`, `_` and `.`"));
+    }
+    Ok(())
+}
+
+/// The complaint that `word` names none of `known` (a `what`).
+pub(super) fn unknown<'a>(what: &str, word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Complaint {
+    let complaint = Complaint::new(format!("there is no {what} {}", quoted(word)));
+    if let Some(near) = suggest::nearest(word, known.clone()) {
+        return complaint.hint(format!("did you mean {}?", quoted(near)));
+    }
+    let known: Vec<&str> = known.into_iter().collect();
+    if known.is_empty() { complaint } else { complaint.hint(format!("there is: {}", known.join(", "))) }
+}
