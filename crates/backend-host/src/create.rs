@@ -1,0 +1,192 @@
+//! Making a machine: the folder first, complete under another name, then the supervisor in it.
+
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use ::backend::CreateRequest;
+use planner::ids::MachineName;
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::acknowledgement::{Acknowledgement, LINE_LIMIT};
+use crate::backend::Host;
+use crate::clock;
+use crate::error::{At as _, HostError};
+use crate::folder::{self, Folder, MARKER};
+use crate::held::{Phase, Pipes};
+use crate::kept::{self, Kept};
+use crate::process::Process;
+use crate::records::MachineRecord;
+
+/// How long a supervisor may take for its next word: it has little to do, but the host may be busy with jobs.
+pub(crate) const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
+
+/// The runner opens a cache server on all interfaces unless told not to (protocol 3.6).
+const RUNNER_CONFIG: &str = "cache:\n  enabled: false\n";
+
+/// Makes a machine, or finds it living.
+pub(crate) async fn create(host: &Arc<Host>, request: CreateRequest) -> Result<(), HostError> {
+    let name = request.name.clone();
+    let folder = host.folder(&name)?;
+    let _turn = host.turn(&name).await;
+    // Before there is a folder, so that no listing takes one without a supervisor for an ended machine.
+    let fresh = host.update(&name, |held| match held.phase {
+        Phase::Unheld if held.asked_to_end.is_none() => {
+            held.phase = Phase::Creating;
+            Ok(true)
+        }
+        Phase::Creating | Phase::Open(_) | Phase::HandedOver if held.asked_to_end.is_none() => Ok(false),
+        _ => Err(HostError::AlreadyUsed),
+    })?;
+    let opened = match host.blocking(move |host| make_folder(host, &request)).await {
+        Ok(Made::Living) => Ok(None),
+        Ok(Made::New) => open(host, &name, &folder).await.map(Some),
+        Err(error) => Err(error),
+    };
+    let (phase, done) = match opened {
+        Ok(Some(pipes)) => (Some(Phase::Open(pipes)), Ok(())),
+        Ok(None) => (fresh.then_some(Phase::Unheld), Ok(())),
+        Err(error) => (fresh.then_some(Phase::Unheld), Err(error)),
+    };
+    if let Some(phase) = phase {
+        host.update(&name, |held| held.phase = phase);
+    }
+    host.changed();
+    done
+}
+
+enum Made {
+    New,
+    Living,
+}
+
+fn make_folder(host: &Host, request: &CreateRequest) -> Result<Made, HostError> {
+    let folder = host.folder(&request.name)?;
+    match kept::read_now(&folder, &host.settings.deployment)? {
+        Kept::Missing => {}
+        Kept::Foreign => return Err(HostError::OtherDeployment),
+        Kept::Unreadable(source) => return Err(source).at(folder.path()),
+        Kept::Ours(machine) => {
+            let living = machine.supervisor.is_some() && !machine.stopping && machine.exit.is_none();
+            return if living { Ok(Made::Living) } else { Err(HostError::AlreadyUsed) };
+        }
+    }
+    let temporary = Folder::new(temporary_path(host, &request.name)?);
+    let filled = fill(host, request, &temporary).and_then(|()| {
+        match rustix::fs::renameat_with(CWD, temporary.path(), CWD, folder.path(), RenameFlags::NOREPLACE) {
+            Err(Errno::EXIST) => Err(HostError::AlreadyUsed),
+            renamed => renamed.at(folder.path()),
+        }
+    });
+    if let Err(error) = filled {
+        // What is left over otherwise is found by the next listing.
+        let _ = fs::remove_dir_all(temporary.path());
+        return Err(error);
+    }
+    folder::sync_directory(&host.settings.directory).at(&host.settings.directory)?;
+    Ok(Made::New)
+}
+
+/// Names the process that makes it, so that a later one can tell a crashed create from one under way.
+fn temporary_path(host: &Host, name: &MachineName) -> Result<PathBuf, HostError> {
+    let own = Process::current().map_err(|source| HostError::Processes { source })?;
+    Ok(host.settings.directory.join(format!("{}{}.{}.{name}", folder::NEW_PREFIX, own.id, own.started)))
+}
+
+fn fill(host: &Host, request: &CreateRequest, folder: &Folder) -> Result<(), HostError> {
+    let make = |path: &std::path::Path| DirBuilder::new().mode(0o700).create(path).at(path);
+    make(folder.path())?;
+    for name in [folder::HOME, folder::WORK, folder::TEMPORARY] {
+        make(&folder.file(name))?;
+    }
+    let config = folder.file(folder::CONFIG);
+    folder::create_file(&config).and_then(|mut file| file.write_all(RUNNER_CONFIG.as_bytes())).at(&config)?;
+    let record = MachineRecord {
+        deployment: host.settings.deployment.clone(),
+        name: request.name.clone(),
+        tags: request.tags.clone(),
+        stop_grace_ms: u64::try_from(request.stop_grace.as_millis()).unwrap_or(u64::MAX),
+        created_ms: clock::wall_ms(),
+    };
+    folder.write(folder::MACHINE, &record).at(&folder.file(folder::MACHINE))
+}
+
+/// Starts the supervisor and waits until it is ready for a launch.
+async fn open(host: &Arc<Host>, name: &MachineName, folder: &Folder) -> Result<Pipes, HostError> {
+    let (child, mut pipes) = match spawn(host, name, folder) {
+        Ok(spawned) => spawned,
+        Err(error) => {
+            let path = folder.path().to_owned();
+            // If it stays, it is listed as a machine that was never started.
+            let _ = host.blocking(move |_| fs::remove_dir_all(&path).at(&path)).await;
+            return Err(error);
+        }
+    };
+    host.update(name, |held| held.watched = true);
+    tokio::spawn(reap(child, Arc::downgrade(host), name.clone()));
+    match answer(&mut pipes.answers).await? {
+        Acknowledgement::Ready => Ok(pipes),
+        Acknowledgement::NotStarted { reason } => Err(HostError::NotStarted { reason }),
+        Acknowledgement::Started => Err(HostError::Silent),
+    }
+}
+
+fn spawn(host: &Host, name: &MachineName, folder: &Folder) -> Result<(Child, Pipes), HostError> {
+    let program = &host.settings.supervisor;
+    let log = folder.file(folder::SUPERVISOR_LOG);
+    let log = folder::create_file(&log).at(&log)?;
+    let failed = |source| HostError::Supervisor { program: program.path.clone(), source };
+    let mut child = Command::new(&program.path)
+        .args(&program.arguments)
+        .arg(folder.path())
+        // The daemon's environment may hold secrets; a supervisor needs none of it.
+        .env_clear()
+        .env(MARKER, host.marker(name))
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .kill_on_drop(false)
+        .spawn()
+        .map_err(failed)?;
+    match (child.stdin.take(), child.stdout.take()) {
+        (Some(launch), Some(answers)) => Ok((child, Pipes { launch, answers: BufReader::new(answers) })),
+        _ => Err(failed(io::Error::other("no pipes"))),
+    }
+}
+
+/// Reaps a supervisor of ours. It holds on to nothing, so that dropping the backend closes the pipes.
+async fn reap(mut child: Child, host: Weak<Host>, name: MachineName) {
+    if let Err(error) = child.wait().await {
+        tracing::warn!(machine = %name, %error, "could not wait for a supervisor");
+    }
+    if let Some(host) = host.upgrade() {
+        supervisor_ended(&host, &name);
+    }
+}
+
+/// Notes that nobody waits for this machine's supervisor any more, and says so.
+pub(crate) fn supervisor_ended(host: &Host, name: &MachineName) {
+    if let Some(held) = host.held().get_mut(name) {
+        held.watched = false;
+    }
+    host.changed();
+}
+
+/// Reads a supervisor's next word.
+pub(crate) async fn answer(answers: &mut BufReader<ChildStdout>) -> Result<Acknowledgement, HostError> {
+    let mut line = Vec::new();
+    let mut bounded = answers.take(LINE_LIMIT as u64);
+    match timeout(ANSWER_DEADLINE, bounded.read_until(b'\n', &mut line)).await {
+        Ok(Ok(_)) => serde_json::from_slice(&line).map_err(|_| HostError::Silent),
+        Ok(Err(_)) | Err(_) => Err(HostError::Silent),
+    }
+}

@@ -1,0 +1,168 @@
+//! What can go wrong, and which class it is for back-off.
+
+use std::io;
+use std::path::PathBuf;
+
+use ::backend::BackendError;
+use planner::error_class::{Acted, ErrorClass};
+
+/// An error of the host backend. Inside a [`BackendError`] it is the source, and says what stood in the way.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The settings name a directory that cannot become part of a command line.
+    #[error("the directory {} is not UTF-8", directory.display())]
+    DirectoryNotText {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// The deployment cannot become part of an environment variable.
+    #[error("a deployment is not empty and holds no zero byte")]
+    BadDeployment,
+    /// The name cannot be that of a folder.
+    #[error("a machine's name has 1 to 128 letters, digits, dots, dashes and underscores, the first not a dot")]
+    BadName,
+    /// A file or folder could not be worked with.
+    #[error("{}", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The processes could not be looked at or signalled.
+    #[error("processes of the machine could not be examined or signalled")]
+    Processes {
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The supervisor's program could not be run.
+    #[error("the supervisor {} could not be run", program.display())]
+    Supervisor {
+        /// The program.
+        program: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// A name can be used once.
+    #[error("the name is used by a machine that has ended or is stopping")]
+    AlreadyUsed,
+    /// The folder is not ours.
+    #[error("the name is used by a machine of another deployment")]
+    OtherDeployment,
+    /// There is no such machine, or none any more.
+    #[error("there is no such machine, or it has ended")]
+    NoMachine,
+    /// The pipe for the launch was lost with the daemon that held it.
+    #[error("the machine was made by an earlier daemon and can no longer take a launch")]
+    NoPipe,
+    /// A machine takes one launch.
+    #[error("the machine was started for another job, try or runner")]
+    OtherBinding,
+    /// Without a handle the runner would take any job (protocol 3.6).
+    #[error("the launch has no handle")]
+    NoHandle,
+    /// Labels and environment together are too much.
+    #[error("the launch is larger than 64 KiB")]
+    LaunchTooLarge,
+    /// The launch could not be written as JSON.
+    #[error("the launch could not be encoded")]
+    LaunchEncoding {
+        /// The cause.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The supervisor ended before it had the whole launch.
+    #[error("the supervisor ended before it had the launch")]
+    LaunchNotTaken {
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The supervisor says that there is no runner.
+    #[error("the runner was not started: {reason}")]
+    NotStarted {
+        /// In the supervisor's words.
+        reason: String,
+    },
+    /// The supervisor has the launch, or is about to, and has not said what came of it.
+    #[error("the supervisor did not answer")]
+    Silent,
+    /// The work was cut short by the end of the runtime.
+    #[error("the work was abandoned")]
+    Abandoned,
+}
+
+impl HostError {
+    /// As the trait wants it, with what was being done, to follow "could not".
+    pub(crate) fn doing(self, doing: String) -> BackendError {
+        BackendError { doing, class: self.class(), acted: self.acted(), source: Some(Box::new(self)) }
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::DirectoryNotText { .. }
+            | Self::BadDeployment
+            | Self::BadName
+            | Self::AlreadyUsed
+            | Self::OtherDeployment
+            | Self::OtherBinding
+            | Self::NoHandle
+            | Self::LaunchTooLarge
+            | Self::LaunchEncoding { .. }
+            | Self::NotStarted { .. } => ErrorClass::Permanent,
+            Self::NoMachine | Self::NoPipe => ErrorClass::NotFound,
+            Self::Supervisor { source, .. } if source.kind() == io::ErrorKind::NotFound => ErrorClass::Permanent,
+            Self::File { source, .. } | Self::Processes { source } | Self::Supervisor { source, .. } => {
+                class_of(source)
+            }
+            Self::LaunchNotTaken { .. } | Self::Silent | Self::Abandoned => ErrorClass::Transient,
+        }
+    }
+
+    fn acted(&self) -> Acted {
+        match self {
+            Self::File { .. } | Self::Processes { .. } | Self::Silent | Self::Abandoned => Acted::Maybe,
+            Self::DirectoryNotText { .. }
+            | Self::BadDeployment
+            | Self::BadName
+            | Self::Supervisor { .. }
+            | Self::AlreadyUsed
+            | Self::OtherDeployment
+            | Self::NoMachine
+            | Self::NoPipe
+            | Self::OtherBinding
+            | Self::NoHandle
+            | Self::LaunchTooLarge
+            | Self::LaunchEncoding { .. }
+            | Self::LaunchNotTaken { .. }
+            | Self::NotStarted { .. } => Acted::No,
+        }
+    }
+}
+
+/// The class of an error of the operating system: what is full or used up may have room again.
+fn class_of(error: &io::Error) -> ErrorClass {
+    use io::ErrorKind;
+    match error.kind() {
+        // WouldBlock is what fork says at the limit of processes.
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::OutOfMemory | ErrorKind::WouldBlock => {
+            ErrorClass::Capacity
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => ErrorClass::Permanent,
+        _ => ErrorClass::Transient,
+    }
+}
+
+/// Names the file that an error is about.
+pub(crate) trait At<T> {
+    fn at(self, path: &std::path::Path) -> Result<T, HostError>;
+}
+
+impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
+    fn at(self, path: &std::path::Path) -> Result<T, HostError> {
+        self.map_err(|source| HostError::File { path: path.to_owned(), source: source.into() })
+    }
+}

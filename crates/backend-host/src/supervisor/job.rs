@@ -1,0 +1,137 @@
+//! Starting the runner and staying with it to its end.
+
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use planner::seen::Exit;
+use rustix::process::{Pid, Signal, WaitStatus};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::log::Output;
+use super::signals::Signals;
+use super::sweep::{self, Pace};
+use super::talk::Daemon;
+use super::{Doing as _, SupervisorError, end_without_runner, wait};
+use crate::acknowledgement::Acknowledgement;
+use crate::clock;
+use crate::folder::{self, Folder};
+use crate::launch_frame::LaunchIn;
+use crate::promises;
+use crate::records::{BindingRecord, ExitRecord, StoppingRecord};
+
+/// Serves one launch to the end of the machine.
+pub(super) fn serve(
+    folder: &Folder,
+    launch: LaunchIn,
+    signals: &mut Signals,
+    daemon: &mut Daemon,
+) -> Result<(), SupervisorError> {
+    let stop_grace = Duration::from_millis(launch.stop_grace_ms);
+    let (runner, mut output) = match start(folder, launch) {
+        Ok(started) => started,
+        Err(reason) => {
+            end_without_runner(folder, &reason)?;
+            daemon.say(&Acknowledgement::NotStarted { reason });
+            return Ok(());
+        }
+    };
+    daemon.say(&Acknowledgement::Started);
+
+    let (status, pace) = watch(folder, runner, stop_grace, signals, &mut output).doing("watch the runner")?;
+    let swept = sweep::all(runner, pace, signals, &mut output).doing("end what the runner left behind")?;
+    output.finish();
+    let exit = status.or(swept.runner).map_or(Exit::Unknown, exit_of);
+    let record = ExitRecord { exit, ended_ms: clock::wall_ms(), strays: swept.strays, reason: None };
+    folder.write(folder::EXIT, &record).doing("write exit.json")
+}
+
+/// Writes the binding, then starts the runner and hands it its token. An error says why there is no runner.
+fn start(folder: &Folder, launch: LaunchIn) -> Result<(Pid, Output), String> {
+    let binding = BindingRecord { binding: launch.binding, started_ms: clock::wall_ms() };
+    folder.write(folder::BINDING, &binding).map_err(|error| format!("could not write binding.json: {error}"))?;
+    let (reader, writer) = io::pipe().map_err(|error| format!("could not make a pipe: {error}"))?;
+    let output = Output::new(reader, folder, launch.log_limit)
+        .map_err(|error| format!("could not prepare the runner's output: {error}"))?;
+    let second_writer = writer.try_clone().map_err(|error| format!("could not make a pipe: {error}"))?;
+
+    let mut command = Command::new(&launch.program);
+    command
+        .args(&launch.arguments)
+        .env_clear()
+        .envs(launch.environment)
+        .current_dir(folder.file(folder::WORK))
+        .stdin(Stdio::piped())
+        .stdout(writer)
+        .stderr(second_writer)
+        // A job that signals its own process group must not reach its supervisor.
+        .process_group(0);
+    promises::dies_with_this_process(&mut command);
+    let mut child = command.spawn().map_err(|error| format!("could not run {}: {error}", launch.program.display()))?;
+    hand_over(&mut child, &launch.token);
+    let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("the runner has no process id")?;
+    Ok((id, output))
+}
+
+/// Writes the token and closes the pipe. It fits the pipe's buffer. A runner that has closed it will say so itself.
+fn hand_over(child: &mut std::process::Child, token: &SecretString) {
+    if let Some(mut stdin) = child.stdin.take() {
+        match stdin.write_all(token.expose_secret().as_bytes()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                let _ = writeln!(io::stderr(), "supervisor: could not hand the token over: {error}");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Stays until the runner has ended or everything is to be killed.
+fn watch(
+    folder: &Folder,
+    runner: Pid,
+    stop_grace: Duration,
+    signals: &mut Signals,
+    output: &mut Output,
+) -> io::Result<(Option<WaitStatus>, Pace)> {
+    let mut kill_at: Option<Instant> = None;
+    loop {
+        if let Some(status) = wait::reap(runner)?.runner {
+            return Ok((Some(status), Pace::Gentle));
+        }
+        let left = kill_at.map(|at| at.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Ok((None, Pace::AtOnce));
+        }
+        let [stops, children] = signals.sources();
+        let sources: Vec<_> = [stops, children].into_iter().chain(output.source()).collect();
+        wait::readable(&sources, left)?;
+        output.turn();
+        match (signals.take_stops(), kill_at) {
+            (0, _) => {}
+            (1, None) => {
+                kill_at = Some(Instant::now() + stop_grace);
+                ask_to_end(folder, runner)?;
+            }
+            _ => return Ok((None, Pace::AtOnce)),
+        }
+    }
+}
+
+fn ask_to_end(folder: &Folder, runner: Pid) -> io::Result<()> {
+    // The runner is our child and not reaped, so its id is still its own.
+    rustix::process::kill_process(runner, Signal::TERM)?;
+    if let Err(error) = folder.write(folder::STOPPING, &StoppingRecord { asked_ms: clock::wall_ms() }) {
+        // Only the listing misses it.
+        let _ = writeln!(io::stderr(), "supervisor: could not write stopping.json: {error}");
+    }
+    Ok(())
+}
+
+fn exit_of(status: WaitStatus) -> Exit {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, Some(signal)) => Exit::Signal(signal),
+        (None, None) => Exit::Unknown,
+    }
+}

@@ -1,0 +1,233 @@
+//! A directory, a backend on it and a script in the runner's place; and the check that nothing is left.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use backend::{Backend as _, BackendError, CreateRequest, Destroyed, Launch, Machines};
+use backend_host::{HostBackend, HostSettings, MARKER, Program};
+use planner::ids::{DeploymentId, ForgeId, Handle, MachineName, PoolId, RunnerUuid, ScopeId, ScopeKey, Try};
+use planner::seen::{Exit, MachineSeen, MachineState, MachineTags};
+use secrecy::SecretString;
+use uuid::Uuid;
+
+/// Longer than anything takes on a busy machine; only a failing test waits for it.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Keeps a script waiting until the test lets go. `$GO` is set for every runner.
+pub(crate) const WAIT_FOR_GO: &str = "while [ ! -e \"$GO\" ]; do sleep 0.02; done\n";
+
+pub(crate) struct Host {
+    pub(crate) backend: HostBackend,
+    pub(crate) settings: HostSettings,
+    scratch: tempfile::TempDir,
+}
+
+impl Host {
+    /// A host whose runner is this shell script.
+    pub(crate) fn with_runner(script: &str) -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        let runner = scratch.path().join("runner");
+        fs::write(&runner, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&runner, fs::Permissions::from_mode(0o700)).unwrap();
+        let flag = |name: &str| (name.to_owned(), scratch.path().join(name).to_str().unwrap().to_owned());
+        let settings = HostSettings {
+            directory: scratch.path().join("machines"),
+            // Random, so that the processes of one test are told from those of another.
+            deployment: DeploymentId::new(format!("test-{}", Uuid::new_v4())),
+            supervisor: program(example("supervisor")),
+            runner: program(runner),
+            path: "/usr/local/bin:/usr/bin:/bin".to_owned(),
+            environment: vec![flag("GO"), flag("UP"), flag("RUNS")],
+            log_limit: 1 << 20,
+        };
+        let backend = HostBackend::new(settings.clone()).unwrap();
+        Self { backend, settings, scratch }
+    }
+
+    /// The same, with changed settings.
+    pub(crate) fn changed(mut self, change: impl FnOnce(&mut HostSettings)) -> Self {
+        change(&mut self.settings);
+        self.restart();
+        self
+    }
+
+    /// A new backend on the same directory: what a restarted daemon has.
+    pub(crate) fn restart(&mut self) {
+        self.backend = HostBackend::new(self.settings.clone()).unwrap();
+    }
+
+    pub(crate) fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        self.settings.directory.join(name)
+    }
+
+    /// Lets a script go on that waits.
+    pub(crate) fn go(&self) {
+        fs::write(self.scratch.path().join("GO"), "").unwrap();
+    }
+
+    /// Waits until the script has said that it is up (`touch "$UP"`).
+    pub(crate) async fn up(&self) {
+        let up = self.scratch.path().join("UP");
+        until("the runner is up", async || up.exists()).await;
+    }
+
+    pub(crate) async fn create(&self, name: &str) -> Result<(), BackendError> {
+        self.backend.create(request(name, PATIENCE)).await
+    }
+
+    pub(crate) async fn start(&self, name: &str) -> Result<(), BackendError> {
+        self.backend.start(&MachineName::new(name), launch()).await
+    }
+
+    /// Creates and starts.
+    pub(crate) async fn run(&self, name: &str) {
+        self.create(name).await.unwrap();
+        self.start(name).await.unwrap();
+    }
+
+    pub(crate) async fn list(&self) -> Machines {
+        self.backend.list().await.unwrap()
+    }
+
+    pub(crate) async fn seen(&self, name: &str) -> Option<MachineSeen> {
+        self.list().await.rows.into_iter().find(|row| row.name.as_str() == name)
+    }
+
+    pub(crate) async fn state(&self, name: &str) -> Option<MachineState> {
+        self.seen(name).await.map(|row| row.state)
+    }
+
+    pub(crate) async fn destroy(&self, name: &str) -> Destroyed {
+        self.backend.destroy(&MachineName::new(name)).await.unwrap()
+    }
+
+    /// Waits until the machine has ended.
+    pub(crate) async fn ended(&self, name: &str) -> Exit {
+        let mut exit = None;
+        until("the machine has ended", async || {
+            if let Some(MachineState::Ended { exit: how }) = self.state(name).await {
+                exit = Some(how);
+            }
+            exit.is_some()
+        })
+        .await;
+        exit.unwrap()
+    }
+
+    pub(crate) async fn log(&self, name: &str) -> Vec<String> {
+        self.backend.logs(&MachineName::new(name)).await.unwrap()
+    }
+
+    /// One of the small files, as JSON.
+    pub(crate) fn record(&self, name: &str, file: &str) -> serde_json::Value {
+        serde_json::from_slice(&fs::read(self.folder(name).join(file)).unwrap()).unwrap()
+    }
+
+    pub(crate) fn supervisor(&self, name: &str) -> i32 {
+        self.record(name, "supervisor.json")["process"]["id"].as_i64().unwrap().try_into().unwrap()
+    }
+
+    /// The living processes of all machines of this host, supervisors included.
+    pub(crate) fn processes(&self) -> BTreeSet<i32> {
+        let wanted = format!("{MARKER}={}/", self.settings.deployment);
+        processes().into_iter().filter(|id| contains(&proc_file(*id, "environ"), wanted.as_bytes())).collect()
+    }
+
+    /// Destroys every machine, then checks that no file, process or zombie is left.
+    pub(crate) async fn finish(self) {
+        until("everything is destroyed", async || {
+            let rows = self.list().await.rows;
+            for row in &rows {
+                self.backend.destroy(&row.name).await.unwrap();
+            }
+            rows.is_empty()
+        })
+        .await;
+        let left: Vec<_> = fs::read_dir(&self.settings.directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(left, Vec::<PathBuf>::new());
+        assert_eq!(self.processes(), BTreeSet::new());
+    }
+}
+
+pub(crate) fn program(path: impl Into<PathBuf>) -> Program {
+    Program { path: path.into(), arguments: Vec::new() }
+}
+
+/// An example of this crate, which `cargo test` builds beside the tests.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().unwrap().parent().unwrap().join("examples").join(name);
+    assert!(path.exists(), "{} is missing: `cargo test` builds it, `cargo test --test it` does not", path.display());
+    path
+}
+
+pub(crate) fn request(name: &str, stop_grace: Duration) -> CreateRequest {
+    let scope = ScopeKey { forge: ForgeId::new("http://127.0.0.1:9"), scope: ScopeId::new("instance") };
+    let tags = MachineTags { pool: PoolId::new("pool"), scope, handle: Handle::new("handle-1"), attempt: Try(1) };
+    CreateRequest { name: MachineName::new(name), tags, stop_grace }
+}
+
+pub(crate) fn launch() -> Launch {
+    Launch {
+        url: "http://127.0.0.1:9".to_owned(),
+        uuid: RunnerUuid::new("d4637a60-7fea-4075-a81c-7e4ae01bdf0d"),
+        token: SecretString::from("0123456789012345678901234567890123456789"),
+        labels: vec!["lab:host".to_owned(), "deb:docker://node:22".to_owned()],
+        handle: Handle::new("handle-1"),
+        attempt: Try(1),
+        fetch_interval: Duration::from_secs(2),
+    }
+}
+
+/// Polls until it holds.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Every process id that is in use by something other than a zombie.
+pub(crate) fn processes() -> Vec<i32> {
+    let names = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter_map(|name| name.parse().ok()).filter(|id| is_alive(*id)).collect()
+}
+
+pub(crate) fn is_alive(id: i32) -> bool {
+    let stat = String::from_utf8_lossy(&proc_file(id, "stat")).into_owned();
+    stat.rsplit_once(')').is_some_and(|(_, fields)| !fields.trim_start().starts_with(['Z', 'X']))
+}
+
+/// A file of a process; empty if it has ended.
+pub(crate) fn proc_file(id: i32, name: &str) -> Vec<u8> {
+    fs::read(format!("/proc/{id}/{name}")).unwrap_or_default()
+}
+
+pub(crate) fn contains(text: &[u8], wanted: &[u8]) -> bool {
+    text.windows(wanted.len()).any(|window| window == wanted)
+}
+
+pub(crate) fn kill(id: i32, signal: &str) {
+    let sent = std::process::Command::new("kill").args(["-s", signal, "--", &id.to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Every regular file below a folder.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let (mut found, mut open) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() { open.push(entry.path()) } else { found.push(entry.path()) }
+        }
+    }
+    found
+}
