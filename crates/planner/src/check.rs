@@ -11,7 +11,7 @@ use crate::ids::AssignmentKey;
 use crate::plan::Room;
 use crate::policy::Policy;
 use crate::seen::JobState;
-use crate::state::{Assignment, Fence, State};
+use crate::state::{Assignment, Ending, Fence, State};
 
 /// An action that would break an invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub fn check(policy: &Policy, state: &State, action: &Action) -> Result<(), Viol
         }
         Action::Register { key, .. } | Action::Start { key, .. } => no_other_runner(state, key),
         Action::Destroy { key, .. } => of(state, key, may_stop),
-        Action::DeleteRunner { key, .. } => of(state, key, may_delete),
+        Action::DeleteRunner { key, .. } => of(state, key, |assignment| may_delete(policy, assignment)),
         Action::Fence { key, .. } => of(state, key, may_fence),
         Action::EndEarly { key, .. } => of(state, key, may_end_early),
         Action::Sweep { scope, id } => may_sweep(policy, state, scope, *id),
@@ -109,38 +109,51 @@ fn may_stop(assignment: &Assignment) -> Result<(), Violation> {
     }
     let Some(end) = &assignment.ending else { return broken(2, "a machine is stopped without a decided end") };
     let missing = assignment.track.missing.values().any(|missing| missing.polls.twice());
-    let others = matches!(assignment.whose, Some((_, false)))
-        || assignment.contacted.is_none()
-        || !assignment.may_have_started();
-    let runs = matches!(assignment.track.state, JobState::Running { .. });
     match end.reason {
-        EndReason::Gone | EndReason::EndedElsewhere if !missing => {
-            broken(5, "its job was not seen to be missing twice")
-        }
-        EndReason::RunOver | EndReason::Gone | EndReason::EndedElsewhere => Ok(()),
-        _ if runs && !missing && !others => broken(2, "its job runs"),
-        _ if must_be_fenced(assignment, &end.reason) => broken(3, "its runner may still be given its job"),
-        _ => Ok(()),
+        EndReason::RunOver => Ok(()),
+        EndReason::Gone | EndReason::EndedElsewhere if missing => Ok(()),
+        EndReason::Gone | EndReason::EndedElsewhere => broken(5, "its job was not seen to be missing twice"),
+        EndReason::ProcessEnded { .. }
+        | EndReason::LaunchFailed { .. }
+        | EndReason::BootOver
+        | EndReason::HeldBack
+        | EndReason::LeftBeforeStart
+        | EndReason::TakenElsewhere
+        | EndReason::RegistrationRemoved
+        | EndReason::MachineVanished
+        | EndReason::NeverStarted => match assignment.runs() {
+            true if !missing && !is_anothers(assignment) => broken(2, "its job runs"),
+            false if !missing && may_be_given_its_job(assignment, end) => broken(3, "its runner may be given its job"),
+            true | false => Ok(()),
+        },
     }
 }
 
-/// Whether a runner that contacted the forge, and may be given its waiting job, was left unfenced although it could be.
-fn must_be_fenced(assignment: &Assignment, reason: &EndReason) -> bool {
+/// Whether the running job of an assignment is known to be on another runner.
+fn is_anothers(assignment: &Assignment) -> bool {
+    matches!(assignment.whose, Some((_, false))) || assignment.contacted.is_none() || !assignment.may_have_started()
+}
+
+/// Whether a runner that contacted the forge, and whose job was last seen waiting, was neither fenced nor looked at since
+/// its end was decided.
+fn may_be_given_its_job(assignment: &Assignment, end: &Ending) -> bool {
     let exists = assignment.registration.known().is_some_and(|registered| !registered.gone);
-    matches!(reason, EndReason::HeldBack)
-        && exists
+    exists
+        && assignment.may_have_started()
+        && assignment.contacted.is_some()
         && assignment.fence == Fence::Open
-        && !assignment.track.waiting.once_after(assignment.ending.as_ref().map_or(assignment.begun_at, |end| end.at))
+        && !assignment.track.waiting.once_after(end.at)
 }
 
 /// A registration that may hold or get a job is not deleted.
-fn may_delete(assignment: &Assignment) -> Result<(), Violation> {
+fn may_delete(policy: &Policy, assignment: &Assignment) -> Result<(), Violation> {
     if !assignment.may_have_started() {
         return Ok(());
     }
     let Some(death) = assignment.death else { return broken(3, "its process is not proven dead") };
     let seen_waiting = assignment.track.state == JobState::Waiting && assignment.track.waiting.once_after(death.at);
-    let left = assignment.track.missing.values().all(|missing| missing.polls.twice());
+    let watched = || assignment.track.missing.iter().filter(|(scope, _)| policy.scopes.contains_key(*scope));
+    let left = watched().next().is_some() && watched().all(|(_, missing)| missing.polls.twice());
     let others = matches!(assignment.whose, Some((_, false)))
         || assignment
             .registration

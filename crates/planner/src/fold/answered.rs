@@ -15,15 +15,15 @@ pub(super) fn answered(state: &mut State, policy: &Policy, id: ActionId, answer:
     // An answer that comes after it was given up is ignored: listings show what it did.
     let Some(flight) = state.journal.in_flight.remove(&id) else { return };
     let limits = &policy.limits;
-    match &flight.action {
-        Action::Sweep { scope, id } => swept(&mut state.journal, limits, scope, *id, answer, now),
-        Action::CheckScope { scope } => checked(state, limits, scope, answer, flight.since, now),
-        action => {
-            if let Some(key) = action.key() {
-                rest_after(&mut state.journal, limits, &flight, answer, now);
-                of_assignment(&mut state.journal, limits, key, &flight, answer, now);
-            }
-        }
+    if let Action::Sweep { scope, id } = &flight.action {
+        swept(&mut state.journal, limits, scope, *id, answer, now);
+    }
+    if let Action::CheckScope { scope } = &flight.action {
+        checked(state, limits, scope, answer, flight.since, now);
+    }
+    if let Some(key) = flight.action.key() {
+        rest_after(&mut state.journal, limits, &flight, answer, now);
+        of_assignment(&mut state.journal, limits, key, &flight, answer, now);
     }
 }
 
@@ -95,7 +95,10 @@ fn of_assignment(
             assignment.died(Exit::Unknown, now);
             assignment.machine = MachineFact::Gone;
         }
-        Answer::Stopping => touched(assignment, now),
+        Answer::Stopping => {
+            touched(assignment, now);
+            assignment.stop_accepted = Some(now);
+        }
         Answer::Fenced => assignment.fence = Fence::Closed { at: now },
         Answer::Ours => {
             assignment.whose = Some((now, true));
@@ -177,7 +180,10 @@ fn failed(
         Action::Register { .. } => assignment.registration = Registration::None,
         Action::Start { .. } => {
             touched(assignment, now);
-            assignment.start = if lost { Start::Lost { since: now } } else { Start::No };
+            // A binding that was listed meanwhile is stronger than the answer.
+            if assignment.start == Start::Asked {
+                assignment.start = if lost { Start::Lost { since: now } } else { Start::No };
+            }
         }
         Action::Destroy { .. } => touched(assignment, now),
         Action::ReadLog { .. } => {
@@ -203,35 +209,28 @@ fn swept(
     now: Tick,
 ) {
     let key = (scope.forge.clone(), id);
-    match answer {
-        Answer::Failed(_) => {
-            if let Some(stray) = journal.strays.get_mut(&key) {
-                stray.failures = stray.failures.saturating_add(1);
-                let whose = stray.uuid.as_str();
-                stray.retry_at = now.plus(backoff(limits.backoff, limits.backoff_max, stray.failures, whose));
-            }
-        }
-        _ => {
-            journal.strays.remove(&key);
-        }
+    if !matches!(answer, Answer::Failed(_)) {
+        journal.strays.remove(&key);
+    } else if let Some(stray) = journal.strays.get_mut(&key) {
+        stray.failures = stray.failures.saturating_add(1);
+        let whose = stray.uuid.as_str();
+        stray.retry_at = now.plus(backoff(limits.backoff, limits.backoff_max, stray.failures, whose));
     }
 }
 
 fn checked(state: &mut State, limits: &Limits, scope: &ScopeKey, answer: &Answer, asked_at: Tick, now: Tick) {
     let identity = &mut state.seen.scopes.entry(scope.clone()).or_default().identity;
-    match answer {
-        Answer::ScopeId { id } => {
+    if let Answer::ScopeId { id } = answer {
+        identity.changed = identity.first.is_some_and(|first| first != *id);
+        identity.first.get_or_insert(*id);
+        if !identity.changed {
             identity.failures = 0;
-            identity.changed = identity.first.is_some_and(|first| first != *id);
-            identity.first.get_or_insert(*id);
-            if !identity.changed {
-                identity.same_at = Some(asked_at);
-            }
-        }
-        _ => {
-            identity.failures = identity.failures.saturating_add(1);
-            let span = backoff(limits.backoff, limits.backoff_max, identity.failures, scope.scope.as_str());
-            identity.retry_at = now.plus(span);
+            identity.same_at = Some(asked_at);
+            return;
         }
     }
+    // Another id is no answer to build on either: it is asked again, ever less often.
+    identity.failures = identity.failures.saturating_add(1);
+    let span = backoff(limits.backoff, limits.backoff_max, identity.failures, scope.scope.as_str());
+    identity.retry_at = now.plus(span);
 }

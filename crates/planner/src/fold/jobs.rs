@@ -38,16 +38,12 @@ pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listi
             continue;
         }
         ran += usize::from(assignment.runs());
-        match rows.get(&key.job.handle) {
-            Some(row) => {
-                if shown(assignment, scope, row, listing.begun_at, scope_policy.interval) {
-                    claimed.push((SuspectKey::of(&scope.forge, row), key.job.handle.clone()));
-                }
+        if let Some(row) = rows.get(&key.job.handle) {
+            if shown(assignment, scope, row, listing.begun_at, scope_policy.interval) {
+                claimed.push((SuspectKey::of(&scope.forge, row), key.job.handle.clone()));
             }
-            None if listing.complete && not_shown(assignment, scope, listing.begun_at, scope_policy.interval) => {
-                newly_missing.push(key.clone());
-            }
-            None => {}
+        } else if listing.complete && not_shown(assignment, scope, listing.begun_at, scope_policy.interval) {
+            newly_missing.push(key.clone());
         }
     }
     hold_mass_kills(state, policy, &newly_missing, ran, listing.begun_at);

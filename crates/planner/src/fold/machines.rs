@@ -117,7 +117,7 @@ fn not_shown(assignment: &mut Assignment, begun_at: Tick, settle: Duration, now:
         MachineFact::Exists { .. } => {
             assignment.machine_absent.add(begun_at);
             // After a stop that the backend accepted, two such listings are its completion.
-            if assignment.destroys > 0 && assignment.machine_absent.twice() {
+            if assignment.stop_accepted.is_some() && assignment.machine_absent.twice() {
                 assignment.machine = MachineFact::Gone;
                 assignment.died(Exit::Unknown, now);
             }

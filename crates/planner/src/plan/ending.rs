@@ -51,9 +51,9 @@ fn may_be_offered(reason: &EndReason) -> bool {
         | EndReason::RegistrationRemoved
         | EndReason::LeftBeforeStart
         | EndReason::NeverStarted
-        | EndReason::ProcessEnded { .. } => false,
-        // It holds its job; stopping it lets the runner report a failure.
-        EndReason::RunOver => false,
+        | EndReason::ProcessEnded { .. }
+        // Or it holds its job; stopping it lets the runner report a failure.
+        | EndReason::RunOver => false,
     }
 }
 
@@ -68,7 +68,7 @@ fn close_door(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignmen
     }
     if !context.has_credentials(assignment) {
         // Without them the runner cannot be fenced: a fresh poll, then the stop; a race of milliseconds remains.
-        return after_door(context, assignment, end.at, || Next::Reinstate);
+        return after_door(context, assignment, end.at, || Some(Next::Reinstate));
     }
     let Fence::Closed { at } = assignment.fence else {
         let action = Action::Fence { key: key.clone(), runner: registered.uuid.clone() };
@@ -101,28 +101,24 @@ fn after_door(
     context: &Context<'_>,
     assignment: &Assignment,
     moment: Tick,
-    if_running: impl FnOnce() -> Next,
+    if_running: impl FnOnce() -> Option<Next>,
 ) -> Option<Next> {
     match (context.presence(assignment), assignment.track.state) {
         (Presence::Left { .. } | Presence::Unwatched, _) => None,
         (_, JobState::Waiting) if assignment.track.waiting.once_after(moment) => None,
-        (_, JobState::Running { .. }) if assignment.track.running.once_after(moment) => match if_running() {
-            // Another's.
-            Next::Wait(MachineReason::Stopping) => None,
-            next => Some(next),
-        },
+        (_, JobState::Running { .. }) if assignment.track.running.once_after(moment) => if_running(),
         _ => Some(Next::Wait(MachineReason::Fencing)),
     }
 }
 
-/// The job runs although the door was closed: whose is it?
-fn whose(key: &AssignmentKey, assignment: &Assignment, registered: &Registered, fenced_at: Tick) -> Next {
+/// The job runs although the door was closed: whose is it? `None`: another's.
+fn whose(key: &AssignmentKey, assignment: &Assignment, registered: &Registered, fenced_at: Tick) -> Option<Next> {
     match (assignment.whose.filter(|(at, _)| *at > fenced_at), assignment.task()) {
-        (Some((_, true)), _) => Next::Reinstate,
-        (Some((_, false)), _) | (None, None) => Next::Wait(MachineReason::Stopping),
+        (Some((_, true)), _) => Some(Next::Reinstate),
+        (Some((_, false)), _) | (None, None) => None,
         (None, Some(task)) => {
             let action = Action::AskWhose { key: key.clone(), runner: registered.uuid.clone(), task };
-            Next::Act(action, MachineReason::AskingWhose)
+            Some(Next::Act(action, MachineReason::AskingWhose))
         }
     }
 }

@@ -22,19 +22,15 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
     }
     if !assignment.may_have_started() {
         // Its credentials never left us, so that it cannot hold a job.
-        let outcome = match end.reason {
-            EndReason::LeftBeforeStart | EndReason::TakenElsewhere => Outcome::EndedElsewhere,
-            _ => failed(context, assignment, end),
-        };
+        let ended_elsewhere = matches!(end.reason, EndReason::LeftBeforeStart | EndReason::TakenElsewhere);
+        let outcome = if ended_elsewhere { Outcome::EndedElsewhere } else { failed(context, assignment, end) };
         return without_registration(key, assignment, outcome);
     }
     match (context.presence(assignment), assignment.track.state) {
         (Presence::Left { proven }, _) => left(key, assignment, end, died_at, proven),
         (Presence::Present, JobState::Waiting) if twice(assignment.track.waiting, died_at) => {
-            let outcome = match end.reason {
-                EndReason::HeldBack => Outcome::Released,
-                _ => failed(context, assignment, end),
-            };
+            let released = end.reason == EndReason::HeldBack;
+            let outcome = if released { Outcome::Released } else { failed(context, assignment, end) };
             without_registration(key, assignment, outcome)
         }
         (Presence::Present, JobState::Running { .. }) if twice(assignment.track.running, died_at) => {

@@ -35,7 +35,7 @@ impl Wanted<'_> {
     }
 }
 
-pub(super) fn launch<'a>(context: &Context<'a>, budget: &mut Budget<'_>, plan: &mut Plan) {
+pub(super) fn launch(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut Plan) {
     let mut wanted = Vec::new();
     for job in listed_jobs(context) {
         match settled(context, &job) {
@@ -64,12 +64,11 @@ pub(super) fn launch<'a>(context: &Context<'a>, budget: &mut Budget<'_>, plan: &
             .next()
             .filter(|(forge, handle, _)| **forge == job.key.forge && **handle == job.key.handle)
             .map(|&(.., attempt)| Reason::EarlierTry { attempt });
-        match stray.or_else(|| held(context, &suspects, &job)) {
-            Some(reason) => plan.report.jobs.push(report::job(&job, reason)),
-            None => {
-                job.yields = suspects.yields(context, &job);
-                ready.push(job);
-            }
+        if let Some(reason) = stray.or_else(|| held(context, &suspects, &job)) {
+            plan.report.jobs.push(report::job(&job, reason));
+        } else {
+            job.yields = suspects.yields(context, &job);
+            ready.push(job);
         }
     }
     let mut room = Room::counted(context.state);
@@ -193,16 +192,13 @@ fn place(
         let lacks = resting_pool(context, pool)
             .or_else(|| room.lacks(context.policy, pool, &job.key.forge, job.row.repository))
             .or_else(|| (!budget.take(&Lane::BackendLaunch(pool.backend.clone()))).then_some(Reason::NextInLine));
-        match lacks {
-            Some(reason) => {
-                first.get_or_insert(reason);
-            }
-            None => {
-                room.charge(&pool.id, &pool.backend, Some(job.repository()));
-                let (reason, action) = create(context, pool, job);
-                return (reason, Some(action));
-            }
+        if let Some(reason) = lacks {
+            first.get_or_insert(reason);
+            continue;
         }
+        room.charge(&pool.id, &pool.backend, Some(job.repository()));
+        let (reason, action) = create(context, pool, job);
+        return (reason, Some(action));
     }
     (first.unwrap_or_else(|| room::no_pool(context, &job.row.runs_on)), None)
 }

@@ -40,10 +40,9 @@ impl<'a> Suspects<'a> {
         for (key, suspicion) in &context.state.journal.suspicions {
             let mut alike: BTreeSet<(Tick, i64, &Handle)> = BTreeSet::new();
             for job in wanted.iter().filter(|job| SuspectKey::of(&job.key.forge, job.row) == *key) {
-                let probed = suspicion.probed.get(&job.key.handle).copied();
                 // After somebody has left, age alone counts.
-                let probed = if suspicion.somebody_left { None } else { probed };
-                alike.insert((probed.unwrap_or_default(), job.row.id, &job.key.handle));
+                let tried_at = suspicion.probed.get(&job.key.handle).filter(|_| !suspicion.somebody_left);
+                alike.insert((tried_at.copied().unwrap_or_default(), job.row.id, &job.key.handle));
             }
             let rested = suspicion.somebody_left || context.now >= suspicion.rest_until;
             let turn = match (probes.remove(key), alike.first()) {

@@ -51,18 +51,15 @@ fn worth_a_look(context: &Context<'_>, scope: &ScopeKey, seen: &ScopeSeen) -> bo
 /// Deletes registrations of ours that belong to no assignment, once nothing can come of them.
 pub(super) fn strays(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut Plan) {
     for ((forge, id), stray) in &context.state.journal.strays {
-        let reason = match why_kept(context, forge, stray) {
-            Some(reason) => reason,
-            None => {
-                let action = Action::Sweep { scope: stray.scope.clone(), id: *id };
-                let due = context.now >= stray.retry_at && !being_swept(context, &action);
-                if due && budget.take(&action.lane()) {
-                    plan.actions.push(action);
-                }
-                RunnerReason::Deleting
+        let kept = why_kept(context, forge, stray);
+        if kept.is_none() {
+            let action = Action::Sweep { scope: stray.scope.clone(), id: *id };
+            let due = context.now >= stray.retry_at && !being_swept(context, &action);
+            if due && budget.take(&action.lane()) {
+                plan.actions.push(action);
             }
-        };
-        plan.report.runners.push(reported(*id, stray, reason));
+        }
+        plan.report.runners.push(reported(*id, stray, kept.unwrap_or(RunnerReason::Deleting)));
     }
 }
 

@@ -76,6 +76,8 @@ pub struct Assignment {
     pub last_failure: Option<Failure>,
     /// How often its machine was told to go.
     pub destroys: u32,
+    /// When the backend last accepted to remove its machine without having done so yet.
+    pub stop_accepted: Option<Tick>,
     /// The last lines of its runner, once read.
     pub log: Option<Vec<String>>,
     /// Whether we failed its job ourselves, since its process was dead.
@@ -293,6 +295,7 @@ impl Assignment {
             retry_at: now,
             last_failure: None,
             destroys: 0,
+            stop_accepted: None,
             log: None,
             ended_early: false,
             forge_failed: false,
