@@ -1,5 +1,27 @@
 //! Owner task, observers and lanes around the planner.
+//!
+//! Data flows one way (design section 2): observers and lanes send events, the owner folds them and plans, lanes carry out
+//! what was planned. Nothing here decides.
+//!
+//! Deliberately absent: flags and signals (the command's), rules of any kind (the planner's).
 #![forbid(unsafe_code)]
 
+mod clock;
 pub mod config;
+mod convert;
+mod daemon;
+mod forges;
+mod history;
+mod lanes;
+mod lock;
+mod machines;
+mod names;
+mod observers;
+mod owner;
+mod remembered;
 pub mod report_file;
+mod vault;
+
+pub use daemon::{Control, Daemon, Options, StartError};
+pub use forges::ForgeError;
+pub use lock::{LockError, StateDirectory};

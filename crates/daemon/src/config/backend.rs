@@ -158,33 +158,41 @@ impl Readable for Command {
     }
 }
 
-/// Finds the runner: a name is looked for on the PATH, a path starts at the folder of the configuration file.
+/// The runner's program and first arguments. A name is looked for on the PATH, a path starts at the folder of the
+/// configuration file; the setting shows what was found.
 fn runner(section: &Section<'_>, path: &str) -> Option<(PathBuf, Vec<String>)> {
-    let Command(mut words) = section.or("runner", Command(vec![RUNNER.to_owned()]), any);
-    let given = words.remove(0);
+    let value = section.get("runner");
+    let Command(mut words) = match &value {
+        Some(value) => value.read(any)?,
+        None => Command(vec![RUNNER.to_owned()]),
+    };
+    let found = find(&words[0], path, section.notes.directory);
+    match (found, value) {
+        (Ok(program), value) => {
+            words[0] = program.display().to_string();
+            let origin = value.map_or(Origin::Default, |value| value.origin());
+            section.notes.set(&section.key("runner"), Some(Command(words.clone()).shown()), origin);
+            words.remove(0);
+            return Some((program, words));
+        }
+        (Err(complaint), Some(value)) => value.complain(complaint),
+        (Err(complaint), None) => section.complain("runner", complaint),
+    }
+    None
+}
+
+fn find(given: &str, path: &str, directory: &Path) -> Result<PathBuf, Complaint> {
     let found = if given.contains('/') {
-        let program = section.notes.directory.join(&given);
+        let program = directory.join(given);
         executable(&program).map(|()| program)
     } else {
         let places = path.split(':').filter(|place| place.starts_with('/'));
-        let programs = places.map(|place| Path::new(place).join(&given));
-        let absent = || Complaint::new(format!("there is no program {} on the PATH", quoted(&given)));
-        programs.into_iter().find(|program| executable(program).is_ok()).ok_or_else(absent)
+        let mut programs = places.map(|place| Path::new(place).join(given));
+        programs
+            .find(|program| executable(program).is_ok())
+            .ok_or_else(|| Complaint::new(format!("there is no program {} on the PATH", quoted(given))))
     };
-    match found {
-        Ok(program) => {
-            section.notes.set(&section.key("runner (found)"), Some(program.shown()), Origin::Default);
-            Some((program, words))
-        }
-        Err(complaint) => {
-            let complaint = complaint.hint("install Forgejo Runner 12.8 or newer, or give its path: runner = \"/…\"");
-            match section.get("runner") {
-                Some(value) => value.complain(complaint),
-                None => section.complain("runner", complaint),
-            }
-            None
-        }
-    }
+    found.map_err(|complaint| complaint.hint("install Forgejo Runner 12.8 or newer, or give its path: runner = \"/…\""))
 }
 
 fn executable(program: &Path) -> Result<(), Complaint> {

@@ -1,0 +1,29 @@
+//! The clocks: monotonic for decisions, the wall's for records only.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use planner::time::Tick;
+
+/// Counts from when it was made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    /// Starts counting, from one: moment zero stands for "before everything".
+    pub(crate) fn start() -> Self {
+        Self { origin: Instant::now() }
+    }
+
+    /// Now, for decisions.
+    pub(crate) fn now(&self) -> Tick {
+        Tick(u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1))
+    }
+}
+
+/// Milliseconds since 1970 by the wall clock, for records.
+pub(crate) fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,100 @@
+//! From the words of a forge to those of the planner.
+
+use forgejo::{Job, JobStatus, Listing, Runner};
+use planner::error_class::{Acted, ErrorClass, Failure};
+use planner::identity::RunnerIdentity;
+use planner::ids::{DeploymentId, ForgeId, Handle, RunnerId, RunnerUuid, TaskId};
+use planner::seen::{self, JobSeen, JobState, RunnerSeen, RunnerStatus};
+use planner::time::Tick;
+
+/// How much of an error is kept for people.
+const MESSAGE_CHARACTERS: usize = 512;
+
+/// A listing of jobs. A row that could not be read beyond its handle is one about which nothing is known.
+pub(crate) fn jobs(listing: Listing<Job>, begun_at: Tick) -> seen::Listing<JobSeen> {
+    let unknown = listing.bad_rows.into_iter().filter_map(|bad| bad.key).map(|key| JobSeen {
+        handle: Handle::new(key),
+        id: i64::MAX,
+        repository: 0,
+        name: String::new(),
+        runs_on: Vec::new(),
+        state: JobState::Unknown,
+    });
+    let rows = listing.rows.into_iter().map(job).chain(unknown).collect();
+    seen::Listing { begun_at, complete: listing.complete, rows }
+}
+
+fn job(job: Job) -> JobSeen {
+    let state = match job.status {
+        JobStatus::Waiting if job.task_id == 0 => JobState::Waiting,
+        JobStatus::Running => JobState::Running { task: TaskId(job.task_id) },
+        JobStatus::Waiting | JobStatus::Other(_) => JobState::Unknown,
+    };
+    JobSeen {
+        handle: Handle::new(job.handle),
+        id: job.id,
+        repository: job.repo_id,
+        name: job.name,
+        runs_on: job.runs_on,
+        state,
+    }
+}
+
+/// A listing of runners, of which only those of exactly our deployment are kept. A row that could not be read may be one
+/// of ours: then nothing is absent.
+pub(crate) fn runners(
+    deployment: &DeploymentId,
+    forge: &ForgeId,
+    listing: Listing<Runner>,
+    begun_at: Tick,
+) -> seen::Listing<RunnerSeen> {
+    let complete = listing.complete && listing.bad_rows.is_empty();
+    let rows = listing.rows.into_iter().filter_map(|row| runner(deployment, forge, row)).collect();
+    seen::Listing { begun_at, complete, rows }
+}
+
+fn runner(deployment: &DeploymentId, forge: &ForgeId, row: Runner) -> Option<RunnerSeen> {
+    let identity = RunnerIdentity::read(deployment, forge, &row.name, &row.description)?;
+    Some(RunnerSeen {
+        id: RunnerId(row.id),
+        uuid: RunnerUuid::new(row.uuid),
+        identity,
+        declared: !row.labels.is_empty(),
+        fenced: row.labels.iter().all(|label| label == forgejo::FENCE_LABEL) && !row.labels.is_empty(),
+        status: match row.status {
+            forgejo::RunnerStatus::Offline => RunnerStatus::Offline,
+            forgejo::RunnerStatus::Idle => RunnerStatus::Idle,
+            forgejo::RunnerStatus::Active => RunnerStatus::Active,
+            forgejo::RunnerStatus::Other(_) => RunnerStatus::Unknown,
+        },
+    })
+}
+
+/// A failed call to a forge.
+pub(crate) fn failure(error: &forgejo::Error) -> Failure {
+    let class = match error.class() {
+        forgejo::ErrorClass::RateLimited { retry_after } => ErrorClass::RateLimited { retry_after },
+        forgejo::ErrorClass::Auth => ErrorClass::Auth,
+        forgejo::ErrorClass::Forbidden { .. } => ErrorClass::Forbidden,
+        forgejo::ErrorClass::NotFound => ErrorClass::NotFound,
+        forgejo::ErrorClass::Redirected | forgejo::ErrorClass::Permanent => ErrorClass::Permanent,
+        forgejo::ErrorClass::Transient => ErrorClass::Transient,
+    };
+    let acted = match error.acted() {
+        forgejo::Acted::No => Acted::No,
+        forgejo::Acted::Maybe => Acted::Maybe,
+    };
+    Failure { class, acted, message: chain(error).chars().take(MESSAGE_CHARACTERS).collect() }
+}
+
+/// An error with all of its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

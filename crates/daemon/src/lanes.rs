@@ -1,0 +1,219 @@
+//! Lanes: carry out actions, each in a task of its own with a deadline, and answer the owner. They choose nothing.
+//!
+//! The planner hands out no more actions than a lane has slots, so that nothing waits in a queue here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backend::{CreateRequest, Destroyed, Launch};
+use forgejo::{Client, Credentials, Deletion, EarlyEnd, FenceAnswer, TaskOwner};
+use planner::action::Action;
+use planner::error_class::{Acted, ErrorClass, Failure};
+use planner::event::{Answer, Event};
+use planner::ids::{ActionId, AssignmentKey, BackendId, DeploymentId, ForgeId, PoolId, RunnerId, RunnerUuid, ScopeKey};
+use planner::policy::Limits;
+use tokio::sync::mpsc;
+
+use crate::config::Pool;
+use crate::convert;
+use crate::forges::{Forges, ScopeClient};
+use crate::machines::Backend;
+use crate::vault::Vault;
+
+/// What the lanes work with.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    pub(crate) deployment: DeploymentId,
+    pub(crate) limits: Limits,
+    pub(crate) forges: Arc<Forges>,
+    pub(crate) backends: BTreeMap<BackendId, Backend>,
+    pub(crate) pools: BTreeMap<PoolId, Pool>,
+    pub(crate) vault: Vault,
+    pub(crate) events: mpsc::Sender<Event>,
+}
+
+impl Lanes {
+    /// Begins an action; its answer comes as an event.
+    pub(crate) fn begin(self: &Arc<Self>, id: ActionId, action: Action) {
+        let lanes = Arc::clone(self);
+        tokio::spawn(async move {
+            let deadline = action.deadline(&lanes.limits);
+            let word = action.word();
+            let answer = tokio::time::timeout(deadline, lanes.carry_out(action))
+                .await
+                .unwrap_or_else(|_| Answer::Failed(too_late(deadline)));
+            if let Answer::Failed(failure) = &answer {
+                tracing::warn!(action = word, class = %failure.class, error = failure.message, "a call failed");
+            }
+            // The owner has gone: then nobody needs the answer, listings will tell.
+            let _ = lanes.events.send(Event::Answered { id, answer }).await;
+        });
+    }
+
+    async fn carry_out(&self, action: Action) -> Answer {
+        match action {
+            Action::Create { backend, machine, tags, stop_grace, .. } => {
+                let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
+                let request = CreateRequest { name: machine, tags, stop_grace };
+                answered(backend.create(request).await.map(|()| Answer::Created))
+            }
+            Action::Register { scope, machine, identity, .. } => {
+                let name = identity.runner_name(&machine);
+                self.register(&scope, &name, &identity.description(&self.deployment)).await
+            }
+            Action::Start { key, backend, machine, pool, runner } => {
+                let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
+                match self.launch(&key, &pool, &runner) {
+                    Ok(launch) => answered(backend.start(&machine, launch).await.map(|()| Answer::Started)),
+                    Err(failure) => Answer::Failed(failure),
+                }
+            }
+            Action::Destroy { backend, machine, .. } => {
+                let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
+                answered(backend.destroy(&machine).await.map(|destroyed| match destroyed {
+                    Destroyed::Gone => Answer::Destroyed,
+                    Destroyed::Accepted => Answer::Stopping,
+                }))
+            }
+            Action::ReadLog { backend, machine, .. } => {
+                let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
+                answered(backend.logs(&machine).await.map(|lines| Answer::Log { lines }))
+            }
+            Action::Fence { key, runner } => self.fence(&key.job.forge, &runner).await,
+            Action::AskWhose { key, runner, task } => self.ask_whose(&key.job.forge, &runner, task.0).await,
+            Action::EndEarly { key, runner, task, reason } => {
+                self.end_early(&key.job.forge, &runner, task.0, &reason).await
+            }
+            Action::LookUpRunner { scope, id, .. } => self.look_up(&scope, id).await,
+            Action::DeleteRunner { scope, id, .. } | Action::Sweep { scope, id } => self.delete(&scope, id).await,
+            Action::CheckScope { scope } => self.check_scope(&scope).await,
+        }
+    }
+
+    async fn register(&self, scope: &ScopeKey, name: &str, description: &str) -> Answer {
+        let Some(ScopeClient { client, scope, .. }) = self.forges.scope(scope) else { return unknown("scope") };
+        match client.register(scope, name, description).await {
+            Ok(registration) => {
+                let uuid = RunnerUuid::new(registration.uuid);
+                self.vault.put(&uuid, &registration.token);
+                Answer::Registered { id: RunnerId(registration.id), uuid }
+            }
+            Err(error) => failed(&error),
+        }
+    }
+
+    fn launch(&self, key: &AssignmentKey, pool: &PoolId, runner: &RunnerUuid) -> Result<Launch, Failure> {
+        let lacking = |what: &str| Failure {
+            class: ErrorClass::Permanent,
+            acted: Acted::No,
+            message: format!("{what} is not at hand (any more)"),
+        };
+        let pool = self.pools.get(pool).ok_or_else(|| lacking("the pool"))?;
+        let url = self.forges.runner_url(&key.job.forge).ok_or_else(|| lacking("the forge"))?;
+        let token = self.vault.token(runner).ok_or_else(|| lacking("the runner's token"))?;
+        Ok(Launch {
+            url: url.to_owned(),
+            uuid: runner.clone(),
+            token,
+            labels: pool.policy.labels.iter().map(ToString::to_string).collect(),
+            handle: key.job.handle.clone(),
+            attempt: key.attempt,
+            fetch_interval: pool.fetch_interval,
+        })
+    }
+
+    /// A client and the runner's own credentials.
+    fn as_runner(&self, forge: &ForgeId, runner: &RunnerUuid) -> Result<(&Client, Credentials), Answer> {
+        let client = self.forges.any(forge).ok_or_else(|| unknown("forge"))?;
+        let token = self.vault.token(runner).ok_or_else(|| unknown("runner"))?;
+        Ok((client, Credentials { uuid: runner.as_str().to_owned(), token }))
+    }
+
+    async fn fence(&self, forge: &ForgeId, runner: &RunnerUuid) -> Answer {
+        let (client, credentials) = match self.as_runner(forge, runner) {
+            Ok(found) => found,
+            Err(answer) => return answer,
+        };
+        match client.fence(&credentials).await {
+            Ok(FenceAnswer::Fenced) => Answer::Fenced,
+            Ok(FenceAnswer::RegistrationGone) => Answer::RunnerGone,
+            Err(error) => failed(&error),
+        }
+    }
+
+    async fn ask_whose(&self, forge: &ForgeId, runner: &RunnerUuid, task: i64) -> Answer {
+        let (client, credentials) = match self.as_runner(forge, runner) {
+            Ok(found) => found,
+            Err(answer) => return answer,
+        };
+        match client.whose_task(&credentials, task).await {
+            Ok(TaskOwner::Ours { .. }) => Answer::Ours,
+            Ok(TaskOwner::Another) => Answer::Another,
+            Ok(TaskOwner::RegistrationGone) => Answer::RunnerGone,
+            Err(error) => failed(&error),
+        }
+    }
+
+    async fn end_early(&self, forge: &ForgeId, runner: &RunnerUuid, task: i64, reason: &str) -> Answer {
+        let (client, credentials) = match self.as_runner(forge, runner) {
+            Ok(found) => found,
+            Err(answer) => return answer,
+        };
+        match client.end_early(&credentials, task, reason).await {
+            Ok(EarlyEnd::Ended { .. }) => Answer::EndedEarly,
+            Ok(EarlyEnd::Another) => Answer::Another,
+            Ok(EarlyEnd::RegistrationGone) => Answer::RunnerGone,
+            Err(error) => failed(&error),
+        }
+    }
+
+    async fn look_up(&self, scope: &ScopeKey, id: RunnerId) -> Answer {
+        let Some(ScopeClient { client, scope, .. }) = self.forges.scope(scope) else { return unknown("scope") };
+        match client.get_runner(scope, id.0).await {
+            Ok(Some(runner)) => Answer::RunnerExists { declared: !runner.labels.is_empty() },
+            Ok(None) => Answer::RunnerGone,
+            Err(error) => failed(&error),
+        }
+    }
+
+    async fn delete(&self, scope: &ScopeKey, id: RunnerId) -> Answer {
+        let Some(ScopeClient { client, scope, .. }) = self.forges.scope(scope) else { return unknown("scope") };
+        match client.delete_runner(scope, id.0).await {
+            Ok(Deletion::Deleted) => Answer::Deleted,
+            Ok(Deletion::NotFound) => Answer::RunnerGone,
+            Err(error) => failed(&error),
+        }
+    }
+
+    async fn check_scope(&self, key: &ScopeKey) -> Answer {
+        let Some(ScopeClient { client, scope, .. }) = self.forges.scope(key) else { return unknown("scope") };
+        match client.scope_id(scope).await {
+            Ok(Some(id)) => Answer::ScopeId { id },
+            Ok(None) => unknown("scope's id"),
+            Err(error) => failed(&error),
+        }
+    }
+}
+
+fn answered(result: Result<Answer, backend::BackendError>) -> Answer {
+    result.unwrap_or_else(|error| Answer::Failed(error.failure()))
+}
+
+fn failed(error: &forgejo::Error) -> Answer {
+    Answer::Failed(convert::failure(error))
+}
+
+fn too_late(deadline: Duration) -> Failure {
+    Failure {
+        class: ErrorClass::Transient,
+        acted: Acted::Maybe,
+        message: format!("no answer within {} s", deadline.as_secs_f64()),
+    }
+}
+
+/// The planner named something that the configuration does not have: no call can be made.
+fn unknown(what: &str) -> Answer {
+    let message = format!("there is no such {what}");
+    Answer::Failed(Failure { class: ErrorClass::Permanent, acted: Acted::No, message })
+}

@@ -1,0 +1,82 @@
+//! The lock on the state directory: of two daemons with one directory, one acts (design section 8).
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// The file's name in the state directory.
+const NAME: &str = "lock";
+
+/// Why the state directory cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// It cannot be made or written to.
+    #[error("cannot use the state directory {}", directory.display())]
+    Unusable {
+        /// Which.
+        directory: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Another process has it.
+    #[error("the state directory {} is used by another forgescale (process {process})", directory.display())]
+    Taken {
+        /// Which.
+        directory: PathBuf,
+        /// The other process, as it wrote itself down.
+        process: String,
+    },
+}
+
+/// A locked state directory. The lock ends with the process, however that ends.
+#[derive(Debug)]
+pub struct StateDirectory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl StateDirectory {
+    /// Makes the directory if need be and locks it.
+    pub fn lock(directory: &Path) -> Result<Self, LockError> {
+        let unusable = |source| LockError::Unusable { directory: directory.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut file = options.open(directory.join(NAME)).map_err(unusable)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut process = String::new();
+                // What cannot be read is not told.
+                let _ = (&mut file).take(32).read_to_string(&mut process);
+                return Err(LockError::Taken { directory: directory.to_owned(), process: process.trim().to_owned() });
+            }
+            Err(TryLockError::Error(source)) => return Err(unusable(source)),
+        }
+        file.set_len(0).and_then(|()| file.rewind()).map_err(unusable)?;
+        writeln!(file, "{}", std::process::id()).map_err(unusable)?;
+        Ok(Self { path: directory.to_owned(), _lock: file })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_one_is_told_who_has_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = StateDirectory::lock(directory.path()).unwrap();
+        let error = StateDirectory::lock(directory.path()).unwrap_err();
+        assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
+        drop(first);
+        StateDirectory::lock(directory.path()).unwrap();
+    }
+}

@@ -1,0 +1,76 @@
+//! The backends as the daemon calls them: a closed enum over one trait.
+
+use std::path::Path;
+
+use backend::{Backend as _, BackendError, CreateRequest, Destroyed, Launch, Machines};
+use backend_host::{HostBackend, HostError, HostSettings, Program};
+use planner::ids::{DeploymentId, MachineName};
+use tokio::sync::watch;
+
+use crate::config::{self, BackendKind};
+
+/// One backend.
+#[derive(Debug, Clone)]
+pub(crate) enum Backend {
+    /// Processes of this host.
+    Host(HostBackend),
+}
+
+impl Backend {
+    /// Makes it ready. `supervisor` is the program that looks after one machine of the host backend.
+    pub(crate) fn new(
+        config: &config::Backend,
+        deployment: &DeploymentId,
+        directory: &Path,
+        supervisor: Program,
+    ) -> Result<Self, HostError> {
+        let BackendKind::Host(host) = &config.kind;
+        let settings = HostSettings {
+            directory: directory.to_owned(),
+            deployment: deployment.clone(),
+            supervisor,
+            runner: Program { path: host.runner.clone(), arguments: host.runner_arguments.clone() },
+            path: host.path.clone(),
+            environment: host.environment.clone().into_iter().collect(),
+            log_limit: host.log_limit,
+        };
+        HostBackend::new(settings).map(Self::Host)
+    }
+
+    pub(crate) async fn create(&self, request: CreateRequest) -> Result<(), BackendError> {
+        match self {
+            Self::Host(host) => host.create(request).await,
+        }
+    }
+
+    pub(crate) async fn start(&self, machine: &MachineName, launch: Launch) -> Result<(), BackendError> {
+        match self {
+            Self::Host(host) => host.start(machine, launch).await,
+        }
+    }
+
+    pub(crate) async fn list(&self) -> Result<Machines, BackendError> {
+        match self {
+            Self::Host(host) => host.list().await,
+        }
+    }
+
+    pub(crate) async fn destroy(&self, machine: &MachineName) -> Result<Destroyed, BackendError> {
+        match self {
+            Self::Host(host) => host.destroy(machine).await,
+        }
+    }
+
+    pub(crate) async fn logs(&self, machine: &MachineName) -> Result<Vec<String>, BackendError> {
+        match self {
+            Self::Host(host) => host.logs(machine).await,
+        }
+    }
+
+    /// Tells when a listing has probably changed.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        match self {
+            Self::Host(host) => host.changes(),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Names of repositories, for people: looked up once each, slowly, and never waited for.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use planner::ids::{ForgeId, ScopeKey};
+use planner::report::Report;
+use tokio::sync::mpsc;
+
+use crate::forges::Forges;
+use crate::report_file::RepositoryName;
+
+/// Most names that are kept; beyond it ids are shown.
+const MOST: usize = 20_000;
+
+/// How many lookups may wait.
+const WAITING: usize = 64;
+
+/// The pause between two lookups.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Names by forge and id. One that the token may not see is kept as nothing, so that it is not asked for again.
+type Known = Mutex<BTreeMap<(ForgeId, i64), Option<String>>>;
+
+/// A repository and a scope that showed it.
+type Wanted = (ScopeKey, i64);
+
+/// Known names, and the way to ask for more.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    known: Arc<Known>,
+    wanted: mpsc::Sender<Wanted>,
+}
+
+impl Names {
+    /// Starts the task that looks names up; it ends with the last clone.
+    pub(crate) fn start(forges: Arc<Forges>) -> Self {
+        let (wanted, lookups) = mpsc::channel(WAITING);
+        let names = Self { known: Arc::default(), wanted };
+        tokio::spawn(look_up(forges, lookups, Arc::downgrade(&names.known)));
+        names
+    }
+
+    /// Asks for the names that a report lacks, and gives those that are known.
+    pub(crate) fn of(&self, report: &Report) -> Vec<RepositoryName> {
+        let mut known = lock(&self.known);
+        let mut names = BTreeMap::new();
+        for job in &report.jobs {
+            let key = (job.forge.clone(), job.repository);
+            match known.get(&key) {
+                Some(Some(name)) => {
+                    names.insert(key, name.clone());
+                }
+                None if known.len() < MOST && job.repository != 0 => {
+                    let scope = ScopeKey { forge: job.forge.clone(), scope: job.scope.clone() };
+                    if self.wanted.try_send((scope, job.repository)).is_ok() {
+                        known.insert(key, None);
+                    }
+                }
+                Some(None) | None => {}
+            }
+        }
+        names.into_iter().map(|((forge, id), name)| RepositoryName { forge, id, name }).collect()
+    }
+}
+
+async fn look_up(forges: Arc<Forges>, mut lookups: mpsc::Receiver<Wanted>, known: Weak<Known>) {
+    while let Some((scope, id)) = lookups.recv().await {
+        let Some(client) = forges.scope(&scope).map(|scope| &scope.client) else { continue };
+        let name = match client.repository(id).await {
+            Ok(forgejo::RepositoryName::Known(name)) => Some(name),
+            Ok(forgejo::RepositoryName::Unknown) => None,
+            Err(error) => {
+                tracing::debug!(repository = id, %error, "the name of a repository could not be looked up");
+                None
+            }
+        };
+        let Some(known) = known.upgrade() else { return };
+        lock(&known).insert((scope.forge, id), name);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Never locked across an await; a panic elsewhere leaves nothing half-done in it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

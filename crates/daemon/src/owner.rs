@@ -1,0 +1,242 @@
+//! The owner task: the only one that holds the planner's state.
+//!
+//! ```text
+//! events ─► fold all that wait ─► step (plan, fold what is begun) ─► lanes
+//!                                     └► report.json, history, memory
+//! ```
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use planner::action::Action;
+use planner::event::{Decision, EndReason, Event};
+use planner::fold::fold;
+use planner::ids::{RunnerUuid, ScopeKey};
+use planner::policy::Policy;
+use planner::report::Report;
+use planner::state::State;
+use planner::step::{Turn, step};
+use store::Store;
+use tokio::sync::{mpsc, watch};
+
+use crate::clock::{Clock, wall_ms};
+use crate::history;
+use crate::lanes::Lanes;
+use crate::names::Names;
+use crate::remembered::Remembered;
+use crate::report_file::{self, ReportFile};
+
+/// The longest pause between two plans: clocks and rests end without an event.
+const HEARTBEAT: Duration = Duration::from_millis(250);
+
+/// How many events are folded before the next plan.
+const BATCH: usize = 1024;
+
+/// At most this often the report and the memory are written.
+const WRITE_EVERY: Duration = Duration::from_secs(1);
+
+/// At least this often the report is written, so that its age tells whether the daemon lives.
+const WRITE_AT_LEAST_EVERY: Duration = Duration::from_secs(10);
+
+/// How the owner is told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wish {
+    /// Go on.
+    Run,
+    /// Launch nothing more; end when no assignment is left.
+    Drain,
+    /// End now; running jobs go on without us.
+    Stop,
+}
+
+/// All that the owner owns.
+#[derive(Debug)]
+pub(crate) struct Owner {
+    pub(crate) policy: Policy,
+    pub(crate) state: State,
+    pub(crate) clock: Clock,
+    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) store: Store,
+    pub(crate) remembered: Remembered,
+    pub(crate) names: Names,
+    pub(crate) directory: PathBuf,
+    pub(crate) runners_wanted: watch::Sender<BTreeSet<ScopeKey>>,
+    pub(crate) reports: watch::Sender<Arc<Report>>,
+    /// Whether to end as soon as everything was listed once and nothing is left to begin.
+    pub(crate) once: bool,
+    pub(crate) written: Written,
+}
+
+/// What was written last, and when.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    at: Option<Instant>,
+    report: Report,
+    report_at: Option<Instant>,
+}
+
+impl Owner {
+    /// Runs until it is told to end. Events that wait then are lost; listings tell their content again.
+    pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>, mut wishes: watch::Receiver<Wish>) {
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => self.fold(&event),
+                    None => break,
+                },
+                _ = heartbeat.tick() => {}
+                changed = wishes.changed() => if changed.is_err() { break },
+            }
+            for _ in 1..BATCH {
+                let Ok(event) = events.try_recv() else { break };
+                self.fold(&event);
+            }
+            let wish = *wishes.borrow_and_update();
+            if wish == Wish::Stop {
+                break;
+            }
+            self.policy.draining = wish == Wish::Drain;
+            let turn = self.turn();
+            let drained = wish == Wish::Drain && self.is_idle() && self.state.journal.assignments.is_empty();
+            let once_done = self.once && turn.actions.is_empty() && self.is_idle() && self.has_seen_everything();
+            self.write(&turn.report, false).await;
+            if drained || once_done {
+                break;
+            }
+        }
+        let report = self.reports.borrow().as_ref().clone();
+        self.write(&report, true).await;
+        let store = self.store;
+        let _ = tokio::task::spawn_blocking(move || store.close()).await;
+    }
+
+    fn fold(&mut self, event: &Event) {
+        fold(&mut self.state, &self.policy, event, self.clock.now());
+    }
+
+    /// Plans, begins what is to be begun, and tells everybody.
+    fn turn(&mut self) -> Turn {
+        let turn = step(&self.policy, &mut self.state, self.clock.now());
+        for (action, violation) in &turn.violations {
+            tracing::error!(action = action.word(), %violation, "an action was dropped: please report this defect");
+        }
+        for (id, action) in &turn.actions {
+            log_action(action);
+            self.lanes.begin(*id, action.clone());
+        }
+        for decision in &turn.decisions {
+            log_decision(decision);
+        }
+        for ended in &turn.ended {
+            history::log(ended);
+            self.store.record(history::row(ended, wall_ms()));
+            if let Some(registered) = ended.assignment.registration.known() {
+                self.lanes.vault.drop_runner(&registered.uuid);
+            }
+        }
+        let wanted: BTreeSet<ScopeKey> =
+            self.policy.scopes.keys().filter(|scope| self.state.wants_runners(&self.policy, scope)).cloned().collect();
+        self.runners_wanted.send_if_modified(|current| {
+            let changed = *current != wanted;
+            *current = wanted;
+            changed
+        });
+        self.reports.send_replace(Arc::new(turn.report.clone()));
+        turn
+    }
+
+    /// Whether no call is under way.
+    fn is_idle(&self) -> bool {
+        self.state.journal.in_flight.is_empty()
+    }
+
+    /// Whether every scope and every backend was listed since the start.
+    fn has_seen_everything(&self) -> bool {
+        let scopes = self.policy.scopes.keys().all(|scope| {
+            self.state.seen.scopes.get(scope).is_some_and(|seen| seen.listed_at.is_some() || seen.failures > 0)
+        });
+        let backends = self.policy.backends.keys().all(|backend| self.state.seen.backends.contains_key(backend));
+        scopes && backends
+    }
+
+    /// Writes the report and the memory, at most once a second.
+    async fn write(&mut self, report: &Report, last: bool) {
+        if !last && self.written.at.is_some_and(|at| at.elapsed() < WRITE_EVERY) {
+            return;
+        }
+        self.written.at = Some(Instant::now());
+        let now = self.clock.now();
+        self.store.remember(self.remembered.changes(&self.state.journal.handles, now, wall_ms()));
+        self.tidy_vault();
+        let stale = self.written.report_at.is_none_or(|at| at.elapsed() >= WRITE_AT_LEAST_EVERY);
+        let same = Report { at: self.written.report.at, ..report.clone() } == self.written.report;
+        if same && !stale && !last {
+            return;
+        }
+        self.written.report_at = Some(Instant::now());
+        self.written.report = report.clone();
+        let file = ReportFile {
+            version: report_file::VERSION,
+            written_at_ms: wall_ms(),
+            pid: std::process::id(),
+            deployment: self.policy.deployment.clone(),
+            repositories: self.names.of(report),
+            report: report.clone(),
+        };
+        let directory = self.directory.clone();
+        match tokio::task::spawn_blocking(move || file.write(&directory)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(error = crate::convert::chain(&error), "the report could not be written");
+            }
+            Err(error) => tracing::error!(%error, "the report could not be written"),
+        }
+    }
+
+    /// Credentials that nothing refers to any more are dropped, once it is known what is there.
+    fn tidy_vault(&self) {
+        let known = self.policy.backends.keys().all(|backend| self.state.seen.machines_listed(backend));
+        if !known {
+            return;
+        }
+        let journal = &self.state.journal;
+        let in_use: BTreeSet<&RunnerUuid> = journal
+            .assignments
+            .values()
+            .filter_map(|assignment| assignment.registration.known())
+            .map(|registered| &registered.uuid)
+            .chain(journal.strays.values().map(|stray| &stray.uuid))
+            .collect();
+        self.lanes.vault.retain(|uuid| in_use.contains(uuid));
+    }
+}
+
+fn log_action(action: &Action) {
+    match action {
+        Action::Create { key, machine, tags, .. } => {
+            tracing::info!(handle = %key.job.handle, attempt = key.attempt.0, %machine, pool = %tags.pool, "launching");
+        }
+        Action::EndEarly { key, reason, .. } => {
+            tracing::warn!(handle = %key.job.handle, reason, "failing a job whose process is dead");
+        }
+        Action::Sweep { scope, id } => {
+            tracing::info!(%scope, runner = id.0, "deleting a registration without a machine");
+        }
+        _ => tracing::debug!(action = action.word(), of = action.key().map(ToString::to_string), "calling"),
+    }
+}
+
+fn log_decision(decision: &Decision) {
+    match decision {
+        Decision::Conclude { key, reason: EndReason::ProcessEnded { .. } } => {
+            tracing::debug!(of = %key, "its process has ended");
+        }
+        Decision::Conclude { key, reason } => tracing::info!(of = %key, ?reason, "an assignment shall end"),
+        Decision::Reinstate { key } => tracing::info!(of = %key, "its job runs after all"),
+        Decision::Forget { .. } => {}
+    }
+}

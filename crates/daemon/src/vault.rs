@@ -1,0 +1,176 @@
+//! Credentials of runners: in memory, and one 0600 file each where the runtime directory is in memory too.
+//!
+//! With the files, fencing and early ends survive a restart of the daemon; without them both degrade, and a restart says
+//! so. A token is never written to a file system that may reach a disk (invariant 11).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use planner::ids::RunnerUuid;
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// `statfs` types of file systems that live in memory: tmpfs and ramfs (`linux/magic.h`).
+const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
+
+/// A file of credentials longer than this is none of ours: a token has 40 characters.
+const LONGEST: u64 = 256;
+
+/// How long credentials are kept that no assignment refers to: longer than a register call and its answer take.
+const ORPHANED: Duration = Duration::from_mins(1);
+
+/// Credentials at hand.
+#[derive(Debug)]
+pub(crate) struct Vault {
+    directory: Option<PathBuf>,
+    tokens: Mutex<BTreeMap<RunnerUuid, (SecretString, Instant)>>,
+}
+
+impl Vault {
+    /// Opens it and reads what an earlier life has left in `directory`, if that is in memory.
+    pub(crate) fn open(directory: Option<&Path>) -> Self {
+        let directory = directory.and_then(|directory| match usable(directory) {
+            Ok(true) => Some(directory.to_owned()),
+            Ok(false) => {
+                tracing::warn!(
+                    directory = %directory.display(),
+                    "the runtime directory is not in memory (tmpfs): credentials of runners do not survive a restart"
+                );
+                None
+            }
+            Err(error) => {
+                tracing::warn!(
+                    directory = %directory.display(), %error,
+                    "the runtime directory is not usable: credentials of runners do not survive a restart"
+                );
+                None
+            }
+        });
+        let now = Instant::now();
+        let found = directory.iter().flat_map(|directory| read_all(directory));
+        let tokens = found.map(|(uuid, token)| (uuid, (token, now))).collect();
+        Self { directory, tokens: Mutex::new(tokens) }
+    }
+
+    /// Whose credentials are at hand.
+    pub(crate) fn runners(&self) -> Vec<RunnerUuid> {
+        self.tokens().keys().cloned().collect()
+    }
+
+    /// Keeps the credentials of a new registration. Blocks for one small file in memory.
+    pub(crate) fn put(&self, uuid: &RunnerUuid, token: &SecretString) {
+        if let Some(directory) = &self.directory
+            && let Err(error) = write(&directory.join(uuid.as_str()), token)
+        {
+            tracing::warn!(%uuid, %error, "credentials of a runner are kept in memory only");
+        }
+        self.tokens().insert(uuid.clone(), (token.clone(), Instant::now()));
+    }
+
+    /// The token of a runner.
+    pub(crate) fn token(&self, uuid: &RunnerUuid) -> Option<SecretString> {
+        self.tokens().get(uuid).map(|(token, _)| token.clone())
+    }
+
+    /// Drops what nothing refers to any more.
+    pub(crate) fn retain(&self, in_use: impl Fn(&RunnerUuid) -> bool) {
+        let mut dropped = Vec::new();
+        self.tokens().retain(|uuid, (_, since)| {
+            let keep = in_use(uuid) || since.elapsed() < ORPHANED;
+            if !keep {
+                dropped.push(uuid.clone());
+            }
+            keep
+        });
+        for uuid in dropped {
+            self.remove_file(&uuid);
+        }
+    }
+
+    /// Drops the credentials of a runner that is over.
+    pub(crate) fn drop_runner(&self, uuid: &RunnerUuid) {
+        self.tokens().remove(uuid);
+        self.remove_file(uuid);
+    }
+
+    fn remove_file(&self, uuid: &RunnerUuid) {
+        if let Some(directory) = &self.directory
+            && let Err(error) = fs::remove_file(directory.join(uuid.as_str()))
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%uuid, %error, "the credentials of a runner that is over could not be removed");
+        }
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, BTreeMap<RunnerUuid, (SecretString, Instant)>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes the directory; whether it is in memory.
+fn usable(directory: &Path) -> io::Result<bool> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let kind = rustix::fs::statfs(directory)?.f_type;
+    Ok(IN_MEMORY.iter().any(|&magic| u64::try_from(kind).is_ok_and(|kind| kind == magic)))
+}
+
+fn write(path: &Path, token: &SecretString) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(token.expose_secret().as_bytes())
+}
+
+/// What an earlier life has left. A file that cannot be read, or is no credentials of ours, is left alone.
+fn read_all(directory: &Path) -> Vec<(RunnerUuid, SecretString)> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let size = entry.metadata().ok()?.len();
+            let text = (size <= LONGEST).then(|| fs::read_to_string(entry.path()).ok()).flatten()?;
+            Some((RunnerUuid::new(name), SecretString::from(text)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_on_a_disk_gets_no_file() {
+        let directory = tempfile::tempdir().unwrap();
+        if usable(directory.path()).unwrap() {
+            // The directory for temporary files is in memory here: then the other half of the rule is what holds.
+            return check_files(directory.path());
+        }
+        let vault = Vault::open(Some(directory.path()));
+        vault.put(&RunnerUuid::new("u"), &SecretString::from("secret"));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+        assert!(vault.token(&RunnerUuid::new("u")).is_some());
+    }
+
+    #[test]
+    fn credentials_in_memory_survive_and_go_with_their_runner() {
+        let shared_memory = Path::new("/dev/shm");
+        if shared_memory.is_dir() && usable(shared_memory).unwrap_or(false) {
+            check_files(tempfile::tempdir_in(shared_memory).unwrap().path());
+        } else {
+            eprintln!("skipped: /dev/shm is no tmpfs here");
+        }
+    }
+
+    fn check_files(directory: &Path) {
+        let uuid = RunnerUuid::new("d4637a60-7fea-4075-a81c-7e4ae01bdf0d");
+        Vault::open(Some(directory)).put(&uuid, &SecretString::from("secret"));
+        let vault = Vault::open(Some(directory));
+        assert_eq!(vault.runners(), std::slice::from_ref(&uuid));
+        assert_eq!(vault.token(&uuid).unwrap().expose_secret(), "secret");
+        vault.drop_runner(&uuid);
+        assert_eq!(fs::read_dir(directory).unwrap().count(), 0);
+        assert!(Vault::open(Some(directory)).runners().is_empty());
+    }
+}
