@@ -13,7 +13,7 @@ use toml::de::DeValue;
 
 use super::Surroundings;
 use super::problem::Complaint;
-use super::read::{Section, Value, any};
+use super::read::{MISSING, Section, Value, any};
 use super::secret::{Token, token};
 use super::value::{Readable, at_least, quoted, quoted_list};
 
@@ -202,7 +202,7 @@ fn scopes(
         watched.push(WatchedScope { key, scope, token });
     }
     if let Some(scope) = without_token {
-        let complaint = Complaint::new(format!("is missing (or token_env), and {scope} has none of its own"));
+        let complaint = Complaint::new(format!("{MISSING} (or token_env), and {scope} has none of its own"));
         section.complain("token_file", complaint.hint("for example: token_file = \"/etc/forgescale/token\""));
     }
     watched

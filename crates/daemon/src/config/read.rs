@@ -18,6 +18,9 @@ use super::settings::{Origin, Setting};
 use super::suggest;
 use super::value::Readable;
 
+/// How every complaint about an absent key begins.
+pub(super) const MISSING: &str = "is missing";
+
 /// What reading gathers, and what it needs to know to do so.
 pub(super) struct Notes<'a> {
     text: &'a str,
@@ -222,7 +225,7 @@ impl<'a> Section<'a> {
 
     /// Reports that a required key is not there.
     pub(super) fn missing(&self, key: &str, example: &str) {
-        self.complain(key, Complaint::new("is missing").hint(format!("for example: {example}")));
+        self.complain(key, Complaint::new(MISSING).hint(format!("for example: {example}")));
     }
 
     /// A value with a default; the default, too, when the value is wrong (which is noted).
@@ -252,16 +255,24 @@ impl<'a> Section<'a> {
         elements.unwrap_or_default().iter().filter_map(Value::section).collect()
     }
 
-    /// Reports every key that was never asked for.
+    /// Reports every key that was never asked for. A misspelt key that is missed under its right name is one mistake.
     pub(super) fn close(self) {
         let asked = self.asked.borrow();
+        let known: Vec<&str> = asked.iter().copied().collect();
         for (key, _) in self.table {
             let name = key.get_ref().as_ref();
             if asked.contains(name) {
                 continue;
             }
-            let known: Vec<&str> = asked.iter().copied().collect();
-            let hint = suggest::nearest(name, known.iter().copied())
+            let near = suggest::nearest(name, known.iter().copied());
+            if let Some(near) = near {
+                let meant = self.key(near);
+                self.notes
+                    .problems
+                    .borrow_mut()
+                    .retain(|other| other.key != meant || !other.reason.starts_with(MISSING));
+            }
+            let hint = near
                 .map_or_else(|| format!("known here: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
             self.notes.complain(key.span().start, &self.key(name), Complaint::new("is not a known key").hint(hint));
         }

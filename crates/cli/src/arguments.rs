@@ -1,0 +1,134 @@
+//! The command line: what can be asked for. What it does is in `commands`, one file each.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use stand_in_runner::OneJob;
+
+/// The hidden command that is the stand-in runner.
+const STAND_IN: &str = "stand-in-runner";
+
+/// Gets a machine for every job that waits on a Forgejo, and removes it afterwards.
+#[derive(Debug, Parser)]
+#[command(name = "forgescale", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// What is logged to standard error, such as `debug` or `warn,daemon=trace` [default: `$FORGESCALE_LOG`, else `info`]
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    /// What is asked for.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// All that the binary can be.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// What people ask for
+    #[command(flatten)]
+    Asked(Asked),
+    /// Watches over one machine of the host backend
+    #[command(hide = true)]
+    Supervise {
+        /// The machine's folder.
+        directory: PathBuf,
+    },
+    /// Does what `forgejo-runner` does, as far as demo and tests need it
+    #[command(name = STAND_IN, hide = true)]
+    StandInRunner(StandInRunner),
+}
+
+/// The commands for people.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Asked {
+    /// Write or check a configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Say why jobs, machines and runners are where they are
+    Explain(Explain),
+    /// Print the version
+    Version,
+}
+
+/// The commands about configurations.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Write a commented example with every setting
+    Init {
+        /// Where to, instead of standard output; a file that exists is never replaced
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Check a configuration and print every value with its origin
+    Show {
+        /// The configuration
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// A job's handle (or its first 6 characters), a repository (`owner/name` or its id), or `all`; a summary without it
+    pub(crate) subject: Option<String>,
+    /// Where the report is
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Print the report, cut down to what was asked for, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How the state directory is found.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Place {
+    /// The configuration of the daemon
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The state directory of the daemon
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_directory: Option<PathBuf>,
+}
+
+/// The stand-in, with the parts of Forgejo Runner's command line that are used (protocol 3.6).
+#[derive(Debug, Args)]
+pub(crate) struct StandInRunner {
+    /// A configuration of the runner: accepted, and not looked at
+    #[arg(short, long)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: StandInCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum StandInCommand {
+    /// Takes one job, runs it and exits
+    OneJob(Box<OneJob>),
+}
+
+impl StandInRunner {
+    /// Runs it.
+    pub(crate) fn run(&self) -> ExitCode {
+        let StandInCommand::OneJob(flags) = &self.command;
+        stand_in_runner::run(flags)
+    }
+}
+
+/// What a refusal of the parser ends with: `usage`, but 1 for the stand-in, where 2 means that there was no task.
+pub(crate) fn refusal_status(usage: u8) -> u8 {
+    if std::env::args_os().nth(1).is_some_and(|command| command == STAND_IN) { 1 } else { usage }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_definitions_contradict_each_other_nowhere() {
+        Arguments::command().debug_assert();
+    }
+}

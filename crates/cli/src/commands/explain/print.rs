@@ -1,0 +1,103 @@
+//! The report as text.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use daemon::report_file::ReportFile;
+use planner::report::{JobReport, MachineReport, RunnerReport, ScopeReport, short};
+use planner::time::Tick;
+
+use super::sentence::{alert, kind, plain, state};
+
+/// Numbers: scopes, pools, jobs by kind of reason, alerts.
+pub(super) fn summary(file: &ReportFile, age: Duration, out: &mut impl Write) -> io::Result<()> {
+    let report = &file.report;
+    head(file, age, out)?;
+    writeln!(out, "\nscopes")?;
+    for scope in &report.scopes {
+        writeln!(out, "  {}: {}", plain(&scope.scope.to_string()), listed(scope, report.at))?;
+    }
+    writeln!(out, "\npools")?;
+    for pool in &report.pools {
+        writeln!(out, "  {}: {} of {} machines", pool.pool, pool.used, pool.max)?;
+    }
+    let mut kinds: BTreeMap<String, u32> = BTreeMap::new();
+    for job in &report.jobs {
+        *kinds.entry(kind(&job.reason)).or_default() += 1;
+    }
+    writeln!(out, "\njobs: {}", report.jobs.len())?;
+    for (kind, count) in kinds {
+        writeln!(out, "  {kind}: {count}")?;
+    }
+    writeln!(out, "\nmachines: {}", report.machines.len())?;
+    writeln!(out, "stray runners: {}", report.runners.len())?;
+    alerts(file, out)
+}
+
+/// One block for each job, then machines and stray runners.
+pub(super) fn each(file: &ReportFile, age: Duration, out: &mut impl Write) -> io::Result<()> {
+    head(file, age, out)?;
+    file.report.jobs.iter().try_for_each(|job| self::job(job, file, out))?;
+    if !file.report.machines.is_empty() {
+        writeln!(out, "\nmachines")?;
+    }
+    file.report.machines.iter().try_for_each(|machine| self::machine(machine, out))?;
+    if !file.report.runners.is_empty() {
+        writeln!(out, "\nstray runners")?;
+    }
+    file.report.runners.iter().try_for_each(|runner| self::runner(runner, out))?;
+    alerts(file, out)
+}
+
+fn head(file: &ReportFile, age: Duration, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "deployment {}, as process {} saw it {} ago", file.deployment, file.pid, short(age))
+}
+
+fn listed(scope: &ScopeReport, now: Tick) -> String {
+    let last = scope
+        .listed_at
+        .map_or_else(|| "not listed yet".to_owned(), |at| format!("listed {} before the report", short(now.since(at))));
+    match (scope.failures, &scope.last_error) {
+        (0, _) => last,
+        (count, Some(error)) => format!("{last}; {count} failures since: {}", plain(error)),
+        (count, None) => format!("{last}; {count} failures since"),
+    }
+}
+
+fn job(job: &JobReport, file: &ReportFile, out: &mut impl Write) -> io::Result<()> {
+    let named = file.repositories.iter().find(|known| known.forge == job.forge && known.id == job.repository);
+    let repository = named.map_or_else(|| format!("id {}", job.repository), |known| known.name.clone());
+    let runs_on = if job.runs_on.is_empty() { "(nothing)".to_owned() } else { job.runs_on.join(", ") };
+    writeln!(out, "\n{}", plain(job.handle.as_str()))?;
+    writeln!(out, "  job:        {}", plain(&job.name))?;
+    writeln!(out, "  repository: {} at {}", plain(&repository), job.forge)?;
+    writeln!(out, "  seen in:    {}", plain(job.scope.as_str()))?;
+    writeln!(out, "  runs on:    {}", plain(&runs_on))?;
+    writeln!(out, "  state:      {}", state(job.state))?;
+    writeln!(out, "  why:        {}", plain(&job.reason.to_string()))
+}
+
+fn machine(machine: &MachineReport, out: &mut impl Write) -> io::Result<()> {
+    let MachineReport { name, backend, pool, handle, attempt, reason } = machine;
+    let handle = plain(handle.as_str());
+    writeln!(
+        out,
+        "  {name} (backend {backend}, pool {pool}) for {handle} try {}: {}",
+        attempt.0,
+        plain(&reason.to_string())
+    )
+}
+
+fn runner(runner: &RunnerReport, out: &mut impl Write) -> io::Result<()> {
+    let RunnerReport { scope, id, handle, attempt, reason } = runner;
+    let (scope, handle) = (plain(&scope.to_string()), plain(handle.as_str()));
+    writeln!(out, "  {} in {scope} for {handle} try {}: {}", id.0, attempt.0, plain(&reason.to_string()))
+}
+
+fn alerts(file: &ReportFile, out: &mut impl Write) -> io::Result<()> {
+    if !file.report.alerts.is_empty() {
+        writeln!(out, "\nalerts")?;
+    }
+    file.report.alerts.iter().try_for_each(|found| writeln!(out, "  {}", plain(&alert(found))))
+}

@@ -1,0 +1,46 @@
+//! Words for what the report holds as data.
+
+use planner::report::{Alert, Reason};
+use planner::seen::JobState;
+
+/// An alert as a sentence.
+pub(super) fn alert(alert: &Alert) -> String {
+    match alert {
+        Alert::JobParked { handle, failures, last_error, .. } => {
+            format!("job {handle} is parked after {failures} failed launches: {last_error}")
+        }
+        Alert::KillsHeld { count } => {
+            format!(
+                "{count} jobs vanished at once: their processes are kept until the forge's lists have agreed for a while"
+            )
+        }
+        Alert::IncompleteListing { of } => format!("a list could not be read to its end: {of}"),
+        Alert::ScopeChanged { scope } => {
+            format!("{scope} has another id than before: nothing is concluded from its lists")
+        }
+        Alert::TokenLacksScope { scope, message } => format!("the token lacks a right in {scope}: {message}"),
+        Alert::MachineNotRemoved { machine, tries, last_error } => {
+            format!("machine {machine} could not be removed in {tries} tries: {last_error}")
+        }
+    }
+}
+
+/// The kind of a reason in words, as in `pool full`: the name that it has in JSON.
+pub(super) fn kind(reason: &Reason) -> String {
+    let value = serde_json::to_value(reason).unwrap_or_default();
+    value["reason"].as_str().unwrap_or("unknown").replace('_', " ")
+}
+
+/// Where a job stands.
+pub(super) fn state(state: JobState) -> &'static str {
+    match state {
+        JobState::Waiting => "waiting",
+        JobState::Running { .. } => "running",
+        JobState::Unknown => "in a state that is not known",
+    }
+}
+
+/// Foreign text (names of jobs, messages) on one line, and unable to play tricks on a terminal.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}

@@ -1,0 +1,22 @@
+//! The commands, one file each.
+
+mod config_init;
+mod config_show;
+mod explain;
+mod version;
+
+use std::io;
+
+use crate::arguments::{Asked, ConfigCommand};
+use crate::failure::Failure;
+
+/// Does what was asked for.
+pub(crate) fn run(asked: Asked) -> Result<(), Failure> {
+    let out = &mut io::stdout().lock();
+    match asked {
+        Asked::Config(ConfigCommand::Init { output }) => config_init::run(output.as_deref(), out),
+        Asked::Config(ConfigCommand::Show { config }) => config_show::run(&config, out),
+        Asked::Explain(arguments) => explain::run(&arguments, out),
+        Asked::Version => version::run(out),
+    }
+}

@@ -1,0 +1,122 @@
+//! How a command fails: what is printed, and the exit status.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use daemon::config::{ConfigError, Problem};
+
+/// Why a command did not do what was asked for.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It could not be done: status 1.
+    NotDone {
+        /// Why.
+        error: anyhow::Error,
+        /// What may help.
+        hints: Vec<String>,
+    },
+    /// It was asked for in a way that cannot be right: status 2.
+    Usage {
+        /// Why.
+        error: anyhow::Error,
+        /// What may help.
+        hints: Vec<String>,
+    },
+    /// The configuration cannot be used: status 2.
+    Config(ConfigError),
+    /// Standard output could not be written: status 1, or 0 when its reader has gone.
+    Output(io::Error),
+}
+
+impl Failure {
+    /// It could not be done.
+    pub(crate) fn not_done(error: impl Into<anyhow::Error>) -> Self {
+        Self::NotDone { error: error.into(), hints: Vec::new() }
+    }
+
+    /// It was asked for wrongly.
+    pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self::Usage { error: error.into(), hints: Vec::new() }
+    }
+
+    /// With one more hint, where there is room for hints.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        if let Self::NotDone { hints, .. } | Self::Usage { hints, .. } = &mut self {
+            hints.push(hint.into());
+        }
+        self
+    }
+
+    /// Whether the reader of standard output has simply gone away.
+    pub(crate) fn is_closed_output(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// What the program exits with.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Output(_) if self.is_closed_output() => 0,
+            Self::NotDone { .. } | Self::Output(_) => 1,
+            Self::Usage { .. } | Self::Config(_) => 2,
+        })
+    }
+}
+
+/// Errors of writing to standard output; others are named where they happen.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    /// Whole lines: the chain of errors as one, then the hints.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotDone { error, hints } | Self::Usage { error, hints } => {
+                writeln!(f, "error: {}", chain(error.as_ref()))?;
+                hints.iter().try_for_each(|hint| writeln!(f, "hint: {hint}"))
+            }
+            Self::Config(error) => {
+                writeln!(f, "error: {}", chain(error))?;
+                let ConfigError::Problems { file, problems } = error else { return Ok(()) };
+                problems.iter().try_for_each(|problem| Located { file, problem }.fmt(f))
+            }
+            Self::Output(error) => writeln!(f, "error: cannot write to standard output: {error}"),
+        }
+    }
+}
+
+/// A problem of a configuration as lines: `FILE:LINE:COLUMN: KEY: REASON`, then its hint.
+pub(crate) struct Located<'a> {
+    pub(crate) file: &'a Path,
+    pub(crate) problem: &'a Problem,
+}
+
+impl fmt::Display for Located<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}:{}", self.file.display(), self.problem)?;
+        self.problem.hint.iter().try_for_each(|hint| writeln!(f, "  hint: {hint}"))
+    }
+}
+
+/// An error and what it stems from, as one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
+}

@@ -1,0 +1,261 @@
+//! `explain`, against reports that are written here.
+
+use std::fs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use daemon::report_file::{ReportFile, RepositoryName, VERSION};
+use planner::ids::{
+    BackendId, DeploymentId, ForgeId, Handle, MachineName, PoolId, RunnerId, ScopeId, ScopeKey, TaskId, Try,
+};
+use planner::report::{
+    Alert, JobReport, MachineReason, MachineReport, PoolReport, Reason, Report, RunnerReason, RunnerReport, ScopeReport,
+};
+use planner::seen::JobState;
+use planner::time::Tick;
+use tempfile::TempDir;
+
+use crate::{Ran, check_quiet, forgescale, run};
+
+const FULL: &str = "33ba7d51-59c6-44f8-9d2b-1b94f4033973";
+const SUSPECT: &str = "33ba7d51-0000-44f8-9d2b-1b94f4033973";
+const RUNNING: &str = "a0000000-59c6-44f8-9d2b-1b94f4033973";
+
+fn forge() -> ForgeId {
+    ForgeId::new("https://forge.example")
+}
+
+fn scope() -> ScopeKey {
+    ScopeKey { forge: forge(), scope: ScopeId::new("org:acme") }
+}
+
+fn job(handle: &str, repository: i64, state: JobState, reason: Reason) -> JobReport {
+    JobReport {
+        forge: forge(),
+        scope: scope().scope,
+        handle: Handle::new(handle),
+        id: 1,
+        repository,
+        name: format!("build\u{1b}[2J of {repository}"),
+        runs_on: vec!["debian".to_owned(), "gpu".to_owned()],
+        state,
+        reason,
+    }
+}
+
+fn report() -> Report {
+    let pool = PoolId::new("debian");
+    let machine = MachineName::new("fs-1234");
+    let remaining = Duration::from_secs(12);
+    let full = Reason::PoolFull { pool: pool.clone(), used: 4, max: 4 };
+    let suspect = Reason::Suspect { probe: None, releases: 2, remaining };
+    let running = Reason::Running { machine: machine.clone(), ran: Duration::from_mins(3) };
+    Report {
+        at: Tick(60_000),
+        jobs: vec![
+            job(FULL, 7, JobState::Waiting, full),
+            job(SUSPECT, 8, JobState::Waiting, suspect),
+            job(RUNNING, 7, JobState::Running { task: TaskId(3) }, running),
+        ],
+        machines: vec![MachineReport {
+            name: machine,
+            backend: BackendId::new("here"),
+            pool: pool.clone(),
+            handle: Handle::new(RUNNING),
+            attempt: Try(1),
+            reason: MachineReason::Running,
+        }],
+        runners: vec![RunnerReport {
+            scope: scope(),
+            id: RunnerId(55),
+            handle: Handle::new("gone-0000"),
+            attempt: Try(2),
+            reason: RunnerReason::Deleting,
+        }],
+        pools: vec![PoolReport { pool, used: 4, max: 4 }],
+        scopes: vec![ScopeReport { scope: scope(), listed_at: Some(Tick(58_000)), failures: 0, last_error: None }],
+        alerts: vec![Alert::KillsHeld { count: 40 }],
+    }
+}
+
+/// A state directory with the report of a process, written so long ago.
+fn place(pid: u32, age: Duration) -> TempDir {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+    let file = ReportFile {
+        version: VERSION,
+        written_at_ms: u64::try_from(now.saturating_sub(age).as_millis()).expect("a time in range"),
+        pid,
+        deployment: DeploymentId::new("ci-berlin"),
+        repositories: vec![RepositoryName { forge: forge(), id: 7, name: "acme/web".to_owned() }],
+        report: report(),
+    };
+    let place = TempDir::new().expect("a folder");
+    file.write(place.path()).expect("a written report");
+    place
+}
+
+fn explain(place: &TempDir, arguments: &[&str]) -> Ran {
+    run(forgescale(["explain"]).args(arguments).arg("--state-directory").arg(place.path()))
+}
+
+/// A fresh report of a living process, and what is explained of it.
+fn explain_fresh(arguments: &[&str]) -> Ran {
+    explain(&place(std::process::id(), Duration::ZERO), arguments)
+}
+
+#[test]
+fn without_a_subject_there_is_a_summary() {
+    let ran = explain_fresh(&[]);
+    check_quiet(&ran);
+    let (head, rest) = ran.out.split_once('\n').unwrap();
+    assert!(head.starts_with(&format!("deployment ci-berlin, as process {} saw it ", std::process::id())), "{head}");
+    let expected = "
+scopes
+  org:acme at https://forge.example: listed 2.0s before the report
+
+pools
+  debian: 4 of 4 machines
+
+jobs: 3
+  pool full: 1
+  running: 1
+  suspect: 1
+
+machines: 1
+stray runners: 1
+
+alerts
+  40 jobs vanished at once: their processes are kept until the forge's lists have agreed for a while
+";
+    assert_eq!(rest, expected);
+}
+
+#[test]
+fn a_job_is_found_by_its_handle_or_the_beginning_of_it() {
+    for word in [FULL, "33ba7d51-5"] {
+        let ran = explain_fresh(&[word]);
+        check_quiet(&ran);
+        for line in [
+            FULL,
+            "  repository: acme/web at https://forge.example",
+            "  seen in:    org:acme",
+            "  runs on:    debian, gpu",
+            "  state:      waiting",
+            "  why:        pool debian is full: 4 of 4 machines",
+        ] {
+            assert!(ran.out.lines().any(|found| found == line), "{line}\n{}", ran.out);
+        }
+        assert!(!ran.out.contains(SUSPECT) && !ran.out.contains("fs-1234"), "{}", ran.out);
+        assert!(!ran.out.contains('\u{1b}'), "a job's name reaches the terminal as it is");
+    }
+}
+
+#[test]
+fn a_running_job_comes_with_its_machine() {
+    let ran = explain_fresh(&["a00000"]);
+    check_quiet(&ran);
+    assert!(ran.out.contains("\nmachines\n  fs-1234 (backend here, pool debian) for a0000000"), "{}", ran.out);
+    assert!(ran.out.contains("runs on fs-1234 since 3m 0s"), "{}", ran.out);
+}
+
+#[test]
+fn an_ambiguous_beginning_is_answered_with_the_candidates() {
+    let ran = explain_fresh(&["33ba7d51"]);
+    assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""));
+    assert!(ran.err.starts_with("error: 2 handles begin with `33ba7d51`\nhint: "), "{}", ran.err);
+    assert!(ran.err.contains(FULL) && ran.err.contains(SUSPECT), "{}", ran.err);
+}
+
+#[test]
+fn a_beginning_that_is_too_short_is_refused() {
+    let ran = explain_fresh(&["33ba"]);
+    assert_eq!((ran.status, ran.out.as_str()), (Some(2), ""));
+    assert!(ran.err.starts_with("error: `33ba` is too short"), "{}", ran.err);
+}
+
+#[test]
+fn a_job_that_is_not_there_is_explained_as_such() {
+    let ran = explain_fresh(&["ffffffff-0000"]);
+    assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""));
+    for words in ["is not in the report", "finished, cancelled", "needs", "approval"] {
+        assert!(ran.err.contains(words), "{words}: {}", ran.err);
+    }
+    let ran = explain_fresh(&["gone-0000"]);
+    assert_eq!(ran.status, Some(1));
+    assert!(ran.err.contains("something of it is left"), "{}", ran.err);
+}
+
+#[test]
+fn a_repository_is_found_by_name_or_id() {
+    for (word, jobs) in
+        [("acme/web", [true, false, true]), ("Acme/Web", [true, false, true]), ("8", [false, true, false])]
+    {
+        let ran = explain_fresh(&[word]);
+        check_quiet(&ran);
+        assert_eq!([FULL, SUSPECT, RUNNING].map(|handle| ran.out.contains(handle)), jobs, "{word}: {}", ran.out);
+    }
+    for word in ["acme/other", "9"] {
+        let ran = explain_fresh(&[word]);
+        assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""));
+        assert!(ran.err.contains(&format!("no job of repository {word}")), "{}", ran.err);
+    }
+}
+
+#[test]
+fn all_shows_jobs_machines_and_stray_runners() {
+    let ran = explain_fresh(&["all"]);
+    check_quiet(&ran);
+    for handle in [FULL, SUSPECT, RUNNING] {
+        assert!(ran.out.contains(&format!("\n\n{handle}\n")), "{handle}: {}", ran.out);
+    }
+    assert!(ran.out.contains("  repository: id 8 at"), "{}", ran.out);
+    let stray = "stray runners\n  55 in org:acme at https://forge.example for gone-0000 try 2: being deleted\n";
+    assert!(ran.out.contains(stray), "{}", ran.out);
+}
+
+#[test]
+fn json_is_the_report_cut_down_to_the_subject() {
+    let ran = explain_fresh(&["33ba7d51-5", "--json"]);
+    check_quiet(&ran);
+    let file: ReportFile = serde_json::from_str(&ran.out).unwrap();
+    let handles: Vec<&str> = file.report.jobs.iter().map(|job| job.handle.as_str()).collect();
+    assert_eq!(handles, [FULL]);
+    assert!(file.report.machines.is_empty());
+    let whole: ReportFile = serde_json::from_str(&explain_fresh(&["--json"]).out).unwrap();
+    assert_eq!(whole.report, report());
+}
+
+#[test]
+fn a_doubtful_report_is_shown_with_a_warning() {
+    let mut child = forgescale(["version"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let gone = child.id();
+    child.wait().unwrap();
+    for (pid, age, words) in
+        [(gone, Duration::ZERO, "is gone"), (std::process::id(), Duration::from_secs(90), "the report is old")]
+    {
+        let ran = explain(&place(pid, age), &[]);
+        assert_eq!(ran.status, Some(0));
+        assert!(ran.err.starts_with("warning: ") && ran.err.contains(words), "{}", ran.err);
+        assert!(ran.out.starts_with("deployment ci-berlin"), "{}", ran.out);
+    }
+}
+
+#[test]
+fn no_report_is_said_with_a_hint() {
+    let ran = explain(&TempDir::new().unwrap(), &["all"]);
+    assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""));
+    assert!(
+        ran.err.contains("there is no report at ") && ran.err.contains("\nhint: the daemon writes it"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn the_configuration_leads_to_the_report_even_if_its_token_cannot_be_read() {
+    let place = place(std::process::id(), Duration::ZERO);
+    let file = place.path().join("c.toml");
+    fs::write(&file, "state_directory = \".\"\n[[forge]]\ntoken_file = \"/nonexistent\"\n").unwrap();
+    let ran = run(forgescale(["explain", "--config"]).arg(&file));
+    check_quiet(&ran);
+    assert!(ran.out.contains("jobs: 3"), "{}", ran.out);
+}
