@@ -30,6 +30,11 @@ enum Sign {
 }
 
 impl Forge {
+    /// Checks credentials and notes that the runner works, as `UpdateTask` does before it looks at its message.
+    pub fn authenticate_runner(&mut self, now: Moment, credentials: Credentials<'_>) -> Result<RunnerId, RpcRefusal> {
+        self.caller(now, credentials, Sign::OfWork)
+    }
+
     /// Finds the caller and notes that it lives, before the method runs (protocol 3.2).
     fn caller(&mut self, now: Moment, credentials: Credentials<'_>, sign: Sign) -> Result<RunnerId, RpcRefusal> {
         let id = self.runner_of_uuid.get(credentials.uuid).copied().ok_or(RpcRefusal::Unregistered)?;
