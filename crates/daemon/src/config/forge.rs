@@ -181,28 +181,28 @@ fn scopes(
 
     let mut seen = BTreeSet::new();
     let mut watched = Vec::new();
-    let mut without_token = None;
+    let mut lacks_token = false;
     for Listed { value, scope, token } in listed {
+        let token = match (token, forge_token) {
+            (Token::Given(token), _) => Some(token),
+            (Token::Absent, Token::Given(token)) => Some(token.clone()),
+            (Token::Wrong, _) | (Token::Absent, Token::Wrong) => None,
+            (Token::Absent, Token::Absent) => {
+                lacks_token = true;
+                None
+            }
+        };
         let Some(scope) = scope else { continue };
         // Forgejo's names differ by more than case.
         if !seen.insert(scope.to_string().to_lowercase()) {
             value.complain(Complaint::new(format!("{} is there twice", quoted(&scope.to_string()))));
         }
-        let token = match (token, forge_token) {
-            (Token::Given(token), _) => token,
-            (Token::Absent, Token::Given(token)) => token.clone(),
-            (Token::Wrong, _) | (Token::Absent, Token::Wrong) => continue,
-            (Token::Absent, Token::Absent) => {
-                without_token = Some(scope);
-                continue;
-            }
-        };
-        let Some(url) = url else { continue };
+        let (Some(url), Some(token)) = (url, token) else { continue };
         let key = ScopeKey { forge: ForgeId::new(url.text()), scope: ScopeId::new(scope.to_string()) };
         watched.push(WatchedScope { key, scope, token });
     }
-    if let Some(scope) = without_token {
-        let complaint = Complaint::new(format!("{MISSING} (or token_env), and {scope} has none of its own"));
+    if lacks_token {
+        let complaint = Complaint::new(format!("{MISSING} (or token_env), and a scope has none of its own"));
         section.complain("token_file", complaint.hint("for example: token_file = \"/etc/forgescale/token\""));
     }
     watched
@@ -219,7 +219,7 @@ fn element<'a>(value: Value<'a>, surroundings: &Surroundings) -> Listed<'a> {
         DeValue::String(_) => (value.read(any).map(|ScopeText(scope)| scope), Token::Absent),
         _ => {
             value.complain(value.wrong_type("a scope").hint("write \"org:acme\" or { scope = \"org:acme\", … }"));
-            (None, Token::Wrong)
+            (None, Token::Absent)
         }
     };
     Listed { value, scope, token }

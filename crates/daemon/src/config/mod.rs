@@ -161,7 +161,7 @@ fn document<'a>(text: &'a str, notes: &Notes<'_>) -> Option<DeTable<'a>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors.iter().take(MOST_SYNTAX_ERRORS) {
         let offset = error.span().map_or(0, |span| span.start);
-        notes.complain(offset, "", Complaint::new(error.message()).hint("this is not TOML: https://toml.io"));
+        notes.complain(offset, "", Complaint::new(error.message()).hint("the file must be TOML (https://toml.io)"));
     }
     errors.is_empty().then(|| document.into_inner())
 }

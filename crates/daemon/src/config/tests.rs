@@ -162,7 +162,14 @@ fn each_mistake_has_its_line_and_a_way_out() {
         "a folder of its own",
     );
     check_problem("[[pool]]", "[limits]\npark = \"7h\"\n[[pool]]", 6, "limits.park_max", "less than park");
-    check_problem("deployment = \"ci-berlin\"", "deployment = ci-berlin", 1, "", "not TOML");
+    check_problem("deployment = \"ci-berlin\"", "deployment = ci-berlin", 1, "", "must be TOML");
+}
+
+#[test]
+fn a_wrong_scope_hides_no_missing_token() {
+    let found = problems(&[("token_file = \"token\"\n", ""), ("\"org:acme\", \"repo:tools/site\"", "3")]);
+    let keys: Vec<&str> = found.iter().map(|(_, key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["forge[0].token_file", "forge[0].scopes[0]"]);
 }
 
 #[test]
