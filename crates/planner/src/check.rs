@@ -2,7 +2,6 @@
 //!
 //! The daemon drops an action that breaks one and says so; tests and the simulation fail.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::action::Action;
@@ -70,7 +69,8 @@ fn one_at_a_time(state: &State, action: &Action) -> Result<(), Violation> {
 }
 
 fn no_second_launch(state: &State, key: &AssignmentKey) -> Result<(), Violation> {
-    if let Some((other, _)) = state.journal.assignments_of(&key.job).next() {
+    let mut others = state.journal.assignments_of(&key.job).filter(|(_, other)| other.keeps_its_job());
+    if let Some((other, _)) = others.next() {
         return broken(1, format!("{key} although {other} is not over"));
     }
     let tries = state.journal.handles.get(&key.job).map_or(0, |memory| memory.tries);
@@ -78,9 +78,8 @@ fn no_second_launch(state: &State, key: &AssignmentKey) -> Result<(), Violation>
 }
 
 fn no_other_runner(state: &State, key: &AssignmentKey) -> Result<(), Violation> {
-    let others: BTreeSet<_> =
-        state.journal.assignments_of(&key.job).filter(|(other, _)| *other != key).map(|(other, _)| other).collect();
-    if others.is_empty() { Ok(()) } else { broken(1, format!("{key} has other tries: {others:?}")) }
+    let mut others = state.journal.assignments_of(&key.job).filter(|(other, of)| *other != key && of.keeps_its_job());
+    others.next().map_or(Ok(()), |(other, _)| broken(1, format!("{key} although {other} is not over")))
 }
 
 fn within_max(
@@ -104,7 +103,7 @@ fn within_max(
 
 /// A machine whose job runs is stopped only by the run clock or when the job is gone, or when the job is another's.
 fn may_stop(assignment: &Assignment) -> Result<(), Violation> {
-    if assignment.is_dead() {
+    if assignment.is_dead() || assignment.detached.is_some() {
         return Ok(());
     }
     let Some(end) = &assignment.ending else { return broken(2, "a machine is stopped without a decided end") };
@@ -150,7 +149,7 @@ fn may_delete(policy: &Policy, assignment: &Assignment) -> Result<(), Violation>
     if !assignment.may_have_started() {
         return Ok(());
     }
-    let Some(death) = assignment.death else { return broken(3, "its process is not proven dead") };
+    let Some(death) = assignment.death else { return may_delete_living(assignment) };
     let seen_waiting = assignment.track.state == JobState::Waiting && assignment.track.waiting.once_after(death.at);
     let watched = || assignment.track.missing.iter().filter(|(scope, _)| policy.scopes.contains_key(*scope));
     let left = watched().next().is_some() && watched().all(|(_, missing)| missing.polls.twice());
@@ -160,6 +159,17 @@ fn may_delete(policy: &Policy, assignment: &Assignment) -> Result<(), Violation>
             .known()
             .is_some_and(|registered| assignment.contacted.is_none() && registered.undeclared.once_after(death.at));
     if seen_waiting || left || others { Ok(()) } else { broken(3, "its registration may hold a job") }
+}
+
+/// A machine that could not be stopped: its runner was fenced or looked at, and its job was seen waiting twice since.
+fn may_delete_living(assignment: &Assignment) -> Result<(), Violation> {
+    let Some(end) = &assignment.ending else { return broken(3, "its process is not proven dead") };
+    let closed_at = match assignment.fence {
+        Fence::Closed { at } => at,
+        Fence::Open => end.at,
+    };
+    let waits = assignment.track.state == JobState::Waiting && assignment.track.waiting.twice_after(closed_at);
+    if waits && assignment.destroys > 0 { Ok(()) } else { broken(3, "its living runner may hold or get its job") }
 }
 
 /// The runner's own Declare would undo a fence made before it.

@@ -73,6 +73,9 @@ fn of_assignment(
     assignment.busy = None;
     if let Answer::Failed(failure) = answer {
         failed(assignment, limits, key, flight, failure, now);
+        if detaches(assignment, &flight.action, now) {
+            journal.handle_mut(&key.job).rest_after_detaching(limits, key, now);
+        }
         return;
     }
     assignment.failures = 0;
@@ -117,10 +120,40 @@ fn of_assignment(
             registration_gone(assignment, now);
         }
         Answer::RunnerExists { declared } => looked_up(assignment, flight.since, *declared, now),
-        Answer::Deleted => registration_gone(assignment, now),
+        Answer::Deleted => {
+            registration_gone(assignment, now);
+            if detaches(assignment, &flight.action, now) {
+                journal.handle_mut(&key.job).rest_after_detaching(limits, key, now);
+            }
+        }
         Answer::Log { lines } => assignment.log = Some(lines.clone()),
         Answer::ScopeId { .. } | Answer::Failed(_) => {}
     }
+}
+
+/// Whether the assignment no longer keeps its job from another try, from now on: its machine cannot be removed, and no
+/// registration of it exists.
+fn detaches(assignment: &mut Assignment, action: &Action, now: Tick) -> bool {
+    let in_vain = assignment.ending.is_some() && !assignment.is_dead() && assignment.destroys > 0;
+    let told = match action {
+        Action::DeleteRunner { .. } => true,
+        Action::Destroy { .. } => !assignment.may_have_started(),
+        Action::Create { .. }
+        | Action::Register { .. }
+        | Action::Start { .. }
+        | Action::Fence { .. }
+        | Action::AskWhose { .. }
+        | Action::EndEarly { .. }
+        | Action::LookUpRunner { .. }
+        | Action::Sweep { .. }
+        | Action::ReadLog { .. }
+        | Action::CheckScope { .. } => false,
+    };
+    let detaches = in_vain && told && assignment.detached.is_none() && !assignment.registration.may_exist();
+    if detaches {
+        assignment.detached = Some(now);
+    }
+    detaches
 }
 
 fn touched(assignment: &mut Assignment, now: Tick) {

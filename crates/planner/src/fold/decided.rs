@@ -69,6 +69,10 @@ fn forget(
     journal.buried.insert((assignment.backend.clone(), assignment.machine_name.clone()), now);
     let memory = journal.handle_mut(&key.job);
     memory.saw(key.attempt);
+    if !assignment.keeps_its_job() {
+        // Its job went on without it: later tries tell.
+        return;
+    }
     memory.not_before = now;
     match outcome {
         Outcome::Completed | Outcome::EndedElsewhere | Outcome::Lost => {

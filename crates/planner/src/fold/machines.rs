@@ -1,8 +1,9 @@
 //! A listing of machines: what it proves for each assignment. A machine of ours without an assignment is adopted.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::ids::{AssignmentKey, BackendId};
+use crate::ids::{AssignmentKey, BackendId, RunnerId, RunnerUuid};
 use crate::policy::Policy;
 use crate::seen::{Exit, Listing, MachineSeen, MachineState};
 use crate::state::{Assignment, Journal, MachineFact, Registered, Registration, Start, State};
@@ -17,9 +18,10 @@ pub(super) fn listed(
 ) {
     let Some(backend_policy) = policy.backends.get(backend) else { return };
     let seen = state.seen.backends.entry(backend.clone()).or_default();
-    if seen.listed.newest().is_some_and(|newest| listing.begun_at <= newest) {
+    if seen.begun_at.is_some_and(|newest| listing.begun_at <= newest) {
         return;
     }
+    seen.begun_at = Some(listing.begun_at);
     seen.machines = listing.rows.iter().map(|machine| (machine.name.clone(), machine.clone())).collect();
     seen.incomplete = !listing.complete;
     seen.failures = 0;
@@ -28,7 +30,7 @@ pub(super) fn listed(
         seen.listed.add(listing.begun_at);
     }
     for row in &listing.rows {
-        adopt(&mut state.journal, backend, row, listing.begun_at, now);
+        adopt(state, backend, row, listing.begun_at, now);
     }
     state.journal.buried.retain(|(of, _), buried_at| of != backend || listing.begun_at <= *buried_at);
     let rows = &state.seen.backends[backend].machines;
@@ -39,10 +41,12 @@ pub(super) fn listed(
             None => {}
         }
     }
+    own_strays(&mut state.journal);
 }
 
 /// Begins an assignment for a machine that an earlier life of ours has made.
-fn adopt(journal: &mut Journal, backend: &BackendId, row: &MachineSeen, begun_at: Tick, now: Tick) {
+fn adopt(state: &mut State, backend: &BackendId, row: &MachineSeen, begun_at: Tick, now: Tick) {
+    let journal = &mut state.journal;
     let key = AssignmentKey { job: row.tags.job(), attempt: row.tags.attempt };
     journal.handle_mut(&key.job).saw(key.attempt);
     let buried = journal.buried.get(&(backend.clone(), row.name.clone()));
@@ -55,7 +59,24 @@ fn adopt(journal: &mut Journal, backend: &BackendId, row: &MachineSeen, begun_at
     assignment.machine = MachineFact::Exists { state: row.state };
     assignment.machine_touched = Tick::default();
     assignment.retry_at = now;
+    // That life's start may still be under way, so that an unbound machine is no proof that there was none.
+    assignment.start = Start::Lost { since: now };
+    assignment.job = state.seen.scopes.get(&row.tags.scope).and_then(|scope| scope.jobs.get(&key.job.handle)).cloned();
     journal.assignments.insert(key, assignment);
+}
+
+/// A registration whose machine was found is no stray.
+fn own_strays(journal: &mut Journal) {
+    let ids: BTreeMap<RunnerUuid, RunnerId> =
+        journal.strays.iter().map(|((_, id), stray)| (stray.uuid.clone(), *id)).collect();
+    let mut owned = BTreeSet::new();
+    for registered in journal.assignments.values_mut().filter_map(|assignment| assignment.registration.known_mut()) {
+        if let Some(id) = ids.get(&registered.uuid) {
+            registered.id.get_or_insert(*id);
+            owned.insert(registered.uuid.clone());
+        }
+    }
+    journal.strays.retain(|_, stray| !owned.contains(&stray.uuid));
 }
 
 /// What a row proves.
@@ -73,7 +94,8 @@ fn shown(
     assignment.machine_absent.clear();
     if let Some(binding) = &row.binding {
         assignment.start = Start::Done;
-        if assignment.registration.known().is_none() {
+        // The binding is what really runs. A registration made for it by mistake becomes a stray.
+        if assignment.registration.known().is_none_or(|registered| registered.uuid != binding.runner) {
             assignment.registration =
                 Registration::Known(Registered::new(None, binding.runner.clone(), Tick::default()));
         }
@@ -82,6 +104,9 @@ fn shown(
         MachineState::Ended { exit } => {
             assignment.machine = MachineFact::Ended;
             assignment.died(exit, now);
+            if exit == Exit::NeverStarted {
+                assignment.start = Start::No;
+            }
             return;
         }
         MachineState::Creating | MachineState::Ready => {
@@ -95,10 +120,10 @@ fn shown(
             if assignment.runs() {
                 assignment.run.observe(begun_at, interval);
             }
-            if assignment.ending.is_some() {
-                assignment.grace.observe(begun_at, interval);
-            }
         }
+    }
+    if assignment.ending.is_some() {
+        assignment.grace.observe(begun_at, interval);
     }
     assignment.machine = MachineFact::Exists { state: row.state };
 }

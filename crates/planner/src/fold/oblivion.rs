@@ -1,9 +1,9 @@
 //! What is forgotten, so that the books do not grow for ever (invariant 13).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::ids::JobKey;
+use crate::ids::{ForgeId, Handle, JobKey};
 use crate::state::{State, SuspectKey};
 use crate::time::Tick;
 
@@ -25,13 +25,22 @@ pub(super) fn tidy(state: &mut State, now: Tick) {
     if journal.suspicions.is_empty() {
         return;
     }
-    let mut alive: BTreeSet<SuspectKey> = BTreeSet::new();
+    let mut alive: BTreeMap<SuspectKey, BTreeSet<&Handle>> = BTreeMap::new();
+    let mut unsure: BTreeSet<&ForgeId> = BTreeSet::new();
     for (scope, seen) in &state.seen.scopes {
-        if seen.complete {
-            alive.extend(seen.jobs.values().map(|job| SuspectKey::of(&scope.forge, job)));
-        } else {
-            alive.extend(journal.suspicions.keys().filter(|key| key.forge == scope.forge).cloned());
+        if !seen.complete {
+            unsure.insert(&scope.forge);
+        }
+        for job in seen.jobs.values() {
+            alive.entry(SuspectKey::of(&scope.forge, job)).or_default().insert(&job.handle);
         }
     }
-    journal.suspicions.retain(|key, _| alive.contains(key));
+    journal.suspicions.retain(|key, suspicion| {
+        if unsure.contains(&key.forge) {
+            return true;
+        }
+        let handles = alive.get(key);
+        suspicion.probed.retain(|handle, _| handles.is_some_and(|handles| handles.contains(handle)));
+        handles.is_some()
+    });
 }

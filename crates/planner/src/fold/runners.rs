@@ -12,9 +12,10 @@ use crate::time::Tick;
 pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listing: &Listing<RunnerSeen>, now: Tick) {
     let Some(scope_policy) = policy.scopes.get(scope) else { return };
     let seen = state.seen.scopes.entry(scope.clone()).or_default();
-    if seen.runners.newest().is_some_and(|newest| listing.begun_at <= newest) {
+    if seen.runners_begun_at.is_some_and(|newest| listing.begun_at <= newest) {
         return;
     }
+    seen.runners_begun_at = Some(listing.begun_at);
     seen.runners_incomplete = !listing.complete;
     if listing.complete {
         seen.runners.add(listing.begun_at);
@@ -79,6 +80,7 @@ fn note_strays(
     owned: &BTreeSet<RunnerUuid>,
     now: Tick,
 ) {
+    journal.strays.retain(|_, stray| !owned.contains(&stray.uuid));
     let listed: BTreeSet<_> = listing.rows.iter().map(|row| row.id).collect();
     if listing.complete {
         journal.strays.retain(|(_, id), stray| stray.scope != *scope || listed.contains(id));

@@ -1,7 +1,10 @@
 //! An assignment that shall end: close the door, stop the machine, then see what is left ([`super::finish`]).
 //!
-//!     ending ─► door closed ─► (hold, grace) ─► stopped ─► removed ─► registration gone ─► forgotten
-//!                  └─► the job runs on it after all: reinstated
+//! ```text
+//! ending ─► door closed ─► (hold, grace) ─► stopped ─► removed ─► registration gone ─► forgotten
+//!    │                                         └─► cannot be stopped: registration gone ─► detached ─► stopped later
+//!    └─► the job runs on it after all, is listed again, or its runner came late: reinstated
+//! ```
 
 use super::context::{Context, Presence};
 use super::living::{awaiting, look_up};
@@ -18,6 +21,12 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
     if assignment.is_dead() {
         return remove(context, key, assignment, end);
     }
+    if assignment.detached.is_some() {
+        return stop(context, key, assignment);
+    }
+    if is_refuted(context, assignment, end) {
+        return Next::Reinstate;
+    }
     if let Some(next) = close_door(context, key, assignment, end) {
         return next;
     }
@@ -26,10 +35,33 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
         return Next::Wait(MachineReason::Held { remaining: hold.remaining(limits.hold) });
     }
     let grace = context.clocks(&assignment.pool).grace;
-    if has_grace(&end.reason) && !assignment.grace.over(grace) {
+    // A machine that is listed no more has no observed time, and nothing to finish that could be waited for.
+    if has_grace(&end.reason) && !assignment.grace.over(grace) && !assignment.has_vanished() {
         return Next::Wait(MachineReason::Grace { remaining: assignment.grace.remaining(grace) });
     }
-    stop(context, key, assignment)
+    give_up(key, assignment, end).unwrap_or_else(|| stop(context, key, assignment))
+}
+
+/// Whether what was seen since has refuted the reason for the end: a job that had left is listed again (a list was wrong,
+/// or the forge was restored), or a runner came after its time while nothing was done to it yet.
+fn is_refuted(context: &Context<'_>, assignment: &Assignment, end: &Ending) -> bool {
+    match end.reason {
+        EndReason::Gone | EndReason::EndedElsewhere => {
+            matches!(context.presence(assignment), Presence::Present | Presence::Missing)
+        }
+        EndReason::BootOver => {
+            assignment.contacted.is_some() && assignment.fence == Fence::Open && assignment.destroys == 0
+        }
+        EndReason::ProcessEnded { .. }
+        | EndReason::LaunchFailed { .. }
+        | EndReason::HeldBack
+        | EndReason::LeftBeforeStart
+        | EndReason::TakenElsewhere
+        | EndReason::RunOver
+        | EndReason::RegistrationRemoved
+        | EndReason::MachineVanished
+        | EndReason::NeverStarted => false,
+    }
 }
 
 /// The process of a job that has left may be about to end by itself.
@@ -64,11 +96,11 @@ fn close_door(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignmen
         return None;
     }
     if assignment.contacted.is_none() {
-        return look_before_stop(key, assignment, registered, end.at);
+        return look_before_stop(key, assignment, registered, fresh_since(assignment, end));
     }
     if !context.has_credentials(assignment) {
         // Without them the runner cannot be fenced: a fresh poll, then the stop; a race of milliseconds remains.
-        return after_door(context, assignment, end.at, || Some(Next::Reinstate));
+        return after_door(context, assignment, fresh_since(assignment, end), || Some(Next::Reinstate));
     }
     let Fence::Closed { at } = assignment.fence else {
         let action = Action::Fence { key: key.clone(), runner: registered.uuid.clone() };
@@ -77,20 +109,25 @@ fn close_door(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignmen
     after_door(context, assignment, at.plus(context.policy.limits.settle), || whose(key, assignment, registered, at))
 }
 
+/// From when on a look counts as fresh where no fence closes the door: the end was decided, and no stop was tried since.
+fn fresh_since(assignment: &Assignment, end: &Ending) -> Tick {
+    if assignment.destroys > 0 { end.at.max(assignment.machine_touched) } else { end.at }
+}
+
 /// A runner that has not contacted the forge would undo a fence by its own Declare (protocol 2.11): a fresh look at its
-/// registration instead.
+/// registration instead, and one after its job was first seen running, since it may have come just before that.
 fn look_before_stop(
     key: &AssignmentKey,
     assignment: &Assignment,
     registered: &Registered,
-    decided_at: Tick,
+    fresh: Tick,
 ) -> Option<Next> {
-    if assignment.looked_up.is_some_and(|(at, _)| at >= decided_at) {
+    let ran_since = assignment.track.running_since.unwrap_or_default();
+    if assignment.looked_up.is_some_and(|(at, _)| at >= fresh && at > ran_since) {
         return None;
     }
-    if registered.id.is_none() && registered.undeclared.once_after(decided_at)
-        || registered.absent.twice_after(decided_at)
-    {
+    let fresh = fresh.max(ran_since);
+    if registered.id.is_none() && registered.undeclared.once_after(fresh) || registered.absent.twice_after(fresh) {
         return None;
     }
     Some(look_up(key, assignment, registered).unwrap_or_else(awaiting))
@@ -123,19 +160,38 @@ fn whose(key: &AssignmentKey, assignment: &Assignment, registered: &Registered, 
     }
 }
 
-/// Stops a machine that is not proven dead. Repeated when a backend accepted it and nothing came of it.
+/// A machine that cannot be stopped, perhaps since its backend is away, shall not keep its job from another: once the
+/// door is closed and polls agree that the job waits, the registration goes first (design section 5, "where that cannot be
+/// proven"). `None`: not needed, or not yet.
+fn give_up(key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Option<Next> {
+    let in_vain = assignment.destroys > 0 && assignment.failures > 0;
+    let registered = assignment.registration.known().filter(|registered| !registered.gone)?;
+    let closed_at = match assignment.fence {
+        Fence::Closed { at } => at,
+        Fence::Open => end.at,
+    };
+    let waits = assignment.track.state == JobState::Waiting && assignment.track.waiting.twice_after(closed_at);
+    if !in_vain || (!waits && assignment.may_have_started()) {
+        return None;
+    }
+    let action = Action::DeleteRunner { key: key.clone(), scope: assignment.scope.clone(), id: registered.id? };
+    Some(Next::Act(action, MachineReason::Stopping))
+}
+
+/// Stops a machine that is not proven dead.
 fn stop(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) -> Next {
     if let MachineFact::Asked | MachineFact::Lost { .. } = assignment.machine {
         return Next::Wait(MachineReason::Stopping);
     }
-    let patience = context.clocks(&assignment.pool).stop + context.policy.limits.settle;
-    if assignment.destroys > 0 && context.now < assignment.machine_touched.plus(patience) {
-        return Next::Wait(MachineReason::Stopping);
-    }
-    destroy(key, assignment, MachineReason::Stopping)
+    destroy(context, key, assignment, MachineReason::Stopping)
 }
 
-fn destroy(key: &AssignmentKey, assignment: &Assignment, reason: MachineReason) -> Next {
+/// Repeated when a backend accepted it and nothing came of it.
+fn destroy(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, reason: MachineReason) -> Next {
+    let patience = context.clocks(&assignment.pool).stop + context.policy.limits.settle;
+    if assignment.stop_accepted.is_some_and(|accepted_at| context.now < accepted_at.plus(patience)) {
+        return Next::Wait(reason);
+    }
     let action = Action::Destroy {
         key: key.clone(),
         backend: assignment.backend.clone(),
@@ -159,5 +215,5 @@ fn remove(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, e
         };
         return Next::Act(action, MachineReason::Removing);
     }
-    destroy(key, assignment, MachineReason::Removing)
+    destroy(context, key, assignment, MachineReason::Removing)
 }

@@ -16,6 +16,9 @@ const LAST_WORDS: usize = 200;
 
 pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Next {
     let died_at = assignment.death.map_or(end.at, |death| death.at);
+    if assignment.detached.is_some() {
+        return Next::Forget(failed(context, assignment, end));
+    }
     if !context.policy.scopes.contains_key(&assignment.scope) {
         // Nobody looks there any more: nothing can be learned, and nothing deleted.
         return Next::Forget(Outcome::EndedElsewhere);
@@ -131,6 +134,7 @@ fn failed(context: &Context<'_>, assignment: &Assignment, end: &Ending) -> Outco
     let forge_was_away = assignment.forge_failed && assignment.death.is_some_and(|death| death.exit == Exit::Code(1));
     let charged = matches!(end.reason, EndReason::BootOver | EndReason::ProcessEnded { .. })
         && assignment.may_have_started()
+        && assignment.keeps_its_job()
         && !forge_was_away;
     Outcome::LaunchFailed { error, charged }
 }

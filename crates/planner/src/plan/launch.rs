@@ -12,7 +12,7 @@ use super::{reasons, report};
 use crate::action::{Action, Lane};
 use crate::error_class::ErrorClass;
 use crate::identity::machine_name;
-use crate::ids::{AssignmentKey, ForgeId, Handle, JobKey, ScopeKey, Try};
+use crate::ids::{AssignmentKey, BackendId, ForgeId, Handle, JobKey, ScopeKey, Try};
 use crate::policy::PoolPolicy;
 use crate::report::{LaunchStep, Reason};
 use crate::seen::{JobSeen, JobState, MachineTags};
@@ -43,7 +43,7 @@ pub(super) fn launch(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut 
             None => wanted.push(job),
         }
     }
-    let suspects = Suspects::new(context, &wanted);
+    let suspects = Suspects::new(context, wanted.iter().filter(|job| !rests_for_itself(context, job)));
     let strays: BTreeSet<(&ForgeId, &Handle, Try)> = context
         .state
         .journal
@@ -53,7 +53,7 @@ pub(super) fn launch(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut 
         .collect();
     let mut machines: BTreeMap<(ForgeId, i64), u32> = BTreeMap::new();
     for (key, assignment) in &context.state.journal.assignments {
-        if let Some(job) = &assignment.job {
+        if let Some(job) = assignment.job.as_ref().filter(|_| assignment.occupies()) {
             *machines.entry((key.job.forge.clone(), job.repository)).or_insert(0) += 1;
         }
     }
@@ -106,7 +106,8 @@ fn settled(context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> {
     if job.key.handle.as_str().is_empty() {
         return Some(Reason::NoHandle);
     }
-    if let Some((key, assignment)) = context.state.journal.assignments_of(&job.key).last() {
+    let tries = context.state.journal.assignments_of(&job.key).filter(|(_, assignment)| assignment.keeps_its_job());
+    if let Some((key, assignment)) = tries.last() {
         return Some(reasons::job(context, key, assignment));
     }
     match job.row.state {
@@ -159,6 +160,14 @@ fn resting_scope(context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> {
     })
 }
 
+/// Whether a job is not to be tried for a reason of its own, so that it does not keep those alike from being tried.
+fn rests_for_itself(context: &Context<'_>, job: &Wanted<'_>) -> bool {
+    context.state.journal.handles.get(&job.key).is_some_and(|memory| match memory.rest {
+        Rested::LaunchFailed | Rested::Parked => memory.rest_until > context.now,
+        Rested::No | Rested::HeldBack => false,
+    })
+}
+
 fn resting_handle(context: &Context<'_>, suspects: &Suspects<'_>, job: &Wanted<'_>) -> Option<Reason> {
     let memory = context.state.journal.handles.get(&job.key)?;
     if job.seen.listed_at.is_none_or(|listed_at| listed_at <= memory.not_before) && memory.tries > 0 {
@@ -204,14 +213,27 @@ fn place(
 }
 
 fn resting_pool(context: &Context<'_>, pool: &PoolPolicy) -> Option<Reason> {
-    if !context.state.seen.machines_listed(&pool.backend) {
-        let seen = context.state.seen.backends.get(&pool.backend);
-        let why = seen.and_then(|seen| seen.last_failure.as_ref()).map(|failure| format!(" ({})", failure.message));
-        return Some(Reason::NotListedYet { of: format!("backend {}{}", pool.backend, why.unwrap_or_default()) });
+    if let Some(reason) = unlisted(context, &pool.backend) {
+        return Some(reason);
+    }
+    // What counts together must be known together.
+    if context.policy.max.is_some()
+        && let Some(reason) = context.policy.backends.keys().find_map(|backend| unlisted(context, backend))
+    {
+        return Some(reason);
     }
     let rest = context.state.journal.pool_rests.get(&pool.id).filter(|rest| rest.until > context.now)?;
     let remaining = rest.until.since(context.now);
     Some(Reason::PoolBackingOff { pool: pool.id.clone(), remaining, last_error: rest.last.message.clone() })
+}
+
+fn unlisted(context: &Context<'_>, backend: &BackendId) -> Option<Reason> {
+    if context.state.seen.machines_listed(backend) {
+        return None;
+    }
+    let seen = context.state.seen.backends.get(backend);
+    let why = seen.and_then(|seen| seen.last_failure.as_ref()).map(|failure| format!(" ({})", failure.message));
+    Some(Reason::NotListedYet { of: format!("backend {backend}{}", why.unwrap_or_default()) })
 }
 
 fn create(context: &Context<'_>, pool: &PoolPolicy, job: &Wanted<'_>) -> (Reason, Action) {

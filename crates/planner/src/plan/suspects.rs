@@ -25,25 +25,32 @@ enum Turn {
 }
 
 impl<'a> Suspects<'a> {
-    /// Looks at all suspicions; `wanted` are the waiting jobs without an assignment.
-    pub(super) fn new(context: &Context<'a>, wanted: &[Wanted<'a>]) -> Self {
+    /// Looks at all suspicions; `wanted` are the waiting jobs without an assignment that may be tried.
+    pub(super) fn new<'w>(context: &Context<'a>, wanted: impl Iterator<Item = &'w Wanted<'a>>) -> Self
+    where
+        'a: 'w,
+    {
         let mut turns = BTreeMap::new();
         if context.state.journal.suspicions.is_empty() {
             return Self { turns };
         }
         let mut probes: BTreeMap<SuspectKey, Handle> = BTreeMap::new();
         for (key, assignment) in &context.state.journal.assignments {
-            if let Some(job) = assignment.job.as_ref().filter(|_| !assignment.runs()) {
+            let is_probe = !assignment.runs() && assignment.keeps_its_job();
+            if let Some(job) = assignment.job.as_ref().filter(|_| is_probe) {
                 probes.insert(SuspectKey::of(&key.job.forge, job), key.job.handle.clone());
             }
         }
+        let mut all: BTreeMap<SuspectKey, BTreeSet<(Tick, i64, &Handle)>> = BTreeMap::new();
+        for job in wanted {
+            let key = SuspectKey::of(&job.key.forge, job.row);
+            let Some(suspicion) = context.state.journal.suspicions.get(&key) else { continue };
+            // After somebody has left, age alone counts.
+            let tried_at = suspicion.probed.get(&job.key.handle).filter(|_| !suspicion.somebody_left);
+            all.entry(key).or_default().insert((tried_at.copied().unwrap_or_default(), job.row.id, &job.key.handle));
+        }
         for (key, suspicion) in &context.state.journal.suspicions {
-            let mut alike: BTreeSet<(Tick, i64, &Handle)> = BTreeSet::new();
-            for job in wanted.iter().filter(|job| SuspectKey::of(&job.key.forge, job.row) == *key) {
-                // After somebody has left, age alone counts.
-                let tried_at = suspicion.probed.get(&job.key.handle).filter(|_| !suspicion.somebody_left);
-                alike.insert((tried_at.copied().unwrap_or_default(), job.row.id, &job.key.handle));
-            }
+            let alike = all.remove(key).unwrap_or_default();
             let rested = suspicion.somebody_left || context.now >= suspicion.rest_until;
             let turn = match (probes.remove(key), alike.first()) {
                 (Some(probe), _) => Turn::Probing(probe),

@@ -35,7 +35,7 @@ fn under_way(context: &Context<'_>, scope: &ScopeKey) -> bool {
 /// Whether something waits for the scope's id: nothing was known yet, or a job has left whose process lives or whose
 /// registration is still there.
 fn worth_a_look(context: &Context<'_>, scope: &ScopeKey, seen: &ScopeSeen) -> bool {
-    if seen.identity.first.is_none() {
+    if seen.identity.first.is_none() || seen.identity.changed {
         return true;
     }
     context.state.journal.assignments.values().any(|assignment| {
@@ -112,6 +112,7 @@ fn job_state(context: &Context<'_>, forge: &ForgeId, stray: &Stray) -> Option<Jo
         .scopes
         .iter()
         .filter(|(scope, _)| scope.forge == *forge)
+        .filter(|(_, seen)| seen.listed_at.is_some_and(|listed_at| listed_at > stray.first_seen))
         .filter_map(|(_, seen)| seen.jobs.get(&stray.identity.handle).map(|job| (seen.listed_at, job.state)))
         .max_by_key(|(listed_at, _)| *listed_at)
         .map(|(_, state)| state)

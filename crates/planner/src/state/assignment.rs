@@ -78,6 +78,8 @@ pub struct Assignment {
     pub destroys: u32,
     /// When the backend last accepted to remove its machine without having done so yet.
     pub stop_accepted: Option<Tick>,
+    /// Since when its job may be served by another try although its machine is not proven gone: its registration is.
+    pub detached: Option<Tick>,
     /// The last lines of its runner, once read.
     pub log: Option<Vec<String>>,
     /// Whether we failed its job ourselves, since its process was dead.
@@ -296,6 +298,7 @@ impl Assignment {
             last_failure: None,
             destroys: 0,
             stop_accepted: None,
+            detached: None,
             log: None,
             ended_early: false,
             forge_failed: false,
@@ -326,6 +329,11 @@ impl Assignment {
     /// Whether its machine exists or may exist: what limits count.
     pub fn occupies(&self) -> bool {
         self.machine != MachineFact::Gone
+    }
+
+    /// Whether it keeps its job from another try.
+    pub fn keeps_its_job(&self) -> bool {
+        self.detached.is_none()
     }
 
     /// Whether its process is proven dead, or was never there.

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::Try;
+use crate::backoff::backoff;
+use crate::ids::{AssignmentKey, Try};
+use crate::policy::Limits;
 use crate::time::Tick;
 
 /// Tries, failures and rests of one handle. Losing it costs comfort, never safety: tries are found again in names.
@@ -47,6 +49,15 @@ impl HandleMemory {
     /// The number of the next try.
     pub fn next_try(&self) -> Try {
         Try(self.tries + 1)
+    }
+
+    /// Rests shortly after a machine could not be removed, so that the next try comes with a fresh look.
+    pub(crate) fn rest_after_detaching(&mut self, limits: &Limits, key: &AssignmentKey, now: Tick) {
+        "its machine cannot be removed".clone_into(&mut self.last_error);
+        self.rest = Rested::LaunchFailed;
+        let whose = key.job.handle.as_str();
+        self.rest_until = now.plus(backoff(limits.backoff, limits.backoff_max, self.failures.max(1), whose));
+        self.not_before = now.plus(limits.settle);
     }
 
     /// Takes note of a try that exists.

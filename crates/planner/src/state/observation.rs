@@ -31,6 +31,8 @@ pub struct ScopeSeen {
     pub failures: u32,
     /// The last failure.
     pub last_failure: Option<Failure>,
+    /// When the last listing of its runners was begun.
+    pub runners_begun_at: Option<Tick>,
     /// Complete listings of its runners.
     pub runners: LastTwo,
     /// Whether the last listing of its runners was incomplete.
@@ -59,6 +61,8 @@ pub struct Identity {
 pub struct BackendSeen {
     /// The rows of the last listing.
     pub machines: BTreeMap<MachineName, MachineSeen>,
+    /// When that listing was begun.
+    pub begun_at: Option<Tick>,
     /// Complete listings.
     pub listed: LastTwo,
     /// Whether the last listing was incomplete.
