@@ -13,7 +13,7 @@ const STAND_IN: &str = "stand-in-runner";
 #[derive(Debug, Parser)]
 #[command(name = "forgescale", version, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Arguments {
-    /// What is logged to standard error, such as `debug` or `warn,daemon=trace` [default: `$FORGESCALE_LOG`, else `info`]
+    /// What is logged to standard error, such as `debug` or `warn,daemon=trace` [default: `$FORGESCALE_LOG`, else `info`; `error` for the demo]
     #[arg(long, global = true, value_name = "FILTER")]
     pub(crate) log: Option<String>,
     /// What is asked for.
@@ -41,6 +41,10 @@ pub(crate) enum Command {
 /// The commands for people.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Asked {
+    /// Serve the jobs of the configured forges until a signal says otherwise
+    Run(Run),
+    /// Play everything through on this machine: an emulated Forgejo, some work, this autoscaler
+    Demo(Demo),
     /// Write or check a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -48,6 +52,44 @@ pub(crate) enum Asked {
     Explain(Explain),
     /// Print the version
     Version,
+}
+
+impl Asked {
+    /// What is logged when nobody says anything: the demo tells its own story.
+    pub(crate) fn default_log(&self) -> &'static str {
+        match self {
+            Self::Demo(_) => "error",
+            Self::Run(_) | Self::Config(_) | Self::Explain(_) | Self::Version => "info",
+        }
+    }
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// On the first SIGTERM or SIGINT wait for running jobs, instead of leaving them to the next start
+    #[arg(long)]
+    pub(crate) drain: bool,
+    /// List everything once, launch what there is room for, and end; jobs go on
+    #[arg(long, conflicts_with = "drain")]
+    pub(crate) once: bool,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// How many simple jobs there are beside the special ones
+    #[arg(long, default_value_t = 6, value_name = "N", value_parser = clap::value_parser!(u16).range(..=100))]
+    pub(crate) jobs: u16,
+    /// Keep the directory with configuration, state and logs, and say where it is
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Print the counters as one JSON object instead of the table
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The commands about configurations.

@@ -11,15 +11,12 @@ use crate::failure::Failure;
 /// The variable that says what is logged when the command line does not.
 const VARIABLE: &str = "FORGESCALE_LOG";
 
-/// What is logged when nobody says anything.
-const DEFAULT: &str = "info";
-
-/// Begins logging, once per process.
-pub(crate) fn start(filter: Option<&str>) -> Result<(), Failure> {
+/// Begins logging, once per process; `default` is what is logged when nobody says anything.
+pub(crate) fn start(filter: Option<&str>, default: &str) -> Result<(), Failure> {
     let (filter, origin) = match (filter, std::env::var(VARIABLE)) {
         (Some(filter), _) => (filter.to_owned(), "--log"),
         (None, Ok(filter)) if !filter.is_empty() => (filter, VARIABLE),
-        (None, _) => (DEFAULT.to_owned(), "default"),
+        (None, _) => (default.to_owned(), "default"),
     };
     let filter = EnvFilter::builder()
         .parse(&filter)

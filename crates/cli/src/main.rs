@@ -36,7 +36,10 @@ fn main() -> ExitCode {
         // Programs of their own that happen to live in this file: they have their own channels and exit codes.
         Command::Supervise { directory } => backend_host::supervise(directory),
         Command::StandInRunner(runner) => runner.run(),
-        Command::Asked(asked) => finish(logging::start(arguments.log.as_deref()).and_then(|()| commands::run(asked))),
+        Command::Asked(asked) => {
+            let logging = logging::start(arguments.log.as_deref(), asked.default_log());
+            finish(logging.and_then(|()| commands::run(asked)))
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod config_init;
 mod config_show;
+mod demo;
 mod explain;
+mod run;
 mod version;
 
 use std::io;
@@ -17,6 +19,8 @@ pub(crate) fn run(asked: Asked) -> Result<(), Failure> {
         Asked::Config(ConfigCommand::Init { output }) => config_init::run(output.as_deref(), out),
         Asked::Config(ConfigCommand::Show { config }) => config_show::run(&config, out),
         Asked::Explain(arguments) => explain::run(&arguments, out),
+        Asked::Run(arguments) => run::run(&arguments),
+        Asked::Demo(arguments) => demo::run(&arguments, out),
         Asked::Version => version::run(out),
     }
 }

@@ -1,0 +1,50 @@
+//! Clearing away: machines that are left after an interruption are destroyed through the backend, as ever.
+
+use std::time::Duration;
+
+use backend::Backend as _;
+use backend_host::{HostBackend, HostSettings, Program};
+use planner::ids::DeploymentId;
+
+use super::stage::Stage;
+
+/// How long the stage may take to be cleared: the stop clock of the demo's pools, and some.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Destroys every machine that is left. What cannot be destroyed in time is left to be found.
+pub(super) async fn clear_machines(stage: &Stage) {
+    for backend in stage.config.backends.keys() {
+        let nothing = Program { path: "/nonexistent".into(), arguments: Vec::new() };
+        let host = HostBackend::new(HostSettings {
+            directory: stage.machines().join(backend.as_str()),
+            deployment: DeploymentId::new(&stage.deployment),
+            supervisor: nothing.clone(),
+            runner: nothing,
+            path: String::new(),
+            environment: Vec::new(),
+            log_limit: 0,
+        });
+        if let Ok(host) = host {
+            // What is left after the limit is counted and told.
+            let _ = tokio::time::timeout(LIMIT, destroy_all(&host)).await;
+        }
+    }
+}
+
+async fn destroy_all(host: &HostBackend) {
+    loop {
+        let Ok(machines) = host.list().await else { return };
+        if machines.rows.is_empty() {
+            return;
+        }
+        for machine in machines.rows {
+            if let Err(error) = host.destroy(&machine.name).await {
+                tracing::warn!(machine = %machine.name, %error, "a machine could not be cleared away");
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

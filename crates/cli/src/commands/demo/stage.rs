@@ -1,0 +1,193 @@
+//! The stage: a directory, an emulated forge with two owners, and a configuration file as an operator would write it.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::Context as _;
+use daemon::config::{Config, Surroundings};
+use emulator::{AnswerTimes, Emulator, EmulatorSettings};
+use forge_model::script::ScriptError;
+use forge_model::{Forge, RepoId, TokenScope, TokenSpec, Version};
+use tempfile::TempDir;
+
+use crate::failure::Failure;
+
+/// File systems in memory are found here, where there are any.
+const SHARED_MEMORY: &str = "/dev/shm";
+
+/// The first Forgejo Runner with `--handle` that exits properly (protocol 3.6).
+const LEAST_RUNNER: (u32, u32) = (12, 8);
+
+/// Everything that is needed to play.
+pub(super) struct Stage {
+    pub(super) emulator: Emulator,
+    pub(super) config: Config,
+    pub(super) deployment: String,
+    pub(super) repositories: Repositories,
+    runner: String,
+    directory: TempDir,
+    runtime: Option<TempDir>,
+    keep: bool,
+}
+
+/// The repositories of the demo.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Repositories {
+    pub(super) site: RepoId,
+    pub(super) api: RepoId,
+    pub(super) tools: RepoId,
+    pub(super) solo: RepoId,
+}
+
+impl Stage {
+    pub(super) async fn build(keep: bool) -> Result<Self, Failure> {
+        let directory = temporary(None)?;
+        let runtime = Path::new(SHARED_MEMORY).is_dir().then(|| temporary(Some(SHARED_MEMORY))).transpose()?;
+        let mut settings = EmulatorSettings::new(Version::V16);
+        settings.latency = AnswerTimes::measured();
+        let emulator =
+            Emulator::start(settings).await.context("cannot start the emulated forge").map_err(Failure::not_done)?;
+        let (repositories, token) =
+            emulator.with_forge(|forge, _| populate(forge)).context("cannot fill the forge").map_err(Failure::not_done)?;
+        let deployment = format!("demo-{}", std::process::id());
+        let (runner, name) = runner()?;
+        let runtime_directory = runtime.as_ref().map_or_else(|| directory.path().join("run"), |dir| dir.path().into());
+        let text = configuration(&deployment, &emulator.url(), directory.path(), &runtime_directory, &runner);
+        let config = configure(directory.path(), &text, &token)?;
+        Ok(Self { emulator, config, deployment, repositories, runner: name, directory, runtime, keep })
+    }
+
+    /// What the audience is told first.
+    pub(super) fn introduction(&self) -> String {
+        format!("emulated Forgejo at {}, runner: {}", self.emulator.url(), self.runner)
+    }
+
+    /// The folder that holds the machines' folders.
+    pub(super) fn machines(&self) -> PathBuf {
+        self.config.state_directory.join("machines")
+    }
+
+    /// Takes everything away, or says where it is kept.
+    pub(super) async fn strike(self) -> Result<(), Failure> {
+        self.emulator.stop().await;
+        if let Some(runtime) = self.runtime {
+            let path = runtime.path().to_owned();
+            runtime.close().with_context(|| format!("cannot remove {}", path.display())).map_err(Failure::not_done)?;
+        }
+        if self.keep {
+            let path = self.directory.keep();
+            // Nobody may be there to read it.
+            let _ = writeln!(std::io::stderr(), "kept: {}", path.display());
+            return Ok(());
+        }
+        let path = self.directory.path().to_owned();
+        self.directory.close().with_context(|| format!("cannot remove {}", path.display())).map_err(Failure::not_done)
+    }
+}
+
+fn temporary(parent: Option<&str>) -> Result<TempDir, Failure> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("forgescale-demo-");
+    let made = parent.map_or_else(|| builder.tempdir(), |parent| builder.tempdir_in(parent));
+    made.context("cannot make a temporary directory").map_err(Failure::not_done)
+}
+
+fn populate(forge: &mut Forge) -> Result<(Repositories, String), ScriptError> {
+    let dana = forge.create_user("dana", false);
+    let acme = forge.create_organization("acme", &[dana]);
+    let repositories = Repositories {
+        site: forge.create_repository(acme, "site", false)?,
+        api: forge.create_repository(acme, "api", true)?,
+        tools: forge.create_repository(acme, "tools", false)?,
+        solo: forge.create_repository(dana, "solo", false)?,
+    };
+    Ok((repositories, forge.create_token(dana, TokenSpec::new(&[TokenScope::All]))?))
+}
+
+/// Short clocks, so that everything can be seen within a minute; the rest is what an operator would write.
+fn configuration(deployment: &str, url: &str, state: &Path, runtime: &Path, runner: &[String]) -> String {
+    let runner = serde_json::Value::from(runner);
+    let (state, runtime) = (state.join("state"), runtime.display());
+    let state = state.display();
+    format!(
+        r#"deployment = "{deployment}"
+state_directory = "{state}"
+runtime_directory = "{runtime}"
+
+[[forge]]
+url = "{url}"
+token_file = "token"
+scopes = ["org:acme", "repo:dana/solo"]
+interval = "500ms"
+
+[[pool]]
+name = "debian"
+labels = ["debian:host", "docker:host"]
+backend = "here"
+max = 6
+fetch_interval = "500ms"
+boot = "20s"
+claim = "2s"
+grace = "2s"
+stop = "5s"
+
+[[pool]]
+name = "gpu"
+labels = ["gpu:host"]
+backend = "here"
+max = 1
+fetch_interval = "500ms"
+boot = "20s"
+claim = "2s"
+grace = "2s"
+stop = "5s"
+
+[backend.here]
+kind = "host"
+runner = {runner}
+interval = "500ms"
+
+[limits]
+settle = "1s"
+backoff = "1s"
+suspect = "2s"
+"#
+    )
+}
+
+fn configure(directory: &Path, text: &str, token: &str) -> Result<Config, Failure> {
+    let file = directory.join("forgescale.toml");
+    let token_file = directory.join("token");
+    let written = fs::write(&file, text)
+        .and_then(|()| fs::write(&token_file, token))
+        .and_then(|()| fs::set_permissions(&token_file, std::os::unix::fs::PermissionsExt::from_mode(0o600)));
+    written.with_context(|| format!("cannot write to {}", directory.display())).map_err(Failure::not_done)?;
+    Ok(Config::load(&file, &Surroundings::of_process())?)
+}
+
+/// The runner to use, as the configuration names it, and its name for people: Forgejo Runner if there is a fitting one,
+/// else the stand-in.
+fn runner() -> Result<(Vec<String>, String), Failure> {
+    if let Some(version) = forgejo_runner() {
+        return Ok((vec!["forgejo-runner".to_owned()], format!("forgejo-runner {version}")));
+    }
+    let program = super::supervisor()?.path;
+    let path = program.to_str().context("this program's own path is no text").map_err(Failure::not_done)?;
+    let name = "the stand-in (no forgejo-runner 12.8 or newer in PATH)".to_owned();
+    Ok((vec![path.to_owned(), "stand-in-runner".to_owned()], name))
+}
+
+/// The version of the Forgejo Runner in PATH, if it is new enough.
+fn forgejo_runner() -> Option<String> {
+    let output = Command::new("forgejo-runner").arg("--version").stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let version = text.split_whitespace().find_map(|word| {
+        let word = word.trim_start_matches('v');
+        word.starts_with(|first: char| first.is_ascii_digit()).then_some(word)
+    })?;
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().ok());
+    let version_numbers = (numbers.next()??, numbers.next()??);
+    (version_numbers >= LEAST_RUNNER).then(|| version.to_owned())
+}

@@ -1,0 +1,83 @@
+//! `forgescale run`: the daemon, with signals.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use backend_host::Program;
+use daemon::config::{Config, Surroundings};
+use daemon::{Control, Daemon, LockError, Options, StartError};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::arguments::Run;
+use crate::failure::{Failure, Located};
+
+/// Runs until a signal says otherwise.
+pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
+    let config = Config::load(&arguments.config, &Surroundings::of_process())?;
+    warn(&arguments.config, &config);
+    let options = Options { supervisor: supervisor()?, once: arguments.once };
+    runtime()?.block_on(async {
+        let daemon = Daemon::start(&config, &options).map_err(not_started)?;
+        tracing::info!(deployment = %config.deployment, "started");
+        let signals = tokio::spawn(obey_signals(daemon.control(), arguments.drain));
+        let well = daemon.ended().await;
+        signals.abort();
+        tracing::info!("stopped");
+        if well { Ok(()) } else { Err(Failure::not_done(anyhow!("the owner task died: please report this defect"))) }
+    })
+}
+
+/// The runtime of the daemon.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.context("cannot start the runtime").map_err(Failure::not_done)
+}
+
+/// This program and the hidden command that looks after one machine.
+pub(super) fn supervisor() -> Result<Program, Failure> {
+    let path = std::env::current_exe().context("cannot find this program's own file").map_err(Failure::not_done)?;
+    Ok(Program { path, arguments: vec!["supervise".to_owned()] })
+}
+
+fn warn(file: &Path, config: &Config) {
+    for problem in &config.warnings {
+        // Nobody may be there to read it.
+        let _ = write!(io::stderr(), "warning: {}", Located { file, problem });
+    }
+}
+
+/// Why the daemon did not start, with what may help.
+pub(super) fn not_started(error: StartError) -> Failure {
+    let taken = matches!(error, StartError::Lock(LockError::Taken { .. }));
+    let failure = Failure::not_done(error);
+    if taken {
+        failure.hint("stop the other one first, or give this one a state_directory of its own")
+    } else {
+        failure
+    }
+}
+
+/// SIGTERM or SIGINT: stop at once and leave jobs running; with `drain` the first one waits for them.
+async fn obey_signals(control: Control, drain: bool) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be caught: they end this process without a word");
+        return;
+    };
+    let mut drains = drain;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if drains {
+            tracing::info!("draining: nothing more is launched; the next signal stops at once");
+            control.drain();
+            drains = false;
+        } else {
+            tracing::info!("stopping: running jobs go on, and the next start finds them");
+            control.stop();
+        }
+    }
+}
