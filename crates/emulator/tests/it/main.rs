@@ -1,0 +1,5 @@
+//! Integration tests of the emulator, over loopback.
+
+mod faults;
+mod replay;
+mod wire;
