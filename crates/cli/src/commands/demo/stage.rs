@@ -49,8 +49,10 @@ impl Stage {
         settings.latency = AnswerTimes::measured();
         let emulator =
             Emulator::start(settings).await.context("cannot start the emulated forge").map_err(Failure::not_done)?;
-        let (repositories, token) =
-            emulator.with_forge(|forge, _| populate(forge)).context("cannot fill the forge").map_err(Failure::not_done)?;
+        let (repositories, token) = emulator
+            .with_forge(|forge, _| populate(forge))
+            .context("cannot fill the forge")
+            .map_err(Failure::not_done)?;
         let deployment = format!("demo-{}", std::process::id());
         let (runner, name) = runner()?;
         let runtime_directory = runtime.as_ref().map_or_else(|| directory.path().join("run"), |dir| dir.path().into());
@@ -152,7 +154,7 @@ interval = "500ms"
 [limits]
 settle = "1s"
 backoff = "1s"
-suspect = "2s"
+suspect = "8s"
 "#
     )
 }

@@ -81,12 +81,7 @@ fn repository(forge: &Forge, attempt: &AttemptRecord) -> String {
     format!("{owner}/{}", repository.name)
 }
 
-fn line(
-    forge: &Forge,
-    attempt: &AttemptRecord,
-    now: forge_model::Moment,
-    reasons: &BTreeMap<String, String>,
-) -> Line {
+fn line(forge: &Forge, attempt: &AttemptRecord, now: forge_model::Moment, reasons: &BTreeMap<String, String>) -> Line {
     let until = |end: Option<forge_model::Moment>| end.unwrap_or(now);
     let again = if attempt.attempt > 1 { format!(" #{}", attempt.attempt) } else { String::new() };
     Line {
@@ -98,18 +93,23 @@ fn line(
     }
 }
 
-/// Why an attempt waited, or why it failed: the last line of its log.
+/// Why an attempt waited, or why it failed: the last line of its log that tells how a step ended, else the last one.
 fn why(forge: &Forge, attempt: &AttemptRecord, reasons: &BTreeMap<String, String>) -> String {
     if attempt.status == Status::Failure {
         let task = forge.books().hand_outs().iter().find(|hand_out| hand_out.handle == attempt.handle);
         return task
-            .and_then(|hand_out| forge.task_log(hand_out.task).iter().rev().find(|row| !row.trim().is_empty()))
+            .and_then(|hand_out| {
+                let log = forge.task_log(hand_out.task);
+                log.iter().rev().find(|row| row.contains("exit")).or_else(|| log.last())
+            })
             .cloned()
             .unwrap_or_default();
     }
     let waited = reasons.get(attempt.handle.as_str()).cloned().unwrap_or_default();
     match attempt.status {
-        Status::Cancelled if attempt.started_at.is_some() => "cancelled while it ran: its machine was stopped".to_owned(),
+        Status::Cancelled if attempt.started_at.is_some() => {
+            "cancelled while it ran: its machine was stopped".to_owned()
+        }
         Status::Cancelled => format!("cancelled while it waited: {waited}"),
         _ => waited,
     }

@@ -1,5 +1,7 @@
 //! The work: small, but with everything that can happen to a job.
 
+use std::time::Duration;
+
 use forge_model::script::{Concurrency, JobSpec, RunSpec};
 use forge_model::{Forge, Moment, RepoId, RunId, Status};
 
@@ -33,6 +35,9 @@ pub(super) struct Expectation {
     pub(super) status: Status,
 }
 
+/// How long the job runs that is cancelled while it runs.
+const BEFORE_CANCEL: Duration = Duration::from_secs(1);
+
 /// Kills the supervisor of its own machine: the runner is the parent of the step, the supervisor the runner's.
 const DIE: &str = "echo 'pulling the plug'; kill -9 $(awk '/^PPid:/ {print $2}' /proc/$PPID/status); sleep 60";
 
@@ -56,39 +61,63 @@ pub(super) fn scenes(stage: &Stage, singles: u16) -> Vec<Scene> {
             JobSpec::shell("publish", &["docker", "debian"], "echo published").needing(&["compile", "package"]),
         ],
     ));
-    scenes.push(plain(repositories.api, "lint.yaml", vec![JobSpec::shell("lint", &["debian"], "echo 'line 3: no'; exit 1")]));
-    scenes.push(plain(repositories.solo, "train.yaml", vec![JobSpec::shell("train", &["gpu"], "echo training; sleep 6")]));
+    scenes.push(plain(
+        repositories.api,
+        "lint.yaml",
+        vec![JobSpec::shell("lint", &["debian"], "echo 'line 3: no'; exit 1")],
+    ));
+    scenes.push(plain(
+        repositories.solo,
+        "train.yaml",
+        vec![JobSpec::shell("train", &["gpu"], "echo training; sleep 6")],
+    ));
     scenes.push(Scene {
         then: Then::CancelWaiting("train"),
         ..plain(repositories.solo, "tune.yaml", vec![JobSpec::shell("tune", &["gpu"], "echo never")])
     });
     scenes.push(Scene {
         then: Then::CancelRunning,
-        ..plain(repositories.tools, "endless.yaml", vec![JobSpec::shell("endless", &["debian"], "echo begun; sleep 600")])
+        ..plain(
+            repositories.tools,
+            "endless.yaml",
+            vec![JobSpec::shell("endless", &["debian"], "echo begun; sleep 600")],
+        )
     });
     scenes.push(Scene {
         then: Then::Rerun,
         ..plain(
             repositories.tools,
             "flaky.yaml",
-            vec![JobSpec::shell("flaky", &["debian"], "echo attempt $GITHUB_RUN_ATTEMPT; test $GITHUB_RUN_ATTEMPT -gt 1")],
+            vec![JobSpec::shell(
+                "flaky",
+                &["debian"],
+                "echo attempt $GITHUB_RUN_ATTEMPT; test $GITHUB_RUN_ATTEMPT -gt 1",
+            )],
         )
     });
-    for (job, script) in [("deploy blue", "echo deploying; sleep 7"), ("deploy green", "echo deploying; sleep 1")] {
-        let spec = RunSpec::new(repositories.api, "deploy.yaml", vec![JobSpec::shell("deploy", &["debian"], script).named(job)]);
+    for (job, script) in [("deploy blue", "echo deploying; sleep 11"), ("deploy green", "echo deploying; sleep 1")] {
+        let spec = RunSpec::new(
+            repositories.api,
+            "deploy.yaml",
+            vec![JobSpec::shell("deploy", &["debian"], script).named(job)],
+        );
         scenes.push(Scene { spec: spec.with_concurrency(Concurrency::queue("production")), then: Then::Nothing });
     }
-    scenes.push(plain(repositories.tools, "windows.yaml", vec![JobSpec::shell("installer", &["windows"], "echo never")]));
+    scenes.push(plain(
+        repositories.tools,
+        "windows.yaml",
+        vec![JobSpec::shell("installer", &["windows"], "echo never")],
+    ));
     scenes.push(plain(repositories.tools, "doomed.yaml", vec![JobSpec::shell("doomed", &["debian"], DIE)]));
     scenes
 }
 
 /// How each attempt of [`scenes`] must end.
 pub(super) fn expectations(singles: u16) -> Vec<Expectation> {
-    let expect = |repository, job: &str, attempt, status| Expectation { repository, job: job.to_owned(), attempt, status };
-    let mut all: Vec<Expectation> = (1..=singles)
-        .map(|number| expect("acme/site", &format!("build ({number})"), 1, Status::Success))
-        .collect();
+    let expect =
+        |repository, job: &str, attempt, status| Expectation { repository, job: job.to_owned(), attempt, status };
+    let mut all: Vec<Expectation> =
+        (1..=singles).map(|number| expect("acme/site", &format!("build ({number})"), 1, Status::Success)).collect();
     all.extend([20, 22, 24].map(|node| expect("acme/site", &format!("test (node {node})"), 1, Status::Success)));
     all.extend(["compile", "package", "publish"].map(|job| expect("acme/api", job, 1, Status::Success)));
     all.extend([
@@ -119,7 +148,19 @@ fn plain(repository: RepoId, workflow: &str, jobs: Vec<JobSpec>) -> Scene {
 
 /// Whether a job of that name has this status, in its latest attempt.
 pub(super) fn is(forge: &Forge, job: &str, status: Status) -> bool {
-    forge.books().attempts().iter().rev().find(|attempt| attempt.name == job).is_some_and(|attempt| attempt.status == status)
+    forge
+        .books()
+        .attempts()
+        .iter()
+        .rev()
+        .find(|attempt| attempt.name == job)
+        .is_some_and(|attempt| attempt.status == status)
+}
+
+/// Whether a job of a run has run for a moment, so that there is something to cancel.
+fn has_run_a_while(forge: &Forge, now: Moment, run: RunId) -> bool {
+    let attempts = forge.books().attempts().iter().filter(|attempt| attempt.run == run);
+    attempts.filter_map(|attempt| attempt.started_at).any(|started_at| now.since(started_at) >= BEFORE_CANCEL)
 }
 
 /// Does to a run what is to be done, once it is time; whether it was time.
@@ -131,7 +172,7 @@ pub(super) fn act(forge: &mut Forge, now: Moment, run: RunId, then: Then) -> boo
             let due = is(forge, other, Status::Running);
             due && forge.cancel_run(now, run).is_ok()
         }
-        Then::CancelRunning => status == Some(Status::Running) && forge.cancel_run(now, run).is_ok(),
+        Then::CancelRunning => has_run_a_while(forge, now, run) && forge.cancel_run(now, run).is_ok(),
         Then::Rerun => status == Some(Status::Failure) && forge.rerun_run(now, run).is_ok(),
     }
 }

@@ -74,7 +74,7 @@ async fn play(arguments: &Demo, out: &mut impl Write) -> Result<(), Failure> {
     let counters = Counters::read(&stage.emulator, leaked_machines);
     let verdict = Verdict::of(&stage.emulator, &workload::expectations(arguments.jobs), &reasons, curtain, &counters);
     if arguments.json {
-        counters.print_json(out, &verdict, begun.elapsed())?;
+        counters.print_json(out, &verdict.complaints, begun.elapsed())?;
     } else {
         table::print(out, &verdict)?;
         counters.print(out, begun.elapsed())?;
