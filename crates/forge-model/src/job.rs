@@ -66,6 +66,7 @@ pub(crate) struct Job {
 pub(crate) struct Task {
     pub(crate) id: TaskId,
     pub(crate) job: JobId,
+    pub(crate) handle: Handle,
     pub(crate) attempt: i64,
     pub(crate) runner: RunnerId,
     pub(crate) token: String,

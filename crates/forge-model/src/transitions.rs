@@ -8,16 +8,11 @@ use crate::ids::{Handle, JobId, OwnerId, RepoId, RunId, RunnerId, TaskId};
 use crate::job::{Job, Run, Task};
 use crate::moment::Moment;
 use crate::runner::Area;
-use crate::settings::Version;
 use crate::status::Status;
 
 impl Forge {
-    /// Priority as the hand-out sees it: unknown to version 15 (protocol 2.6).
     fn priority(&self, run: RunId) -> Reverse<i64> {
-        match self.settings.version {
-            Version::V15 => Reverse(0),
-            Version::V16 => Reverse(self.runs.get(&run).map_or(0, |run| run.priority)),
-        }
+        Reverse(self.runs.get(&run).map_or(0, |run| run.priority))
     }
 
     /// Takes a job out of every index that depends on its status, time or handle.
@@ -156,6 +151,7 @@ impl Forge {
             Task {
                 id,
                 job,
+                handle: handle.clone(),
                 attempt,
                 runner,
                 token,

@@ -160,7 +160,7 @@ impl Forge {
         let job = self.jobs.get(&task.job)?;
         Some(TaskAnswer {
             id,
-            handle: job.handle.clone(),
+            handle: task.handle.clone(),
             payload: job.payload.clone(),
             context: self.task_context(job, task.attempt)?,
             token: task.token.clone(),

@@ -113,12 +113,16 @@ impl Forge {
         Ok(())
     }
 
-    /// Sets a run's manual priority: version 16 hands out jobs of higher ones first (protocol 2.6).
+    /// Sets a run's manual priority: jobs of higher ones are handed out first (protocol 2.6). Version 15 does not know
+    /// priorities: nothing changes.
     pub fn set_priority(&mut self, run: RunId, priority: i64) -> Result<(), ScriptError> {
         if !self.runs.contains_key(&run) {
             return Err(ScriptError::NoRun(run));
         }
-        self.reprioritise(run, priority);
+        match self.settings.version {
+            Version::V15 => {}
+            Version::V16 => self.reprioritise(run, priority),
+        }
         Ok(())
     }
 }
