@@ -49,3 +49,18 @@ impl AnswerTimes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_takes_longer_and_nothing_else_does() {
+        let times = AnswerTimes::measured();
+        assert_eq!(times.of(RouteKind::ListJobs, 0), Duration::from_millis(5));
+        assert_eq!(times.of(RouteKind::ListJobs, 1000), Duration::from_millis(25));
+        assert_eq!(times.of(RouteKind::RegisterRunner, 1000), Duration::from_millis(9));
+        assert_eq!(times.of(RouteKind::DeleteRunner, 0), Duration::from_millis(6));
+        assert_eq!(times.of(RouteKind::FetchTask, 0), Duration::ZERO);
+    }
+}
