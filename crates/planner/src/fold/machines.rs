@@ -102,6 +102,10 @@ fn shown(
     }
     match row.state {
         MachineState::Ended { exit } => {
+            if assignment.machine != MachineFact::Ended {
+                // What was accepted was the stop; the removal is not asked for yet.
+                assignment.stop_accepted = None;
+            }
             assignment.machine = MachineFact::Ended;
             assignment.died(exit, now);
             if exit == Exit::NeverStarted {
