@@ -1,6 +1,6 @@
 //! A daemon for the tests to kill: it makes one machine, starts the runner if told so, says `done` and waits.
 //!
-//! Arguments: directory, deployment, machine, supervisor, runner, `create` or `start`; then any number of `NAME=VALUE`
+//! Arguments: directory, deployment, machine, supervisor, shell script in the runner's place, `create` or `start`; then any number of `NAME=VALUE`
 //! for the runner's environment.
 
 use std::error::Error;
@@ -16,16 +16,15 @@ use secrecy::SecretString;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [directory, deployment, machine, supervisor, runner, phase, environment @ ..] = arguments.as_slice() else {
+    let [directory, deployment, machine, supervisor, script, phase, environment @ ..] = arguments.as_slice() else {
         return Err("too few arguments".into());
     };
-    let program = |path: &str| Program { path: path.into(), arguments: Vec::new() };
     let pairs = environment.iter().filter_map(|pair| pair.split_once('='));
     let backend = HostBackend::new(HostSettings {
         directory: directory.into(),
         deployment: DeploymentId::new(deployment),
-        supervisor: program(supervisor),
-        runner: program(runner),
+        supervisor: Program { path: supervisor.into(), arguments: Vec::new() },
+        runner: Program { path: "/bin/sh".into(), arguments: vec![script.clone()] },
         path: "/usr/local/bin:/usr/bin:/bin".to_owned(),
         environment: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         log_limit: 1 << 20,

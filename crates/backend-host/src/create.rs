@@ -1,7 +1,7 @@
 //! Making a machine: the folder first, complete under another name, then the supervisor in it.
 
 use std::fs::{self, DirBuilder};
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -10,8 +10,6 @@ use std::time::Duration;
 
 use ::backend::CreateRequest;
 use planner::ids::MachineName;
-use rustix::fs::{CWD, RenameFlags};
-use rustix::io::Errno;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
@@ -24,6 +22,7 @@ use crate::folder::{self, Folder, MARKER};
 use crate::held::{Phase, Pipes};
 use crate::kept::{self, Kept};
 use crate::process::Process;
+use crate::promises;
 use crate::records::MachineRecord;
 
 /// How long a supervisor may take for its next word: it has little to do, but the host may be busy with jobs.
@@ -80,11 +79,12 @@ fn make_folder(host: &Host, request: &CreateRequest) -> Result<Made, HostError> 
         }
     }
     let temporary = Folder::new(temporary_path(host, &request.name)?);
-    let filled = fill(host, request, &temporary).and_then(|()| {
-        match rustix::fs::renameat_with(CWD, temporary.path(), CWD, folder.path(), RenameFlags::NOREPLACE) {
-            Err(Errno::EXIST) => Err(HostError::AlreadyUsed),
-            renamed => renamed.at(folder.path()),
+    let filled = fill(host, request, &temporary).and_then(|()| match fs::rename(temporary.path(), folder.path()) {
+        // A folder of this name came into being meanwhile; none of ours is ever empty, so it was not replaced.
+        Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {
+            Err(HostError::AlreadyUsed)
         }
+        renamed => renamed.at(folder.path()),
     });
     if let Err(error) = filled {
         // What is left over otherwise is found by the next listing.
@@ -144,7 +144,8 @@ fn spawn(host: &Host, name: &MachineName, folder: &Folder) -> Result<(Child, Pip
     let log = folder.file(folder::SUPERVISOR_LOG);
     let log = folder::create_file(&log).at(&log)?;
     let failed = |source| HostError::Supervisor { program: program.path.clone(), source };
-    let mut child = Command::new(&program.path)
+    let mut command = Command::new(&program.path);
+    command
         .args(&program.arguments)
         .arg(folder.path())
         // The daemon's environment may hold secrets; a supervisor needs none of it.
@@ -154,9 +155,9 @@ fn spawn(host: &Host, name: &MachineName, folder: &Folder) -> Result<(Child, Pip
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log)
-        .kill_on_drop(false)
-        .spawn()
-        .map_err(failed)?;
+        .kill_on_drop(false);
+    promises::inherits_nothing(&mut command);
+    let mut child = command.spawn().map_err(failed)?;
     match (child.stdin.take(), child.stdout.take()) {
         (Some(launch), Some(answers)) => Ok((child, Pipes { launch, answers: BufReader::new(answers) })),
         _ => Err(failed(io::Error::other("no pipes"))),

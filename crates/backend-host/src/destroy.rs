@@ -26,6 +26,7 @@ pub(crate) async fn destroy(host: &Arc<Host>, name: &MachineName) -> Result<Dest
     host.update(name, |held| {
         // A supervisor that waits for its launch ends when the pipe closes.
         held.phase = Phase::Unheld;
+        held.watched &= step != Step::Gone;
         held.asked_to_end = match step {
             Step::Asked => Some(Instant::now()),
             Step::Waiting => asked,

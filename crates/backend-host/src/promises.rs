@@ -1,11 +1,14 @@
-//! The only unsafe code: two things that the compiler cannot check and that are promised here.
+//! The only unsafe code: three things that the compiler cannot check and that are promised here.
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
+use rustix::fs::{Mode, OFlags, RawDir};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -24,6 +27,33 @@ pub(crate) fn dies_with_this_process(command: &mut Command) {
             if getppid() == Some(supervisor) { Ok(()) } else { Err(io::Error::from(rustix::io::Errno::SRCH)) }
         });
     }
+}
+
+/// Keeps what this process inherited from being passed on: our own files close by themselves, but not those that a
+/// shell, a build tool or a service manager left open. A supervisor would hold them for hours.
+pub(crate) fn inherits_nothing(command: &mut tokio::process::Command) {
+    // SAFETY: as above: `close_on_exec` makes system calls through rustix with a buffer on its stack, and neither
+    // allocates nor locks.
+    unsafe {
+        command.pre_exec(close_on_exec);
+    }
+}
+
+/// Marks every descriptor above the three standard ones to be closed by exec.
+fn close_on_exec() -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(c"/proc/self/fd", flags, Mode::empty())?;
+    let mut buffer = [MaybeUninit::<u8>::uninit(); 4096];
+    let mut entries = RawDir::new(&directory, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let number = std::str::from_utf8(entry.file_name().to_bytes()).ok().and_then(|name| name.parse().ok());
+        if let Some(number) = number.filter(|number| *number > 2) {
+            // SAFETY: the kernel has just listed it, and the only thread of the child closes nothing meanwhile.
+            fcntl_setfd(unsafe { BorrowedFd::borrow_raw(number) }, FdFlags::CLOEXEC)?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a pidfd something to await: readable when its process has ended. Needs the runtime's context.

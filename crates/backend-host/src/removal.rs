@@ -15,7 +15,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use planner::ids::MachineName;
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::error::{At as _, HostError};
@@ -139,13 +139,13 @@ impl<'a> Removal<'a> {
         Err(Errno::NOTEMPTY).at(path)
     }
 
-    /// Moves a directory to the top, under a name of which there is none yet.
+    /// Moves a directory to the top, under a name that is free (or an empty directory, which it replaces).
     fn move_up(&mut self, parent: &OwnedFd, name: &CStr) -> io::Result<()> {
         loop {
             self.moved_up += 1;
             let target = format!(".deep-{}", self.moved_up);
-            match rustix::fs::renameat_with(parent, name, &self.root, target, RenameFlags::NOREPLACE) {
-                Err(Errno::EXIST) => {}
+            match rustix::fs::renameat(parent, name, &self.root, target) {
+                Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
                 renamed => return Ok(renamed?),
             }
         }

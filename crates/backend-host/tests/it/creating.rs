@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use backend::{Backend as _, Destroyed};
+use backend_host::Program;
 use planner::error_class::{Acted, ErrorClass};
 use planner::ids::MachineName;
 use planner::seen::{Exit, MachineState};
@@ -87,5 +88,26 @@ async fn a_name_that_could_leave_the_directory_is_refused() {
         assert_eq!((error.class, error.acted), (ErrorClass::Permanent, Acted::No));
     }
     assert_eq!(fs::read_dir(&host.settings.directory).unwrap().count(), 0);
+    host.finish().await;
+}
+
+#[tokio::test]
+async fn a_machine_without_a_sign_of_its_supervisor_is_being_created_while_the_call_lasts() {
+    let host = Host::with_runner("");
+    let (go, supervisor) = (host.scratch().join("GO"), host.settings.supervisor.path.clone());
+    // Comes late and without the marker, so that nothing but the call itself speaks for the machine.
+    let inner = format!("while [ ! -e {} ]; do sleep 0.02; done; exec {} \"$0\"", go.display(), supervisor.display());
+    let outer = format!("exec env -i PATH=/usr/bin:/bin sh -c '{inner}' \"$0\"");
+    let late = Program { path: "/bin/sh".into(), arguments: vec!["-c".to_owned(), outer] };
+    let host = host.changed(|settings| settings.supervisor = late);
+    let backend = host.backend.clone();
+    let create = tokio::spawn(async move { backend.create(request("fs-1", Duration::from_secs(1))).await });
+    until("the folder is there", async || host.state("fs-1").await.is_some()).await;
+    for _ in 0..20 {
+        assert_eq!(host.state("fs-1").await, Some(MachineState::Creating));
+    }
+    host.go();
+    create.await.unwrap().unwrap();
+    assert_eq!(host.state("fs-1").await, Some(MachineState::Ready));
     host.finish().await;
 }

@@ -100,11 +100,14 @@ async fn interrupts_and_hang_ups_do_not_reach_a_machine() {
 }
 
 #[tokio::test]
-async fn a_job_that_signals_its_own_group_ends_itself_alone() {
-    let host = Host::with_runner("kill -s TERM 0; sleep 60");
+async fn a_job_that_signals_its_own_group_does_not_reach_its_supervisor() {
+    let host = Host::with_runner(&format!("trap '' TERM; kill -s TERM 0; touch \"$UP\"\n{WAIT_FOR_GO}kill -s KILL $$"));
     host.run("fs-1").await;
-    assert_eq!(host.ended("fs-1").await, Exit::Signal(15));
-    assert_eq!(host.record("fs-1", "exit.json")["exit"]["signal"], 15);
+    host.up().await;
+    assert_eq!(host.state("fs-1").await, Some(MachineState::Running));
+    host.go();
+    assert_eq!(host.ended("fs-1").await, Exit::Signal(9));
+    assert!(!host.folder("fs-1").join("stopping.json").exists());
     host.finish().await;
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -30,15 +29,15 @@ impl Host {
     pub(crate) fn with_runner(script: &str) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let runner = scratch.path().join("runner");
-        fs::write(&runner, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&runner, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(&runner, format!("{script}\n")).unwrap();
         let flag = |name: &str| (name.to_owned(), scratch.path().join(name).to_str().unwrap().to_owned());
         let settings = HostSettings {
             directory: scratch.path().join("machines"),
             // Random, so that the processes of one test are told from those of another.
             deployment: DeploymentId::new(format!("test-{}", Uuid::new_v4())),
             supervisor: program(example("supervisor")),
-            runner: program(runner),
+            // Read by a shell instead of executed: a file just written may still be open in another test's child.
+            runner: Program { path: "/bin/sh".into(), arguments: vec![runner.to_str().unwrap().to_owned()] },
             path: "/usr/local/bin:/usr/bin:/bin".to_owned(),
             environment: vec![flag("GO"), flag("UP"), flag("RUNS")],
             log_limit: 1 << 20,

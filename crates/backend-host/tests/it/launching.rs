@@ -17,11 +17,16 @@ use crate::host::{Host, WAIT_FOR_GO, contains, files, launch, proc_file, process
 
 #[tokio::test]
 async fn a_launch_runs_in_a_clean_place_and_its_exit_code_is_seen() {
-    let script = format!("ls -A | wc -l\npwd\nenv | sort\n{WAIT_FOR_GO}exit 7");
+    let look = "ls -A | wc -l; pwd; ls /proc/self/fd | tr '\\n' ' '; echo; ls ../binding.json; env | sort";
+    let script = format!("{look}\n{WAIT_FOR_GO}exit 7");
     let host = Host::with_runner(&script).changed(|settings| settings.environment.push(("EXTRA".into(), "e".into())));
+    // As if the daemon's own parent had left something open.
+    let _inherited = rustix::io::dup(std::io::stderr()).unwrap();
     host.create("fs-1").await.unwrap();
     let ready = host.seen("fs-1").await.unwrap();
     assert_eq!((ready.state, ready.binding), (MachineState::Ready, None));
+    let environment = String::from_utf8(proc_file(host.supervisor("fs-1"), "environ")).unwrap();
+    assert_eq!(environment, format!("FORGESCALE_MACHINE={}/fs-1\0", host.settings.deployment));
     host.start("fs-1").await.unwrap();
     let running = host.seen("fs-1").await.unwrap();
     assert_eq!((running.state, running.binding), (MachineState::Running, Some(launch().binding())));
@@ -32,10 +37,12 @@ async fn a_launch_runs_in_a_clean_place_and_its_exit_code_is_seen() {
     let folder = host.folder("fs-1");
     assert_eq!(log[0], "0", "the working directory is empty");
     assert_eq!(PathBuf::from(&log[1]), folder.join("work"));
+    assert_eq!(log[2].trim(), "0 1 2 3", "the standard ones, and the one that lists them");
+    assert_eq!(log[3], "../binding.json", "the binding was there before the runner");
     let ours = ["PATH", "HOME", "TMPDIR", "LANG", "USER", "LOGNAME", "GO", "UP", "RUNS", "EXTRA", "FORGESCALE_MACHINE"];
     let shells = ["PWD", "OLDPWD", "SHLVL", "_"];
     let allowed: BTreeSet<&str> = ours.into_iter().chain(shells).collect();
-    for line in &log[2..] {
+    for line in &log[4..] {
         let (name, _) = line.split_once('=').unwrap();
         assert!(allowed.contains(name), "{line} came from outside");
     }
