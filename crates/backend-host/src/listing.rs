@@ -100,7 +100,7 @@ fn state(host: &Host, machine: &Machine, creating: bool, process_left: bool) -> 
         None if machine.exit.is_some() => MachineState::Ended { exit: machine.exit() },
         None if creating => MachineState::Creating,
         // The runner died with its supervisor, but something that it started did not.
-        None if process_left && bound => MachineState::Stopping,
+        None if process_left && bound => MachineState::Orphaned,
         // The supervisor itself, before its first word.
         None if process_left => MachineState::Creating,
         None => MachineState::Ended { exit: machine.exit() },

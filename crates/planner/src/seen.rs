@@ -137,6 +137,9 @@ pub enum MachineState {
     Running,
     /// Being stopped.
     Stopping,
+    /// The runner process is dead, since what it cannot outlive is; something that it started goes on. The job is lost
+    /// as with an end, but there is something left to stop.
+    Orphaned,
     /// The runner process and all that it started have ended, or it was never started and never will be: proof of death.
     Ended {
         /// How.

@@ -48,7 +48,7 @@ async fn a_killed_supervisor_takes_its_runner_with_it_and_strays_keep_the_machin
     until("the runner is dead", async || !is_alive(runner)).await;
     assert!(is_alive(stray));
     for _ in 0..3 {
-        assert_eq!(host.state("fs-1").await, Some(MachineState::Stopping));
+        assert_eq!(host.state("fs-1").await, Some(MachineState::Orphaned));
     }
     for process in host.processes() {
         kill(process, "KILL");
@@ -66,7 +66,7 @@ async fn destroying_a_machine_without_its_supervisor_ends_its_strays() {
     host.up().await;
     let before = host.processes();
     kill(host.supervisor("fs-1"), "KILL");
-    until("the machine is seen as stopping", async || host.state("fs-1").await == Some(MachineState::Stopping)).await;
+    until("the machine is seen as orphaned", async || host.state("fs-1").await == Some(MachineState::Orphaned)).await;
     until("the machine is gone", async || host.destroy("fs-1").await == Destroyed::Gone).await;
     let alive: BTreeSet<i32> = processes().into_iter().collect();
     assert_eq!(before.intersection(&alive).count(), 0);

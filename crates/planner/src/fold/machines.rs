@@ -113,6 +113,7 @@ fn shown(
             }
             return;
         }
+        MachineState::Orphaned => assignment.died(Exit::Unknown, now),
         MachineState::Creating | MachineState::Ready => {
             if let Start::Lost { since } = assignment.start
                 && begun_at > since.plus(settle)
