@@ -114,7 +114,9 @@ impl Daemon {
         let (remembered, handles) = Remembered::load(&loaded.memory, clock.now(), wall_ms());
         let forges = Arc::new(Forges::new(&config.forges, config.limits.forge_deadline)?);
         let backends = backends(config, &directory.path().join(MACHINES), &options.supervisor)?;
-        let vault = Vault::open(credentials(config).as_deref());
+        // A register call has been answered or given up by then.
+        let orphaned = config.limits.forge_deadline + config.limits.settle;
+        let vault = Vault::open(credentials(config).as_deref(), orphaned);
         let mut state = State::default();
         state.journal.handles = handles;
         for runner in vault.runners() {

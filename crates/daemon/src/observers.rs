@@ -100,11 +100,15 @@ async fn runners(key: &ScopeKey, of: &ScopeClient, reporting: &Reporting) -> Opt
     }
 }
 
-/// How long to wait until the next poll: the interval, politely and with jitter; longer after failures.
+/// How long to wait until the next poll: the interval, politely and with jitter; longer after failures. How long a
+/// failure took tells nothing about the server's work: a call that was cut off by its deadline would keep us away for
+/// long after the network is back.
 fn pause(interval: Duration, answer_time: Duration, failures: u32, retry_after: Option<Duration>) -> Duration {
-    let polite = interval.max(answer_time.saturating_mul(POLITENESS).min(LONGEST_PAUSE));
-    let backed_off = polite.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE.max(interval));
-    let wanted = if failures == 0 { polite } else { backed_off };
+    let wanted = if failures == 0 {
+        interval.max(answer_time.saturating_mul(POLITENESS).min(LONGEST_PAUSE))
+    } else {
+        interval.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE.max(interval))
+    };
     let jittered = wanted.mul_f64(rand::rng().random_range(0.95..1.05));
     retry_after.map_or(jittered, |retry_after| jittered.max(retry_after))
 }
@@ -161,6 +165,8 @@ mod tests {
         let interval = Duration::from_secs(3);
         assert!(pause(interval, Duration::ZERO, 1, None) > Duration::from_secs(5));
         assert!(pause(interval, Duration::ZERO, 30, None) < Duration::from_secs(64));
+        let one_deadline = pause(interval, Duration::from_secs(15), 1, None);
+        assert!(one_deadline < Duration::from_secs(7), "{one_deadline:?}");
         let asked = Duration::from_mins(5);
         assert!(pause(interval, Duration::ZERO, 1, Some(asked)) >= asked);
     }

@@ -20,19 +20,18 @@ const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
 /// A file of credentials longer than this is none of ours: a token has 40 characters.
 const LONGEST: u64 = 256;
 
-/// How long credentials are kept that no assignment refers to: longer than a register call and its answer take.
-const ORPHANED: Duration = Duration::from_mins(1);
-
 /// Credentials at hand.
 #[derive(Debug)]
 pub(crate) struct Vault {
     directory: Option<PathBuf>,
+    orphaned: Duration,
     tokens: Mutex<BTreeMap<RunnerUuid, (SecretString, Instant)>>,
 }
 
 impl Vault {
-    /// Opens it and reads what an earlier life has left in `directory`, if that is in memory.
-    pub(crate) fn open(directory: Option<&Path>) -> Self {
+    /// Opens it and reads what an earlier life has left in `directory`, if that is in memory. Credentials that nothing
+    /// refers to are kept for `orphaned`, which must be longer than a register call and its answer take.
+    pub(crate) fn open(directory: Option<&Path>, orphaned: Duration) -> Self {
         let directory = directory.and_then(|directory| match usable(directory) {
             Ok(true) => Some(directory.to_owned()),
             Ok(false) => {
@@ -53,7 +52,7 @@ impl Vault {
         let now = Instant::now();
         let found = directory.iter().flat_map(|directory| read_all(directory));
         let tokens = found.map(|(uuid, token)| (uuid, (token, now))).collect();
-        Self { directory, tokens: Mutex::new(tokens) }
+        Self { directory, orphaned, tokens: Mutex::new(tokens) }
     }
 
     /// Whose credentials are at hand.
@@ -80,7 +79,7 @@ impl Vault {
     pub(crate) fn retain(&self, in_use: impl Fn(&RunnerUuid) -> bool) {
         let mut dropped = Vec::new();
         self.tokens().retain(|uuid, (_, since)| {
-            let keep = in_use(uuid) || since.elapsed() < ORPHANED;
+            let keep = in_use(uuid) || since.elapsed() < self.orphaned;
             if !keep {
                 dropped.push(uuid.clone());
             }
@@ -140,6 +139,8 @@ fn read_all(directory: &Path) -> Vec<(RunnerUuid, SecretString)> {
 mod tests {
     use super::*;
 
+    const ORPHANED: Duration = Duration::from_mins(1);
+
     #[test]
     fn a_directory_on_a_disk_gets_no_file() {
         let directory = tempfile::tempdir().unwrap();
@@ -147,7 +148,7 @@ mod tests {
             // The directory for temporary files is in memory here: then the other half of the rule is what holds.
             return check_files(directory.path());
         }
-        let vault = Vault::open(Some(directory.path()));
+        let vault = Vault::open(Some(directory.path()), ORPHANED);
         vault.put(&RunnerUuid::new("u"), &SecretString::from("secret"));
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
         assert!(vault.token(&RunnerUuid::new("u")).is_some());
@@ -165,12 +166,24 @@ mod tests {
 
     fn check_files(directory: &Path) {
         let uuid = RunnerUuid::new("d4637a60-7fea-4075-a81c-7e4ae01bdf0d");
-        Vault::open(Some(directory)).put(&uuid, &SecretString::from("secret"));
-        let vault = Vault::open(Some(directory));
+        Vault::open(Some(directory), ORPHANED).put(&uuid, &SecretString::from("secret"));
+        let vault = Vault::open(Some(directory), ORPHANED);
         assert_eq!(vault.runners(), std::slice::from_ref(&uuid));
         assert_eq!(vault.token(&uuid).unwrap().expose_secret(), "secret");
         vault.drop_runner(&uuid);
         assert_eq!(fs::read_dir(directory).unwrap().count(), 0);
-        assert!(Vault::open(Some(directory)).runners().is_empty());
+        assert!(Vault::open(Some(directory), ORPHANED).runners().is_empty());
+    }
+
+    #[test]
+    fn credentials_that_nothing_refers_to_are_kept_for_a_while() {
+        for (orphaned, kept) in [(ORPHANED, true), (Duration::ZERO, false)] {
+            let vault = Vault::open(None, orphaned);
+            vault.put(&RunnerUuid::new("used"), &SecretString::from("secret"));
+            vault.put(&RunnerUuid::new("unused"), &SecretString::from("secret"));
+            vault.retain(|uuid| uuid.as_str() == "used");
+            assert!(vault.token(&RunnerUuid::new("used")).is_some());
+            assert_eq!(vault.token(&RunnerUuid::new("unused")).is_some(), kept);
+        }
     }
 }
