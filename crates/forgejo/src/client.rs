@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Response, StatusCode};
 use runner_rpc::transport::{BaseUrl, http_client};
@@ -17,6 +17,9 @@ use crate::{Error, Job, Listing, Runner, Scope, Version};
 
 /// Most pages that one listing of runners asks for: 25,000 runners at Forgejo's default maximum of 50 a page.
 const PAGE_LIMIT: usize = 500;
+
+/// When asking for further pages is given up: whoever lists a scope's runners also lists its jobs, which must not wait.
+const PAGING_TIME: Duration = Duration::from_mins(1);
 
 /// Bounds of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,7 +192,11 @@ impl Client {
     }
 
     async fn page_runners(&self, path: &str, merge: &mut Merge, mut total: Option<usize>) {
+        let begun = Instant::now();
         for page in 1..=PAGE_LIMIT {
+            if begun.elapsed() >= PAGING_TIME {
+                return merge.listing.lacks(format!("the time was over before page {page}"));
+            }
             let (rows, counted) = match self.runner_rows(&format!("{path}&page={page}&limit=50")).await {
                 Ok(answer) => answer,
                 Err(error) => return merge.listing.lacks(format!("page {page} failed: {error}")),

@@ -51,7 +51,7 @@ pub enum Error {
         source: reqwest::Error,
     },
     /// An answer that says no.
-    #[error("{call}: refused with status {status}{}", with_colon(message))]
+    #[error("{call}: refused with status {status}{}", because(*status, message))]
     Rejected {
         /// The call.
         call: &'static str,
@@ -129,8 +129,14 @@ impl Error {
     }
 }
 
-fn with_colon(message: &str) -> String {
-    if message.is_empty() { String::new() } else { format!(": {message}") }
+fn because(status: u16, message: &str) -> String {
+    match (status, message) {
+        (401, _) => {
+            ": the forge does not know the token (hint: it may be mistyped, deleted or another forge's)".to_owned()
+        }
+        (_, "") => String::new(),
+        (_, message) => format!(": {message}"),
+    }
 }
 
 fn class_of_status(status: u16, message: &str, retry_after: Option<Duration>) -> ErrorClass {
