@@ -20,6 +20,9 @@ const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
 /// A file of credentials longer than this is none of ours: a token has 40 characters.
 const LONGEST: u64 = 256;
 
+/// Begins the name of a file that is not complete yet; no uuid begins so.
+const UNFINISHED: char = '.';
+
 /// Credentials at hand.
 #[derive(Debug)]
 pub(crate) struct Vault {
@@ -63,7 +66,7 @@ impl Vault {
     /// Keeps the credentials of a new registration. Blocks for one small file in memory.
     pub(crate) fn put(&self, uuid: &RunnerUuid, token: &SecretString) {
         if let Some(directory) = &self.directory
-            && let Err(error) = write(&directory.join(uuid.as_str()), token)
+            && let Err(error) = write(directory, uuid, token)
         {
             tracing::warn!(%uuid, %error, "credentials of a runner are kept in memory only");
         }
@@ -98,6 +101,7 @@ impl Vault {
 
     fn remove_file(&self, uuid: &RunnerUuid) {
         if let Some(directory) = &self.directory
+            && is_plain(uuid)
             && let Err(error) = fs::remove_file(directory.join(uuid.as_str()))
             && error.kind() != io::ErrorKind::NotFound
         {
@@ -117,20 +121,40 @@ fn usable(directory: &Path) -> io::Result<bool> {
     Ok(IN_MEMORY.iter().any(|&magic| u64::try_from(kind).is_ok_and(|kind| kind == magic)))
 }
 
-fn write(path: &Path, token: &SecretString) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(token.expose_secret().as_bytes())
+/// Whether a uuid, which a forge has chosen, can be the name of a file and leads nowhere else.
+fn is_plain(uuid: &RunnerUuid) -> bool {
+    let text = uuid.as_str();
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// What an earlier life has left. A file that cannot be read, or is no credentials of ours, is left alone.
+/// Writes a file that is there with the whole token or not at all: half a token would be refused by the forge, and that
+/// reads as a registration that is gone.
+fn write(directory: &Path, uuid: &RunnerUuid, token: &SecretString) -> io::Result<()> {
+    if !is_plain(uuid) {
+        return Err(io::Error::other("the forge gave a uuid that can be no file's name"));
+    }
+    let unfinished = directory.join(format!("{UNFINISHED}{uuid}"));
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    file.write_all(token.expose_secret().as_bytes())?;
+    fs::rename(unfinished, directory.join(uuid.as_str()))
+}
+
+/// What an earlier life has left. A file that was not finished is removed: its runner was never started. One that cannot
+/// be read, or is no credentials of ours, is left alone.
 fn read_all(directory: &Path) -> Vec<(RunnerUuid, SecretString)> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
-            let size = entry.metadata().ok()?.len();
-            let text = (size <= LONGEST).then(|| fs::read_to_string(entry.path()).ok()).flatten()?;
-            Some((RunnerUuid::new(name), SecretString::from(text)))
+            if name.strip_prefix(UNFINISHED).is_some_and(|rest| is_plain(&RunnerUuid::new(rest))) {
+                // What stays is a file that nobody reads, in memory.
+                let _ = fs::remove_file(entry.path());
+                return None;
+            }
+            let uuid = Some(RunnerUuid::new(name)).filter(is_plain)?;
+            let metadata = entry.metadata().ok().filter(|metadata| metadata.is_file() && metadata.len() <= LONGEST)?;
+            let text = fs::read_to_string(entry.path()).ok().filter(|_| metadata.len() > 0)?;
+            Some((uuid, SecretString::from(text)))
         })
         .collect()
 }
@@ -172,6 +196,12 @@ mod tests {
         assert_eq!(vault.token(&uuid).unwrap().expose_secret(), "secret");
         vault.drop_runner(&uuid);
         assert_eq!(fs::read_dir(directory).unwrap().count(), 0);
+        fs::write(directory.join(format!(".{uuid}")), "secr").unwrap();
+        assert!(Vault::open(Some(directory), ORPHANED).runners().is_empty());
+        assert_eq!(fs::read_dir(directory).unwrap().count(), 0);
+        let elsewhere = RunnerUuid::new("../elsewhere");
+        vault.put(&elsewhere, &SecretString::from("secret"));
+        assert!(vault.token(&elsewhere).is_some() && !directory.join(elsewhere.as_str()).exists());
         assert!(Vault::open(Some(directory), ORPHANED).runners().is_empty());
     }
 
