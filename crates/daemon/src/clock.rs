@@ -18,12 +18,18 @@ impl Clock {
 
     /// Now, for decisions.
     pub(crate) fn now(&self) -> Tick {
-        Tick(u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1))
+        self.at(Instant::now())
+    }
+
+    /// A moment since the start, for decisions.
+    pub(crate) fn at(&self, moment: Instant) -> Tick {
+        let since = moment.saturating_duration_since(self.origin);
+        Tick(u64::try_from(since.as_millis()).unwrap_or(u64::MAX).saturating_add(1))
     }
 }
 
 /// Milliseconds since 1970 by the wall clock, for records.
-pub(crate) fn wall_ms() -> u64 {
+pub fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

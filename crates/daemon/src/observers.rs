@@ -7,6 +7,7 @@ use planner::error_class::{Acted, ErrorClass, Failure};
 use planner::event::Event;
 use planner::ids::{BackendId, DeploymentId, ScopeKey};
 use planner::seen::Listing;
+use planner::time::Tick;
 use rand::RngExt as _;
 use tokio::sync::{mpsc, watch};
 
@@ -38,34 +39,28 @@ pub(crate) struct Reporting {
 }
 
 /// Lists the jobs of a scope, and its runners where they are wanted, until the owner has gone.
+///
+/// The two lists fail by themselves: without its runners a scope's jobs are still watched.
 pub(crate) async fn scope(key: ScopeKey, of: ScopeClient, reporting: Reporting) {
     let mut failures = 0;
-    let mut runners_listed: Option<Instant> = None;
+    let mut runners = RunnersDue::default();
     loop {
         let begun = Instant::now();
-        let jobs = jobs(&key, &of, &reporting).await;
+        let jobs = of.client.list_jobs(&of.scope).await;
         let answer_time = begun.elapsed();
-        let mut retry_after = None;
-        if let Event::JobsNotListed { failure, .. } = &jobs {
-            failures += 1;
-            tracing::warn!(scope = %key, error = failure.message, "the jobs could not be listed");
-            if let ErrorClass::RateLimited { retry_after: asked } = failure.class {
-                retry_after = asked;
-            }
-        } else {
-            failures = 0;
-        }
-        if reporting.events.send(jobs).await.is_err() {
+        let retry_after = jobs.as_ref().err().and_then(forgejo::Error::retry_after);
+        failures = if jobs.is_ok() { 0 } else { failures + 1 };
+        if reporting.events.send(jobs_event(&key, jobs, reporting.clock.at(begun))).await.is_err() {
             return;
         }
         let wanted = reporting.runners_wanted.borrow().contains(&key);
-        let stale = runners_listed.is_none_or(|listed| listed.elapsed() >= RUNNERS_AT_LEAST_EVERY);
-        if failures == 0
-            && (wanted || stale)
-            && let Some(event) = runners(&key, &of, &reporting).await
-        {
-            runners_listed = Some(Instant::now());
-            if reporting.events.send(event).await.is_err() {
+        if failures == 0 && runners.are_due(wanted, Instant::now()) {
+            let begun = Instant::now();
+            let listed = of.client.list_runners(&of.scope).await;
+            runners.note(&listed, of.interval);
+            if let Some(event) = runners_event(&key, listed, reporting.clock.at(begun), &reporting.deployment)
+                && reporting.events.send(event).await.is_err()
+            {
                 return;
             }
         }
@@ -73,29 +68,63 @@ pub(crate) async fn scope(key: ScopeKey, of: ScopeClient, reporting: Reporting) 
     }
 }
 
-async fn jobs(key: &ScopeKey, of: &ScopeClient, reporting: &Reporting) -> Event {
-    let begun_at = reporting.clock.now();
-    match of.client.list_jobs(&of.scope).await {
+fn jobs_event(key: &ScopeKey, jobs: Result<forgejo::Listing<forgejo::Job>, forgejo::Error>, begun_at: Tick) -> Event {
+    match jobs {
         Ok(listing) => {
             if let Some(problem) = &listing.problem {
                 tracing::warn!(scope = %key, problem, "the list of jobs is incomplete");
             }
             Event::JobsListed { scope: key.clone(), listing: convert::jobs(listing, begun_at) }
         }
-        Err(error) => Event::JobsNotListed { scope: key.clone(), failure: convert::failure(&error) },
+        Err(error) => {
+            let failure = convert::failure(&error);
+            tracing::warn!(scope = %key, error = failure.message, "the jobs could not be listed");
+            Event::JobsNotListed { scope: key.clone(), failure }
+        }
     }
 }
 
-async fn runners(key: &ScopeKey, of: &ScopeClient, reporting: &Reporting) -> Option<Event> {
-    let begun_at = reporting.clock.now();
-    match of.client.list_runners(&of.scope).await {
+type RunnersListed = Result<forgejo::Listing<forgejo::Runner>, forgejo::Error>;
+
+fn runners_event(key: &ScopeKey, runners: RunnersListed, begun_at: Tick, deployment: &DeploymentId) -> Option<Event> {
+    match runners {
         Ok(listing) => {
-            let listing = convert::runners(&reporting.deployment, &key.forge, listing, begun_at);
+            if let Some(problem) = &listing.problem {
+                tracing::warn!(scope = %key, problem, "the list of runners is incomplete");
+            }
+            let listing = convert::runners(deployment, &key.forge, listing, begun_at);
             Some(Event::RunnersListed { scope: key.clone(), listing })
         }
         Err(error) => {
             tracing::warn!(scope = %key, error = convert::chain(&error), "the runners could not be listed");
             None
+        }
+    }
+}
+
+/// When the runners of a scope are to be listed next.
+#[derive(Debug, Default)]
+struct RunnersDue {
+    listed: Option<Instant>,
+    failures: u32,
+    not_before: Option<Instant>,
+}
+
+impl RunnersDue {
+    fn are_due(&self, wanted: bool, now: Instant) -> bool {
+        let stale = self.listed.is_none_or(|listed| now.duration_since(listed) >= RUNNERS_AT_LEAST_EVERY);
+        (wanted || stale) && self.not_before.is_none_or(|moment| now >= moment)
+    }
+
+    fn note(&mut self, listed: &RunnersListed, interval: Duration) {
+        let now = Instant::now();
+        match listed {
+            Ok(_) => *self = Self { listed: Some(now), ..Self::default() },
+            Err(error) => {
+                self.failures += 1;
+                let pause = pause(interval, Duration::ZERO, self.failures, error.retry_after());
+                self.not_before = Some(now + pause);
+            }
         }
     }
 }
@@ -158,6 +187,22 @@ mod tests {
         let slow = pause(interval, Duration::from_millis(200), 0, None);
         assert!(slow >= Duration::from_millis(9_500), "{slow:?}");
         assert!(pause(interval, Duration::from_millis(5), 0, None) < Duration::from_secs(4));
+    }
+
+    #[test]
+    fn runners_that_cannot_be_listed_are_asked_for_less_often() {
+        let now = Instant::now();
+        let refused = forgejo::Error::Rejected {
+            call: "list runners",
+            status: 503,
+            message: String::new(),
+            retry_after: Some(Duration::from_mins(2)),
+        };
+        let mut runners = RunnersDue::default();
+        assert!(runners.are_due(false, now), "they were never listed");
+        runners.note(&Err(refused), Duration::from_secs(3));
+        assert!(!runners.are_due(true, now + Duration::from_secs(100)));
+        assert!(runners.are_due(true, now + Duration::from_mins(3)));
     }
 
     #[test]
