@@ -20,6 +20,9 @@ const WAITING: usize = 64;
 /// The pause between two lookups.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// The pause after a lookup that failed: a name is not worth a burden on a forge in trouble.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(30);
+
 /// Names by forge and id. One that the token may not see is kept as nothing, so that it is not asked for again.
 type Known = Mutex<BTreeMap<(ForgeId, i64), Option<String>>>;
 
@@ -68,17 +71,26 @@ impl Names {
 async fn look_up(forges: Arc<Forges>, mut lookups: mpsc::Receiver<Wanted>, known: Weak<Known>) {
     while let Some((scope, id)) = lookups.recv().await {
         let Some(client) = forges.scope(&scope).map(|scope| &scope.client) else { continue };
-        let name = match client.repository(id).await {
-            Ok(forgejo::RepositoryName::Known(name)) => Some(name),
-            Ok(forgejo::RepositoryName::Unknown) => None,
+        let answer = client.repository(id).await;
+        let Some(known) = known.upgrade() else { return };
+        let pause = match answer {
+            Ok(name) => {
+                let name = match name {
+                    forgejo::RepositoryName::Known(name) => Some(name),
+                    forgejo::RepositoryName::Unknown => None,
+                };
+                lock(&known).insert((scope.forge, id), name);
+                PAUSE
+            }
             Err(error) => {
                 tracing::debug!(repository = id, %error, "the name of a repository could not be looked up");
-                None
+                // Asked for again as long as a report lacks it.
+                lock(&known).remove(&(scope.forge, id));
+                PAUSE_AFTER_FAILURE
             }
         };
-        let Some(known) = known.upgrade() else { return };
-        lock(&known).insert((scope.forge, id), name);
-        tokio::time::sleep(PAUSE).await;
+        drop(known);
+        tokio::time::sleep(pause).await;
     }
 }
 
