@@ -1,11 +1,11 @@
 //! How a command fails: what is printed, and the exit status.
 
-use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use daemon::chain;
 use daemon::config::{ConfigError, Problem};
 
 /// Why a command did not do what was asked for.
@@ -107,16 +107,4 @@ impl fmt::Display for Located<'_> {
         writeln!(f, "{}:{}", self.file.display(), self.problem)?;
         self.problem.hint.iter().try_for_each(|hint| writeln!(f, "  hint: {hint}"))
     }
-}
-
-/// An error and what it stems from, as one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        next = source.source();
-    }
-    text
 }

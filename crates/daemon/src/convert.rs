@@ -88,7 +88,7 @@ pub(crate) fn failure(error: &forgejo::Error) -> Failure {
 }
 
 /// An error with all of its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -10,7 +10,7 @@ use planner::report::Report;
 use planner::state::State;
 use store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::clock::{Clock, wall_ms};
 use crate::config::Config;
@@ -70,11 +70,11 @@ pub enum StartError {
     },
 }
 
-/// A running daemon. Dropping it does not stop it: ask its [`Control`].
+/// A running daemon. Ask its [`Control`] to stop it; dropped, it goes on blind.
 #[derive(Debug)]
 pub struct Daemon {
     owner: JoinHandle<()>,
-    observers: Vec<JoinHandle<()>>,
+    observers: JoinSet<()>,
     control: Control,
     reports: watch::Receiver<Arc<Report>>,
     _directory: StateDirectory,
@@ -168,13 +168,21 @@ impl Daemon {
         self.reports.clone()
     }
 
-    /// Waits until it has ended. False when its owner task died, which is a defect.
-    pub async fn ended(self) -> bool {
-        let well = self.owner.await.is_ok();
-        for observer in self.observers {
-            observer.abort();
+    /// Waits until it has ended. False when its owner or an observer died, which is a defect: a daemon that sees only a
+    /// part of its world is stopped rather than left to guess.
+    pub async fn ended(mut self) -> bool {
+        let mut well = true;
+        loop {
+            tokio::select! {
+                owner = &mut self.owner => return well && owner.is_ok(),
+                Some(observer) = self.observers.join_next() => {
+                    if observer.is_err() {
+                        well = false;
+                        self.control.stop();
+                    }
+                }
+            }
         }
-        well
     }
 }
 
@@ -202,14 +210,14 @@ fn observe(
     forges: &Forges,
     backends: &BTreeMap<BackendId, Backend>,
     reporting: &Reporting,
-) -> Vec<JoinHandle<()>> {
-    let mut observers = Vec::new();
+) -> JoinSet<()> {
+    let mut observers = JoinSet::new();
     for (key, scope) in forges.scopes() {
-        observers.push(tokio::spawn(observers::scope(key.clone(), scope.clone(), reporting.clone())));
+        observers.spawn(observers::scope(key.clone(), scope.clone(), reporting.clone()));
     }
     for (id, backend) in backends {
         let Some(interval) = policy.backends.get(id).map(|backend| backend.interval) else { continue };
-        observers.push(tokio::spawn(observers::backend(id.clone(), backend.clone(), interval, reporting.clone())));
+        observers.spawn(observers::backend(id.clone(), backend.clone(), interval, reporting.clone()));
     }
     observers
 }

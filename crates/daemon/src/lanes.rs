@@ -104,11 +104,6 @@ impl Lanes {
     }
 
     fn launch(&self, key: &AssignmentKey, pool: &PoolId, runner: &RunnerUuid) -> Result<Launch, Failure> {
-        let lacking = |what: &str| Failure {
-            class: ErrorClass::Permanent,
-            acted: Acted::No,
-            message: format!("{what} is not at hand (any more)"),
-        };
         let pool = self.pools.get(pool).ok_or_else(|| lacking("the pool"))?;
         let url = self.forges.runner_url(&key.job.forge).ok_or_else(|| lacking("the forge"))?;
         let token = self.vault.token(runner).ok_or_else(|| lacking("the runner's token"))?;
@@ -126,7 +121,7 @@ impl Lanes {
     /// A client and the runner's own credentials.
     fn as_runner(&self, forge: &ForgeId, runner: &RunnerUuid) -> Result<(&Client, Credentials), Answer> {
         let client = self.forges.any(forge).ok_or_else(|| unknown("forge"))?;
-        let token = self.vault.token(runner).ok_or_else(|| unknown("runner"))?;
+        let token = self.vault.token(runner).ok_or_else(|| Answer::Failed(lacking("the runner's token")))?;
         Ok((client, Credentials { uuid: runner.as_str().to_owned(), token }))
     }
 
@@ -210,6 +205,12 @@ fn too_late(deadline: Duration) -> Failure {
         acted: Acted::Maybe,
         message: format!("no answer within {} s", deadline.as_secs_f64()),
     }
+}
+
+/// What a call needs was there once, or never: no call can be made.
+fn lacking(what: &str) -> Failure {
+    let message = format!("{what} is not at hand (any more)");
+    Failure { class: ErrorClass::Permanent, acted: Acted::No, message }
 }
 
 /// The planner named something that the configuration does not have: no call can be made.

@@ -22,6 +22,8 @@ mod remembered;
 pub mod report_file;
 mod vault;
 
+pub use clock::wall_ms;
+pub use convert::chain;
 pub use daemon::{Control, Daemon, Options, StartError};
 pub use forges::ForgeError;
 pub use lock::{LockError, StateDirectory};

@@ -75,6 +75,8 @@ pub(crate) struct Written {
     at: Option<Instant>,
     report: Report,
     report_at: Option<Instant>,
+    /// How many writes the store had dropped then.
+    dropped: u64,
 }
 
 impl Owner {
@@ -171,6 +173,11 @@ impl Owner {
         self.written.at = Some(Instant::now());
         let now = self.clock.now();
         self.store.remember(self.remembered.changes(&self.state.journal.handles, now, wall_ms()));
+        let dropped = self.store.dropped();
+        if dropped > self.written.dropped {
+            tracing::warn!(dropped, "the store is too slow: history and back-off memory are lost");
+            self.written.dropped = dropped;
+        }
         self.tidy_vault();
         let stale = self.written.report_at.is_none_or(|at| at.elapsed() >= WRITE_AT_LEAST_EVERY);
         let same = Report { at: self.written.report.at, ..report.clone() } == self.written.report;

@@ -17,21 +17,29 @@ pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
     let config = Config::load(&arguments.config, &Surroundings::of_process())?;
     warn(&arguments.config, &config);
     let options = Options { supervisor: supervisor()?, once: arguments.once };
-    runtime()?.block_on(async {
+    on_runtime(async {
         let daemon = Daemon::start(&config, &options).map_err(not_started)?;
         tracing::info!(deployment = %config.deployment, "started");
         let signals = tokio::spawn(obey_signals(daemon.control(), arguments.drain));
         let well = daemon.ended().await;
         signals.abort();
         tracing::info!("stopped");
-        if well { Ok(()) } else { Err(Failure::not_done(anyhow!("the owner task died: please report this defect"))) }
+        if well {
+            Ok(())
+        } else {
+            Err(Failure::not_done(anyhow!("a task of the daemon died: please report this defect")))
+        }
     })
 }
 
-/// The runtime of the daemon.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+/// Runs something on a runtime of its own, and does not wait for what it leaves behind: a name look-up that hangs must
+/// not hold up the exit, and what else is cut short is what a kill would cut short, too.
+pub(super) fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    built.context("cannot start the runtime").map_err(Failure::not_done)
+    let runtime = built.context("cannot start the runtime").map_err(Failure::not_done)?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
 }
 
 /// This program and the hidden command that looks after one machine.

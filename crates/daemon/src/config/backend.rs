@@ -206,7 +206,11 @@ fn executable(program: &Path) -> Result<(), Complaint> {
 }
 
 /// Variables that are set for every machine, with the reason.
-const RESERVED: [(&str, &str); 2] = [("PATH", "use `path`"), ("HOME", "each machine gets a folder of its own")];
+const RESERVED: [(&str, &str); 3] = [
+    ("PATH", "use `path`"),
+    ("HOME", "each machine gets a folder of its own"),
+    (backend_host::MARKER, "it marks the processes of a machine"),
+];
 
 fn environment(section: &Section<'_>) -> BTreeMap<String, String> {
     let Some(value) = section.get("environment") else {

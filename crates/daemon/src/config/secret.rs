@@ -1,7 +1,7 @@
 //! Secrets: read from a file or an environment variable, kept in a type that cannot be printed.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,9 @@ use super::settings::Origin;
 
 /// No token of a forge comes near this; a larger file is some other file.
 const LONGEST: usize = 4096;
+
+/// What to do when there is no token yet.
+const MAKE_A_TOKEN: &str = "make an access token in Forgejo (Settings, Applications) and write it into this file";
 
 /// The token of a table with `token_file` or `token_env`: nothing when neither is given or it cannot be used (a problem is
 /// noted then).
@@ -60,7 +63,13 @@ pub(super) fn token(section: &Section<'_>, surroundings: &Surroundings) -> Token
 
 fn from_file(path: &Path, section: &Section<'_>) -> Result<SecretString, Complaint> {
     let shown = path.display();
-    let unreadable = |error| Complaint::new(format!("cannot read {shown}: {error}"));
+    let unreadable = |error: io::Error| {
+        let complaint = Complaint::new(format!("cannot read {shown}: {error}"));
+        match error.kind() {
+            io::ErrorKind::NotFound => complaint.hint(MAKE_A_TOKEN),
+            _ => complaint,
+        }
+    };
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     // Opening a pipe would wait for its writer, perhaps for ever.
     if !metadata.is_file() {

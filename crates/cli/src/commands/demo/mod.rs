@@ -16,13 +16,14 @@ mod table;
 mod verdict;
 mod workload;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use daemon::{Daemon, Options};
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::run::{not_started, runtime, supervisor};
+use super::run::{not_started, on_runtime, supervisor};
 use crate::arguments::Demo;
 use crate::failure::Failure;
 use counters::Counters;
@@ -41,19 +42,21 @@ enum Curtain {
     Done,
     /// It took too long.
     TooLate,
-    /// Ctrl-C.
+    /// Ctrl-C, or another signal that would end us.
     Interrupted,
 }
 
 /// Plays the demo.
 pub(super) fn run(arguments: &Demo, out: &mut impl Write) -> Result<(), Failure> {
-    runtime()?.block_on(play(arguments, out))
+    on_runtime(play(arguments, out))
 }
 
 async fn play(arguments: &Demo, out: &mut impl Write) -> Result<(), Failure> {
     let begun = Instant::now();
     let stage = Stage::build(arguments.keep).await?;
     let options = Options { supervisor: supervisor()?, once: false };
+    // From here on there is something to clear away.
+    let interrupted = interruption().context("cannot catch signals").map_err(Failure::not_done)?;
     let daemon = Daemon::start(&stage.config, &options).map_err(not_started)?;
     let control = daemon.control();
     let mut progress = Progress::new(daemon.reports(), begun);
@@ -63,14 +66,24 @@ async fn play(arguments: &Demo, out: &mut impl Write) -> Result<(), Failure> {
     let curtain = tokio::select! {
         () = director.direct(&stage, &mut progress) => Curtain::Done,
         () = tokio::time::sleep(LIMIT) => Curtain::TooLate,
-        _ = tokio::signal::ctrl_c() => Curtain::Interrupted,
+        () = interrupted => Curtain::Interrupted,
     };
+    if curtain == Curtain::Interrupted {
+        progress.say("interrupted: stopping what runs, and clearing away");
+    }
     let reasons = progress.into_reasons();
     control.stop();
     daemon.ended().await;
 
-    let leaked_machines = processes::machines(&stage);
-    clearing::clear_machines(&stage).await;
+    // Interrupted jobs are still there, and nobody but us would end them: what counts is whether that works.
+    let leaked_machines = if curtain == Curtain::Interrupted {
+        clearing::clear_machines(&stage).await;
+        processes::machines(&stage)
+    } else {
+        let leaked = processes::machines(&stage);
+        clearing::clear_machines(&stage).await;
+        leaked
+    };
     let counters = Counters::read(&stage.emulator, leaked_machines);
     let verdict = Verdict::of(&stage.emulator, &workload::expectations(arguments.jobs), &reasons, curtain, &counters);
     if arguments.json {
@@ -84,4 +97,19 @@ async fn play(arguments: &Demo, out: &mut impl Write) -> Result<(), Failure> {
         [] => Ok(()),
         complaints => Err(Failure::not_done(anyhow!("the demo did not end as it should: {}", complaints.join("; ")))),
     }
+}
+
+/// Ends at the first signal that asks for an end. They are caught from the call on and for the rest of the process's life,
+/// so that a second one does not cut the clearing short.
+fn interruption() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    })
 }

@@ -16,10 +16,18 @@ pub(super) fn print(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
     table.load_style(presets::NOTHING);
     table.set_header(["JOB", "WAITED", "RAN", "RESULT", "WHY"]);
     for line in &verdict.lines {
-        let why: String = line.why.chars().take(WIDEST_REASON).collect();
-        table.add_row([line.job.clone(), seconds(line.waited), seconds(line.ran), line.result.to_owned(), why]);
+        let row = [line.job.clone(), seconds(line.waited), seconds(line.ran), line.result.to_owned(), cut(&line.why)];
+        table.add_row(row);
     }
     writeln!(out, "{}", table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n"))
+}
+
+/// A reason, and a sign where it was cut.
+fn cut(why: &str) -> String {
+    match why.char_indices().nth(WIDEST_REASON) {
+        Some((end, _)) => format!("{}…", &why[..end]),
+        None => why.to_owned(),
+    }
 }
 
 fn seconds(span: Option<Duration>) -> String {

@@ -9,11 +9,12 @@ mod subject;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use daemon::config::{self, Surroundings};
 use daemon::report_file::{ReportFile, ReportFileError};
+use daemon::wall_ms;
 use planner::report::short;
 
 use crate::arguments::{Explain, Place};
@@ -65,9 +66,4 @@ fn warn(file: &ReportFile, age: Duration) {
     };
     // Nobody may be there to read it.
     let _ = writeln!(io::stderr(), "warning: {doubt} ({} ago)", short(age));
-}
-
-fn wall_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -35,9 +35,13 @@ pub(super) fn summary(file: &ReportFile, age: Duration, out: &mut impl Write) ->
     alerts(file, out)
 }
 
-/// One block for each job, then machines and stray runners.
+/// What could not be looked at, one block for each job, then machines and stray runners.
 pub(super) fn each(file: &ReportFile, age: Duration, out: &mut impl Write) -> io::Result<()> {
     head(file, age, out)?;
+    unseen(file, out)?;
+    if file.report.jobs.is_empty() {
+        writeln!(out, "\nno job waits or runs, as far as the scopes were listed")?;
+    }
     file.report.jobs.iter().try_for_each(|job| self::job(job, file, out))?;
     if !file.report.machines.is_empty() {
         writeln!(out, "\nmachines")?;
@@ -54,15 +58,31 @@ fn head(file: &ReportFile, age: Duration, out: &mut impl Write) -> io::Result<()
     writeln!(out, "deployment {}, as process {} saw it {} ago", file.deployment, file.pid, short(age))
 }
 
+/// Scopes whose jobs are not known (any more): what follows says nothing about those.
+fn unseen(file: &ReportFile, out: &mut impl Write) -> io::Result<()> {
+    let unseen: Vec<&ScopeReport> =
+        file.report.scopes.iter().filter(|scope| scope.failures > 0 || scope.listed_at.is_none()).collect();
+    if !unseen.is_empty() {
+        writeln!(out, "\nscopes that are not seen")?;
+    }
+    unseen
+        .iter()
+        .try_for_each(|scope| writeln!(out, "  {}: {}", plain(&scope.scope.to_string()), listed(scope, file.report.at)))
+}
+
 fn listed(scope: &ScopeReport, now: Tick) -> String {
     let last = scope
         .listed_at
         .map_or_else(|| "not listed yet".to_owned(), |at| format!("listed {} before the report", short(now.since(at))));
     match (scope.failures, &scope.last_error) {
         (0, _) => last,
-        (count, Some(error)) => format!("{last}; {count} failures since: {}", plain(error)),
-        (count, None) => format!("{last}; {count} failures since"),
+        (count, Some(error)) => format!("{last}; {} since: {}", failures(count), plain(error)),
+        (count, None) => format!("{last}; {} since", failures(count)),
     }
+}
+
+fn failures(count: u32) -> String {
+    if count == 1 { "1 failure".to_owned() } else { format!("{count} failures") }
 }
 
 fn job(job: &JobReport, file: &ReportFile, out: &mut impl Write) -> io::Result<()> {
