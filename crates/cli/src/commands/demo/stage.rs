@@ -17,7 +17,7 @@ use crate::failure::Failure;
 /// File systems in memory are found here, where there are any.
 const SHARED_MEMORY: &str = "/dev/shm";
 
-/// The first Forgejo Runner with `--handle` that exits properly (protocol 3.6).
+/// The first Forgejo Runner with `--handle` (protocol 3.6).
 const LEAST_RUNNER: (u32, u32) = (12, 8);
 
 /// Everything that is needed to play.
