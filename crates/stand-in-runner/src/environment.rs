@@ -1,4 +1,6 @@
-//! The environment of a step: a clean base, what the forge tells of the job, and nothing else of the runner's own.
+//! The environment of a step: the runner's own, all of it, as the real runner hands it to jobs on `host` labels
+//! (protocol 3.6), and what the forge tells of the job. Whoever starts the runner gives it a clean one, and finds its
+//! processes by what they inherited.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -33,10 +35,13 @@ const FROM_CONTEXT: [(&str, &str); 18] = [
     ("WORKSPACE", "workspace"),
 ];
 
-/// The only variables that come from the runner's own environment.
+/// What comes from the runner's own environment, and what a step cannot do without.
 pub(crate) fn base(workspace: &Path) -> Vec<(String, String)> {
-    let own = |name: &str, default: &str| (name.to_owned(), env::var(name).unwrap_or_else(|_| default.to_owned()));
-    vec![own("PATH", DEFAULT_PATH), own("HOME", &workspace.to_string_lossy()), own("LANG", "C.UTF-8")]
+    let defaults = [("PATH", DEFAULT_PATH), ("HOME", &*workspace.to_string_lossy()), ("LANG", "C.UTF-8")]
+        .map(|(name, default)| (name.to_owned(), default.to_owned()));
+    // Later ones win. What is no text cannot be handed on as text.
+    let own = env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    defaults.into_iter().chain(own).collect()
 }
 
 /// What the forge tells of the job.
@@ -67,9 +72,11 @@ mod tests {
     use crate::contexts::Contexts;
 
     #[test]
-    fn only_three_variables_come_from_the_runner() {
-        let names: Vec<String> = base(Path::new("/w")).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["PATH", "HOME", "LANG"]);
+    fn what_the_runner_has_is_handed_on_and_what_it_lacks_has_a_default() {
+        let variables: std::collections::BTreeMap<String, String> = base(Path::new("/w")).into_iter().collect();
+        // Cargo sets it for tests.
+        assert_eq!(variables.get("CARGO_PKG_NAME").map(String::as_str), Some(env!("CARGO_PKG_NAME")));
+        assert!(["PATH", "HOME", "LANG"].iter().all(|name| variables.contains_key(*name)), "{variables:?}");
     }
 
     #[test]

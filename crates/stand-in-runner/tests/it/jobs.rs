@@ -128,9 +128,9 @@ steps:
 }
 
 #[test]
-fn steps_do_not_see_the_environment_of_the_runner() {
-    let done = check("steps: [{run: 'echo private=$PRIVATE_TO_THE_RUNNER; echo home=${HOME:+set}'}]", Outcome::Success);
-    assert!(done.has("private=") && done.has("home=set"), "{:#?}", done.log);
+fn steps_inherit_the_environment_of_the_runner() {
+    let done = check("steps: [{run: 'echo own=$OF_THE_RUNNER; echo home=${HOME:+set}'}]", Outcome::Success);
+    assert!(done.has("own=inherited") && done.has("home=set"), "{:#?}", done.log);
 }
 
 #[test]

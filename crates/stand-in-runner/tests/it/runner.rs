@@ -41,7 +41,7 @@ pub(crate) fn start_with(url: &str, uuid: &str, token: &str, flags: &[&str]) -> 
         .args(["--report-interval-ms", "20", "--first-pause-ms", "1"])
         .args(flags)
         .current_dir(directory.path())
-        .env("PRIVATE_TO_THE_RUNNER", "private")
+        .env("OF_THE_RUNNER", "inherited")
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
