@@ -100,18 +100,14 @@ impl Client {
         }
     }
 
-    /// Writes the reason as the last row. The first try assumes an empty log; if rows are there, the answer tells how
-    /// many and the row goes after them.
+    /// Writes the reason as the last row. A call without rows tells how many are there; a row at an index that is taken
+    /// would be passed over without a word.
     async fn log_reason(&self, who: &Credentials, task_id: i64, reason: &str) -> Result<(), RpcError> {
         let content = reason.chars().take(REASON_LIMIT).map(|c| if c.is_control() { ' ' } else { c }).collect();
         let rows = vec![LogRow { time: Some(Timestamp::from(SystemTime::now())), content }];
-        let mut request = UpdateLogRequest { task_id, index: 0, rows, no_more: true };
-        let stored = self.runners.update_log(who, &request).await?.ack_index;
-        if stored > 1 {
-            request.index = stored;
-            self.runners.update_log(who, &request).await?;
-        }
-        Ok(())
+        let ask = UpdateLogRequest { task_id, index: 0, rows: Vec::new(), no_more: false };
+        let index = self.runners.update_log(who, &ask).await?.ack_index;
+        self.runners.update_log(who, &UpdateLogRequest { index, rows, no_more: true, ..ask }).await.map(|_| ())
     }
 }
 

@@ -79,10 +79,11 @@ async fn end_early(script: Vec<Reply>) -> (Result<EarlyEnd, Error>, Vec<Seen>) {
 }
 
 #[tokio::test]
-async fn a_lost_job_with_an_empty_log_ends_in_two_calls() {
-    let (outcome, seen) = end_early(vec![ack(1), ended(TaskResult::Failure)]).await;
+async fn a_lost_job_ends_with_the_reason_in_its_log() {
+    let (outcome, seen) = end_early(vec![ack(0), ack(1), ended(TaskResult::Failure)]).await;
     assert_eq!(outcome.unwrap(), EarlyEnd::Ended { stored: TaskResult::Failure });
-    let [log, task] = seen.as_slice() else { panic!("{seen:?}") };
+    let [ask, log, task] = seen.as_slice() else { panic!("{seen:?}") };
+    assert_eq!(read::<UpdateLogRequest>(ask), UpdateLogRequest { task_id: 13, ..UpdateLogRequest::default() });
     let log: UpdateLogRequest = read(log);
     assert_eq!((log.task_id, log.index, log.no_more), (13, 0, true));
     assert_eq!(log.rows[0].content, "the machine was preempted");
@@ -94,17 +95,19 @@ async fn a_lost_job_with_an_empty_log_ends_in_two_calls() {
 
 #[tokio::test]
 async fn the_reason_goes_after_the_rows_that_are_there() {
-    let (outcome, seen) = end_early(vec![ack(7), ack(8), ended(TaskResult::Failure)]).await;
-    assert_eq!(outcome.unwrap(), EarlyEnd::Ended { stored: TaskResult::Failure });
-    let second: UpdateLogRequest = read(&seen[1]);
-    assert_eq!((second.index, second.rows.len(), second.no_more), (7, 1, true));
-    assert_eq!(seen.len(), 3);
+    for there in [1, 7] {
+        let (outcome, seen) = end_early(vec![ack(there), ack(there + 1), ended(TaskResult::Failure)]).await;
+        assert_eq!(outcome.unwrap(), EarlyEnd::Ended { stored: TaskResult::Failure });
+        let second: UpdateLogRequest = read(&seen[1]);
+        assert_eq!((second.index, second.rows.len(), second.no_more), (there, 1, true));
+        assert_eq!(seen.len(), 3);
+    }
 }
 
 #[tokio::test]
 async fn an_archived_log_does_not_keep_a_task_from_ending() {
     let archived = Reply::json(409, r#"{"code":"already_exists","message":"log file has been archived"}"#);
-    let (outcome, _) = end_early(vec![archived, ended(TaskResult::Success)]).await;
+    let (outcome, _) = end_early(vec![ack(3), archived, ended(TaskResult::Success)]).await;
     assert_eq!(outcome.unwrap(), EarlyEnd::Ended { stored: TaskResult::Success });
 }
 
@@ -112,7 +115,7 @@ async fn an_archived_log_does_not_keep_a_task_from_ending() {
 async fn anothers_task_is_left_alone() {
     let (outcome, seen) = end_early(vec![of_another()]).await;
     assert_eq!((outcome.unwrap(), seen.len()), (EarlyEnd::Another, 1));
-    let (outcome, _) = end_early(vec![ack(1), of_another()]).await;
+    let (outcome, _) = end_early(vec![ack(0), ack(1), of_another()]).await;
     assert_eq!(outcome.unwrap(), EarlyEnd::Another);
 }
 
@@ -120,7 +123,7 @@ async fn anothers_task_is_left_alone() {
 async fn a_gone_registration_ends_the_attempt() {
     let (outcome, seen) = end_early(vec![gone()]).await;
     assert_eq!((outcome.unwrap(), seen.len()), (EarlyEnd::RegistrationGone, 1));
-    let (outcome, _) = end_early(vec![ack(1), gone()]).await;
+    let (outcome, _) = end_early(vec![ack(0), ack(1), gone()]).await;
     assert_eq!(outcome.unwrap(), EarlyEnd::RegistrationGone);
 }
 
