@@ -100,7 +100,8 @@ impl ReportFile {
         let path = directory.join(NAME);
         let failed = |source| ReportFileError::Write { path: path.clone(), source };
         let text = serde_json::to_vec(self).map_err(|error| failed(error.into()))?;
-        let beside = directory.join(format!(".{NAME}.{}", self.pid));
+        // One name for all writers, of whom the lock of the directory allows one: a crash leaves one file, not many.
+        let beside = directory.join(format!(".{NAME}.new"));
         fs::write(&beside, text).and_then(|()| fs::rename(&beside, &path)).map_err(failed)
     }
 
