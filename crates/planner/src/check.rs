@@ -130,7 +130,14 @@ fn may_stop(assignment: &Assignment) -> Result<(), Violation> {
 
 /// Whether the running job of an assignment is known to be on another runner.
 fn is_anothers(assignment: &Assignment) -> bool {
-    matches!(assignment.whose, Some((_, false))) || assignment.contacted.is_none() || !assignment.may_have_started()
+    let lacks_registration = assignment
+        .registration
+        .known()
+        .is_some_and(|registered| registered.gone && assignment.track.running.once_after(registered.touched));
+    matches!(assignment.whose, Some((_, false)))
+        || assignment.contacted.is_none()
+        || !assignment.may_have_started()
+        || lacks_registration
 }
 
 /// Whether a runner that contacted the forge, and whose job was last seen waiting, was neither fenced nor looked at since

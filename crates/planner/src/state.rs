@@ -56,6 +56,8 @@ pub struct Journal {
     pub pool_rests: BTreeMap<PoolId, Rest>,
     /// Scopes that refused a registration lately.
     pub scope_rests: BTreeMap<ScopeKey, Rest>,
+    /// Scopes in which the answer to a register call was lost, and when a listing has to be begun that shows what it did.
+    pub lost_registers: BTreeMap<ScopeKey, Tick>,
     /// Machines that are gone for good, until a listing begun afterwards has come: an older one proves nothing.
     pub buried: BTreeMap<(BackendId, MachineName), Tick>,
 }
@@ -123,6 +125,7 @@ impl Journal {
     /// Whether a registration of ours may exist in a scope, so that its runners are worth listing with every poll.
     pub fn may_have_runners(&self, scope: &ScopeKey) -> bool {
         self.strays.values().any(|stray| stray.scope == *scope)
+            || self.lost_registers.contains_key(scope)
             || self
                 .assignments
                 .values()

@@ -44,6 +44,9 @@ fn rest_after(journal: &mut Journal, limits: &Limits, flight: &InFlight, answer:
         (Action::Register { scope, .. }, Answer::Registered { .. }) => {
             journal.scope_rests.remove(scope);
         }
+        (Action::Register { scope, .. }, Answer::Failed(failure)) if failure.acted == Acted::Maybe => {
+            journal.lost_registers.insert(scope.clone(), now.plus(limits.settle));
+        }
         (Action::Register { scope, .. }, Answer::Failed(failure)) if failure.class != ErrorClass::Transient => {
             let rest = longer_rest(journal.scope_rests.get(scope), limits, failure, scope.scope.as_str(), now);
             journal.scope_rests.insert(scope.clone(), rest);
@@ -73,7 +76,8 @@ fn of_assignment(
     assignment.busy = None;
     if let Answer::Failed(failure) = answer {
         failed(assignment, limits, key, flight, failure, now);
-        if detaches(assignment, &flight.action, now) {
+        if detaches(assignment, &flight.action) {
+            assignment.detached = Some(now);
             journal.handle_mut(&key.job).rest_after_detaching(limits, key, now);
         }
         return;
@@ -120,40 +124,23 @@ fn of_assignment(
             registration_gone(assignment, now);
         }
         Answer::RunnerExists { declared } => looked_up(assignment, flight.since, *declared, now),
-        Answer::Deleted => {
-            registration_gone(assignment, now);
-            if detaches(assignment, &flight.action, now) {
-                journal.handle_mut(&key.job).rest_after_detaching(limits, key, now);
-            }
-        }
+        Answer::Deleted => registration_gone(assignment, now),
         Answer::Log { lines } => assignment.log = Some(lines.clone()),
         Answer::ScopeId { .. } | Answer::Failed(_) => {}
     }
+    if matches!(flight.action, Action::DeleteRunner { .. }) && detaches(assignment, &flight.action) {
+        assignment.detached = Some(now);
+        journal.handle_mut(&key.job).rest_after_detaching(limits, key, now);
+    }
 }
 
-/// Whether the assignment no longer keeps its job from another try, from now on: its machine cannot be removed, and no
-/// registration of it exists.
-fn detaches(assignment: &mut Assignment, action: &Action, now: Tick) -> bool {
+/// Whether the assignment no longer keeps its job from another try: its machine cannot be removed, and no registration of
+/// it exists after its deletion, or ever did.
+fn detaches(assignment: &Assignment, action: &Action) -> bool {
     let in_vain = assignment.ending.is_some() && !assignment.is_dead() && assignment.destroys > 0;
-    let told = match action {
-        Action::DeleteRunner { .. } => true,
-        Action::Destroy { .. } => !assignment.may_have_started(),
-        Action::Create { .. }
-        | Action::Register { .. }
-        | Action::Start { .. }
-        | Action::Fence { .. }
-        | Action::AskWhose { .. }
-        | Action::EndEarly { .. }
-        | Action::LookUpRunner { .. }
-        | Action::Sweep { .. }
-        | Action::ReadLog { .. }
-        | Action::CheckScope { .. } => false,
-    };
-    let detaches = in_vain && told && assignment.detached.is_none() && !assignment.registration.may_exist();
-    if detaches {
-        assignment.detached = Some(now);
-    }
-    detaches
+    let deleted = matches!(action, Action::DeleteRunner { .. });
+    let never_made = matches!(action, Action::Destroy { .. }) && !assignment.may_have_started();
+    in_vain && (deleted || never_made) && assignment.detached.is_none() && !assignment.registration.may_exist()
 }
 
 fn touched(assignment: &mut Assignment, now: Tick) {

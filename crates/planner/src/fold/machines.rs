@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::ids::{AssignmentKey, BackendId, RunnerId, RunnerUuid};
+use crate::ids::{AssignmentKey, BackendId, MachineName, RunnerId, RunnerUuid};
 use crate::policy::Policy;
 use crate::seen::{Exit, Listing, MachineSeen, MachineState};
 use crate::state::{Assignment, Journal, MachineFact, Registered, Registration, Start, State};
@@ -29,8 +29,15 @@ pub(super) fn listed(
     if listing.complete {
         seen.listed.add(listing.begun_at);
     }
+    let known: BTreeSet<MachineName> = state
+        .journal
+        .assignments
+        .values()
+        .filter(|assignment| assignment.backend == *backend)
+        .map(|assignment| assignment.machine_name.clone())
+        .collect();
     for row in &listing.rows {
-        adopt(state, backend, row, listing.begun_at, now);
+        adopt(state, backend, row, known.contains(&row.name), listing.begun_at, now);
     }
     state.journal.buried.retain(|(of, _), buried_at| of != backend || listing.begun_at <= *buried_at);
     let rows = &state.seen.backends[backend].machines;
@@ -45,13 +52,18 @@ pub(super) fn listed(
 }
 
 /// Begins an assignment for a machine that an earlier life of ours has made.
-fn adopt(state: &mut State, backend: &BackendId, row: &MachineSeen, begun_at: Tick, now: Tick) {
+fn adopt(state: &mut State, backend: &BackendId, row: &MachineSeen, is_known: bool, begun_at: Tick, now: Tick) {
     let journal = &mut state.journal;
-    let key = AssignmentKey { job: row.tags.job(), attempt: row.tags.attempt };
+    let mut key = AssignmentKey { job: row.tags.job(), attempt: row.tags.attempt };
     journal.handle_mut(&key.job).saw(key.attempt);
     let buried = journal.buried.get(&(backend.clone(), row.name.clone()));
-    if journal.assignments.contains_key(&key) || buried.is_some_and(|&buried_at| begun_at <= buried_at) {
+    if is_known || buried.is_some_and(|&buried_at| begun_at <= buried_at) {
         return;
+    }
+    // Two backends may hold a machine of one name: an earlier life had no answer from the one and asked the other.
+    if journal.assignments.contains_key(&key) {
+        key.attempt = journal.handle_mut(&key.job).next_try();
+        journal.handle_mut(&key.job).saw(key.attempt);
     }
     let mut assignment =
         Assignment::new(row.tags.scope.clone(), row.tags.pool.clone(), backend.clone(), row.name.clone(), begun_at);
@@ -88,7 +100,7 @@ fn shown(
     settle: Duration,
     now: Tick,
 ) {
-    if begun_at <= assignment.machine_touched || assignment.machine == MachineFact::Gone {
+    if begun_at <= assignment.machine_touched {
         return;
     }
     assignment.machine_absent.clear();
@@ -126,6 +138,10 @@ fn shown(
                 assignment.run.observe(begun_at, interval);
             }
         }
+    }
+    if row.state != MachineState::Orphaned {
+        // One that was thought to be gone, since it was listed no more, is listed again.
+        assignment.death = None;
     }
     if assignment.ending.is_some() {
         assignment.grace.observe(begun_at, interval);

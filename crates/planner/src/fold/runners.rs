@@ -19,6 +19,7 @@ pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listi
     seen.runners_incomplete = !listing.complete;
     if listing.complete {
         seen.runners.add(listing.begun_at);
+        state.journal.lost_registers.retain(|of, since| of != scope || listing.begun_at <= *since);
     }
     let rows: BTreeMap<&RunnerUuid, &RunnerSeen> = listing.rows.iter().map(|row| (&row.uuid, row)).collect();
     let mut owned = BTreeSet::new();

@@ -91,9 +91,13 @@ fn may_be_offered(reason: &EndReason) -> bool {
 
 /// What is needed before the machine may be stopped; `None` when nothing is.
 fn close_door(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Option<Next> {
-    let registered = assignment.registration.known().filter(|registered| !registered.gone)?;
+    let registered = assignment.registration.known()?;
     if !may_be_offered(&end.reason) || !assignment.may_have_started() {
         return None;
+    }
+    if registered.gone {
+        // No door is left, but its job may have ended on it just now: a fresh poll tells. One that runs is another's.
+        return after_door(context, assignment, registered.touched, || None);
     }
     if assignment.contacted.is_none() {
         return look_before_stop(key, assignment, registered, fresh_since(assignment, end));

@@ -97,6 +97,11 @@ fn waiting(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) 
 }
 
 fn register_or_start(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) -> Next {
+    let mut tries = context.state.journal.assignments_of(&key.job);
+    if tries.any(|(other, of)| other != key && of.keeps_its_job()) && !assignment.adopted {
+        // A machine of an earlier life has turned up since: it ends first, or has the job.
+        return launching(LaunchStep::Registering);
+    }
     match &assignment.registration {
         Registration::None if assignment.adopted => Next::Conclude(EndReason::NeverStarted),
         Registration::None => register(context, key, assignment),

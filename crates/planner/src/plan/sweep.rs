@@ -42,7 +42,8 @@ fn worth_a_look(context: &Context<'_>, scope: &ScopeKey, seen: &ScopeSeen) -> bo
         let Some(missing) = assignment.track.missing.get(scope) else { return false };
         let left = missing.polls.twice() && missing.since.is_some_and(|since| !context.identity_holds(scope, since));
         let harmful = assignment.death.is_none_or(|death| {
-            assignment.registration.known().is_some_and(|registered| registered.listed.once_after(death.at))
+            let registered = assignment.registration.known().filter(|registered| !registered.gone);
+            registered.is_some_and(|registered| registered.listed.once_after(death.at))
         });
         left && harmful && assignment.may_have_started()
     })

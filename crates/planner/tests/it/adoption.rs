@@ -1,0 +1,133 @@
+//! A new life that remembers nothing finds everything again.
+
+use planner::event::{Event, Outcome};
+use planner::ids::Try;
+use planner::report::Reason;
+use planner::seen::{Exit, MachineState};
+use planner::state::State;
+
+use crate::scene::Scene;
+
+/// Forgets everything, and every call that was under way.
+fn restarts(scene: &mut Scene) {
+    scene.state = State::default();
+    scene.open.clear();
+    scene.took();
+}
+
+#[test]
+fn a_running_job_is_found_and_left_alone() {
+    let mut scene = Scene::running(&["h1"]);
+    restarts(&mut scene);
+    scene.goes_on(200);
+    assert_eq!(scene.took(), ["check_scope"]);
+    assert!(matches!(scene.reason("h1"), Reason::Running { .. }));
+    scene.finishes("h1");
+    scene.goes_on(4);
+    assert_eq!(scene.took(), ["destroy"]);
+    assert_eq!(scene.outcomes, [Outcome::Completed]);
+    scene.nothing_is_left();
+}
+
+#[test]
+fn a_job_that_ended_meanwhile_is_cleaned_up() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.finishes("h1");
+    restarts(&mut scene);
+    scene.goes_on(5);
+    assert_eq!(scene.took(), ["check_scope", "destroy"]);
+    scene.nothing_is_left();
+}
+
+#[test]
+fn a_runner_on_its_way_goes_on_and_nothing_is_launched_beside_it() {
+    let mut scene = Scene::started(&["h1"]);
+    restarts(&mut scene);
+    scene.goes_on(5);
+    scene.contacts("h1");
+    scene.goes_on(2);
+    scene.claims("h1");
+    scene.goes_on(5);
+    assert_eq!(scene.took(), ["check_scope"]);
+}
+
+#[test]
+fn a_process_that_died_meanwhile_is_ended_early_only_with_its_credentials() {
+    let mut scene = Scene::running(&["h1"]);
+    let uuid = scene.runners[0].1.uuid.clone();
+    scene.machine("h1").state = MachineState::Orphaned;
+    restarts(&mut scene);
+    scene.goes_on(20);
+    assert_eq!(scene.took(), ["check_scope", "read_log", "destroy"]);
+    scene.fold(&Event::CredentialsFound { runner: uuid });
+    scene.goes_on(5);
+    assert_eq!(scene.took(), ["end_early"]);
+    assert_eq!(scene.outcomes, [Outcome::Lost]);
+    scene.nothing_is_left();
+}
+
+#[test]
+fn a_machine_on_which_nothing_was_started_is_removed_and_its_job_tried_again() {
+    let mut scene = Scene::new();
+    scene.waits("h1");
+    scene.poll();
+    scene.does("check_scope");
+    scene.does("create");
+    restarts(&mut scene);
+    scene.polls(2);
+    assert_eq!(scene.took(), ["check_scope"], "the start of the earlier life may still arrive");
+    scene.goes_on(12);
+    assert_eq!(scene.took(), ["destroy", "create", "register", "start"]);
+    let tries: Vec<Try> = scene.state.journal.assignments.keys().map(|key| key.attempt).collect();
+    assert_eq!(tries, [Try(2)]);
+}
+
+#[test]
+fn a_registered_runner_that_was_never_started_is_swept_and_its_job_tried_again() {
+    let mut scene = Scene::new();
+    scene.waits("h1");
+    scene.poll();
+    scene.does("check_scope");
+    scene.does("create");
+    scene.does("register");
+    restarts(&mut scene);
+    scene.goes_on(20);
+    let took = scene.took();
+    assert!(took.contains(&"sweep"), "{took:?}");
+    assert_eq!(took.iter().filter(|word| **word == "start").count(), 1, "{took:?}");
+    assert_eq!(scene.machines.len(), 1);
+    assert_eq!(scene.runners.len(), 1);
+}
+
+#[test]
+fn a_restart_in_the_middle_of_a_release_ends_in_the_same_place() {
+    let mut scene = Scene::claiming(&["h1"]);
+    scene.polls(6);
+    scene.does("fence");
+    restarts(&mut scene);
+    scene.goes_on(20);
+    assert!(scene.took().contains(&"destroy"));
+    assert_eq!(scene.outcomes, [Outcome::Released]);
+}
+
+#[test]
+fn the_run_clock_of_an_adopted_job_starts_at_its_adoption() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.polls(100);
+    restarts(&mut scene);
+    scene.goes_on(3);
+    assert!(scene.assignment("h1").run.total() <= crate::scene::INTERVAL * 3);
+}
+
+#[test]
+fn a_machine_of_a_pool_that_is_configured_no_more_is_still_cleaned_up() {
+    let mut scene = Scene::running(&["h1"]);
+    restarts(&mut scene);
+    scene.policy.pools.clear();
+    scene.polls(3);
+    scene.ends("h1", Exit::Code(0));
+    scene.leaves("h1");
+    scene.loses_runner("h1");
+    scene.goes_on(5);
+    scene.nothing_is_left();
+}

@@ -1,0 +1,17 @@
+//! What the planner does, told as scenes: rows are shown, time passes, calls are answered or not.
+
+mod adoption;
+mod checker;
+mod clocks;
+mod completion;
+mod evidence;
+mod launching;
+mod leaving;
+mod lost_answers;
+mod properties;
+mod reasons;
+mod release;
+mod room;
+mod scene;
+mod strays;
+mod suspects;

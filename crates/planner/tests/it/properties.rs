@@ -1,0 +1,254 @@
+//! What holds whatever happens: random lists, answers, losses, pauses and restarts.
+
+use std::time::Duration;
+
+use planner::action::Action;
+use planner::error_class::ErrorClass;
+use planner::event::{Answer, Event};
+use planner::ids::TaskId;
+use planner::seen::{Exit, JobState, MachineState, RunnerStatus};
+use planner::state::State;
+use planner::step::step;
+use proptest::prelude::*;
+
+use crate::scene::{Scene, here, lost, refused};
+
+/// How many jobs a random world has at the most.
+const JOBS: u8 = 6;
+/// The limits of the random world's pool and repository.
+const MAX: u32 = 3;
+
+/// Something that happens in a random world.
+#[derive(Debug, Clone)]
+enum Happening {
+    Waits(u8),
+    Contacts(u8),
+    Claims(u8),
+    RunsElsewhere(u8),
+    Leaves(u8),
+    LosesRunner(u8),
+    Finishes(u8),
+    Ends(u8, Exit),
+    Machine(u8, MachineState),
+    Idles(u8),
+    ListsJobs { complete: bool },
+    ListsRunners { complete: bool },
+    ListsMachines { complete: bool },
+    Polls,
+    Fails,
+    Passes(u16),
+    Answers { well: u8 },
+    Restarts,
+    Forgets,
+    Drains(bool),
+    Max(u32),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let job = || 0..JOBS;
+    let exit = prop_oneof![Just(Exit::Code(0)), Just(Exit::Code(1)), Just(Exit::Signal(9)), Just(Exit::Unknown)];
+    let state = prop_oneof![
+        Just(MachineState::Creating),
+        Just(MachineState::Ready),
+        Just(MachineState::Running),
+        Just(MachineState::Stopping),
+        Just(MachineState::Orphaned),
+    ];
+    prop_oneof![
+        4 => job().prop_map(Happening::Waits),
+        3 => job().prop_map(Happening::Contacts),
+        3 => job().prop_map(Happening::Claims),
+        1 => job().prop_map(Happening::RunsElsewhere),
+        2 => job().prop_map(Happening::Leaves),
+        1 => job().prop_map(Happening::LosesRunner),
+        2 => job().prop_map(Happening::Finishes),
+        1 => (job(), exit).prop_map(|(job, exit)| Happening::Ends(job, exit)),
+        1 => (job(), state).prop_map(|(job, state)| Happening::Machine(job, state)),
+        1 => job().prop_map(Happening::Idles),
+        1 => any::<bool>().prop_map(|complete| Happening::ListsJobs { complete }),
+        1 => any::<bool>().prop_map(|complete| Happening::ListsRunners { complete }),
+        1 => any::<bool>().prop_map(|complete| Happening::ListsMachines { complete }),
+        12 => Just(Happening::Polls),
+        1 => Just(Happening::Fails),
+        2 => (0..400_u16).prop_map(Happening::Passes),
+        16 => (0..12_u8).prop_map(|well| Happening::Answers { well }),
+        1 => Just(Happening::Restarts),
+        1 => Just(Happening::Forgets),
+        1 => any::<bool>().prop_map(Happening::Drains),
+        1 => (1..=MAX).prop_map(Happening::Max),
+    ]
+}
+
+fn name(job: u8) -> String {
+    format!("h{job}")
+}
+
+fn has_runner(scene: &Scene, handle: &str) -> bool {
+    scene.runners.iter().any(|(_, row)| row.identity.handle.as_str() == handle)
+}
+
+fn has_machine(scene: &Scene, handle: &str) -> bool {
+    scene.machines.iter().any(|(_, row)| row.tags.handle.as_str() == handle)
+}
+
+fn has_job(scene: &Scene, handle: &str) -> bool {
+    scene.jobs.iter().any(|(_, row)| row.handle.as_str() == handle)
+}
+
+/// Lets it happen, where it can, and plans.
+fn happens(scene: &mut Scene, happening: &Happening) {
+    match happening {
+        Happening::Waits(job) if !has_job(scene, &name(*job)) => {
+            let labels: &[&str] = if *job == 5 { &["gpu"] } else { &["debian"] };
+            scene.waits_as(&name(*job), i64::from(*job), i64::from(job % 2), "build", labels);
+        }
+        Happening::Contacts(job) if has_runner(scene, &name(*job)) => scene.contacts(&name(*job)),
+        Happening::Claims(job) if has_runner(scene, &name(*job)) && has_job(scene, &name(*job)) => {
+            scene.contacts(&name(*job));
+            scene.claims(&name(*job));
+        }
+        Happening::RunsElsewhere(job) if has_job(scene, &name(*job)) => {
+            scene.job(&name(*job)).state = JobState::Running { task: TaskId(9) };
+        }
+        Happening::Leaves(job) => scene.leaves(&name(*job)),
+        Happening::LosesRunner(job) => scene.loses_runner(&name(*job)),
+        Happening::Finishes(job) if has_machine(scene, &name(*job)) => scene.finishes(&name(*job)),
+        Happening::Ends(job, exit) if has_machine(scene, &name(*job)) => scene.ends(&name(*job), *exit),
+        Happening::Machine(job, state) if has_machine(scene, &name(*job)) => scene.machine(&name(*job)).state = *state,
+        Happening::Idles(job) if has_runner(scene, &name(*job)) => {
+            scene.runner(&name(*job)).status = RunnerStatus::Idle;
+        }
+        Happening::ListsJobs { complete } => scene.lists_jobs(*complete),
+        Happening::ListsRunners { complete } => scene.lists_runners(*complete),
+        Happening::ListsMachines { complete } => scene.lists_machines(*complete),
+        Happening::Polls => scene.poll(),
+        Happening::Fails => scene.nobody_answers(),
+        Happening::Passes(seconds) => scene.passes(Duration::from_secs(u64::from(*seconds))),
+        Happening::Answers { well } => answers(scene, *well),
+        Happening::Restarts => {
+            scene.state = State::default();
+            scene.open.clear();
+        }
+        Happening::Forgets => scene.state.journal.credentials.clear(),
+        Happening::Drains(draining) => scene.policy.draining = *draining,
+        Happening::Max(max) => scene.policy.pools[0].max = *max,
+        Happening::Waits(_)
+        | Happening::Contacts(_)
+        | Happening::Claims(_)
+        | Happening::RunsElsewhere(_)
+        | Happening::Finishes(_)
+        | Happening::Ends(..)
+        | Happening::Machine(..)
+        | Happening::Idles(_) => {}
+    }
+    scene.turn();
+}
+
+/// Answers the oldest open call: mostly as it should be, else lost before or after it acted, or refused.
+fn answers(scene: &mut Scene, well: u8) {
+    let Some((_, action)) = scene.open.first().cloned() else { return };
+    let asks = matches!(action, Action::AskWhose { .. });
+    let startable = match &action {
+        Action::Start { machine, .. } => scene.machines.iter().any(|(_, row)| row.name == *machine),
+        _ => true,
+    };
+    let answer = match well {
+        0 => lost(),
+        1 => refused(ErrorClass::Transient),
+        2 => refused(ErrorClass::Permanent),
+        3 if !asks && startable => {
+            scene.carries_out(&action);
+            lost()
+        }
+        _ if asks && well.is_multiple_of(2) => Answer::Ours,
+        _ if asks => Answer::Another,
+        _ if !startable => refused(ErrorClass::NotFound),
+        _ => scene.carries_out(&action),
+    };
+    scene.answers(action.word(), answer);
+}
+
+/// What must hold after every turn.
+fn holds(scene: &mut Scene) -> Result<(), TestCaseError> {
+    let again = step(&scene.policy, &mut scene.state, scene.now);
+    prop_assert_eq!(again.actions, vec![], "a turn without news acts");
+    prop_assert_eq!(again.decisions, vec![], "a turn without news decides");
+    let journal = &scene.state.journal;
+    for job in journal.assignments.keys().map(|key| &key.job) {
+        // What an earlier life left behind may be more than one: it was not decided in this one.
+        let decided = journal.assignments_of(job).filter(|(_, of)| of.keeps_its_job() && !of.adopted).count();
+        prop_assert!(decided <= 1, "two tries for {} at once", job);
+    }
+    let listed = scene.state.seen.scopes.values().map(|seen| seen.jobs.len()).sum::<usize>();
+    prop_assert_eq!(again.report.jobs.len(), listed, "a reason for every job");
+    Ok(())
+}
+
+/// How many machines there may be, as far as the journal knows.
+fn machines(scene: &Scene) -> usize {
+    scene.state.journal.assignments.values().filter(|assignment| assignment.occupies()).count()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_the_rules_hold(happenings in prop::collection::vec(happening(), 1..160)) {
+        let mut scene = Scene::with(|policy| {
+            policy.pools[0].max = MAX;
+            policy.backends.get_mut(&here()).expect("it is there").parallel_creates = 2;
+        });
+        for happening in &happenings {
+            scene.took();
+            happens(&mut scene, happening);
+            let created = scene.created().len();
+            let max = scene.policy.pools[0].max as usize;
+            prop_assert!(created == 0 || machines(&scene) <= max, "{} machines of {max}", machines(&scene));
+            prop_assert!(created == 0 || !scene.policy.draining);
+            holds(&mut scene)?;
+        }
+    }
+
+    #[test]
+    fn once_all_is_well_nothing_is_left(happenings in prop::collection::vec(happening(), 1..100)) {
+        let mut scene = Scene::with(|policy| policy.pools[0].max = MAX);
+        for happening in &happenings {
+            happens(&mut scene, happening);
+        }
+        scene.jobs.clear();
+        for _ in 0..400 {
+            scene.passes(Duration::from_secs(3));
+            scene.poll();
+            while let Some((_, action)) = scene.open.first().cloned() {
+                let answer = match action {
+                    Action::AskWhose { .. } => Answer::Another,
+                    Action::Start { .. } if !scene.machines.iter().any(|(_, row)| Some(&row.name) == machine_of(&action)) => {
+                        refused(ErrorClass::NotFound)
+                    }
+                    _ => scene.carries_out(&action),
+                };
+                scene.answers(action.word(), answer);
+            }
+            if scene.machines.is_empty() && scene.runners.is_empty() && scene.state.journal.assignments.is_empty() {
+                break;
+            }
+        }
+        scene.nothing_is_left();
+    }
+
+    #[test]
+    fn events_that_fit_nothing_change_nothing(id in 1000_u64..2000, seconds in 0_u64..100) {
+        let mut scene = Scene::running(&["h1"]);
+        scene.passes(Duration::from_secs(seconds % 10));
+        let before = scene.state.journal.assignments.clone();
+        scene.fold(&Event::Answered { id: planner::ids::ActionId(id), answer: Answer::Destroyed });
+        prop_assert_eq!(&scene.state.journal.assignments, &before);
+    }
+}
+
+fn machine_of(action: &Action) -> Option<&planner::ids::MachineName> {
+    match action {
+        Action::Start { machine, .. } => Some(machine),
+        _ => None,
+    }
+}

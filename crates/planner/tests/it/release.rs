@@ -1,0 +1,188 @@
+//! Release by fence: a job that waits is not always a job that can run.
+
+use std::time::Duration;
+
+use planner::error_class::ErrorClass;
+use planner::event::{Answer, EndReason, Outcome};
+use planner::report::{MachineReason, Reason};
+
+use crate::scene::{Scene, lost, refused};
+
+/// A scene in which the forge holds `h1` back and the fence was just asked for.
+fn held_back() -> Scene {
+    let mut scene = Scene::claiming(&["h1"]);
+    scene.polls(6);
+    assert_eq!(scene.took(), ["fence"]);
+    assert_eq!(*scene.machine_reason("h1"), MachineReason::Fencing);
+    scene
+}
+
+/// The same, and the blocker ends in this very moment: the runner is given its job although it is fenced.
+fn given_its_job_after_all() -> Scene {
+    let mut scene = held_back();
+    scene.claims("h1");
+    scene.does("fence");
+    scene.polls(3);
+    assert_eq!(scene.took(), ["ask_whose"]);
+    scene
+}
+
+#[test]
+fn a_job_that_is_held_back_gives_its_machine_back_and_waits_on() {
+    let mut scene = held_back();
+    scene.does("fence");
+    scene.goes_on(5);
+    assert_eq!(scene.took(), ["destroy", "delete_runner"]);
+    assert_eq!(scene.outcomes, [Outcome::Released]);
+    assert!(matches!(scene.reason("h1"), Reason::HeldBack { releases: 1, .. }));
+    scene.nothing_is_left();
+}
+
+#[test]
+fn a_fenced_runner_is_stopped_only_after_a_poll_begun_a_settle_time_after_the_answer() {
+    let mut scene = held_back();
+    scene.does("fence");
+    scene.poll();
+    assert_eq!(scene.took(), [""; 0], "that poll was begun within the settle time");
+    scene.passes(Duration::from_mins(1));
+    scene.lists_machines(true);
+    scene.turn();
+    assert_eq!(scene.took(), [""; 0], "time alone proves nothing");
+    scene.poll();
+    assert_eq!(scene.took(), ["destroy"]);
+}
+
+#[test]
+fn a_release_that_comes_too_late_leaves_the_job_alone() {
+    let mut scene = given_its_job_after_all();
+    scene.answers("ask_whose", Answer::Ours);
+    scene.polls(30);
+    assert_eq!(scene.took(), [""; 0]);
+    assert!(matches!(scene.reason("h1"), Reason::Running { .. }));
+    scene.finishes("h1");
+    scene.goes_on(4);
+    assert_eq!(scene.outcomes, [Outcome::Completed]);
+}
+
+#[test]
+fn a_job_that_another_runner_took_meanwhile_is_left_to_it() {
+    let mut scene = given_its_job_after_all();
+    scene.answers("ask_whose", Answer::Another);
+    scene.goes_on(5);
+    assert_eq!(scene.took(), ["destroy", "delete_runner"]);
+    assert_eq!(scene.outcomes, [Outcome::EndedElsewhere]);
+    assert_eq!(*scene.reason("h1"), Reason::RunsElsewhere);
+}
+
+#[test]
+fn a_lost_answer_to_whose_it_is_stops_nothing() {
+    let mut scene = given_its_job_after_all();
+    scene.answers("ask_whose", lost());
+    scene.polls(10);
+    assert_eq!(scene.took(), ["ask_whose"]);
+}
+
+#[test]
+fn a_fence_without_an_answer_is_tried_again_and_nothing_is_stopped_before() {
+    let mut scene = held_back();
+    scene.answers("fence", lost());
+    scene.poll();
+    assert_eq!(scene.took(), [""; 0]);
+    scene.polls(3);
+    assert_eq!(scene.took(), ["fence"]);
+}
+
+#[test]
+fn a_runner_that_the_forge_does_not_know_any_more_counts_as_fenced() {
+    let mut scene = held_back();
+    scene.loses_runner("h1");
+    scene.answers("fence", Answer::RunnerGone);
+    assert_eq!(scene.took(), [""; 0], "its job may have ended on it just now");
+    scene.poll();
+    assert_eq!(scene.took(), ["destroy"]);
+}
+
+#[test]
+fn a_runner_that_did_not_contact_the_forge_is_looked_at_instead_of_fenced() {
+    let mut scene = Scene::started(&["h1"]);
+    scene.polls(102);
+    assert_eq!(scene.took(), ["look_up_runner"]);
+    scene.does("look_up_runner");
+    assert_eq!(scene.took(), ["destroy"]);
+    scene.does("destroy");
+    scene.goes_on(3);
+    assert_eq!(scene.took(), ["delete_runner"]);
+    let error = "its runner did not contact the forge within 5m 0s".to_owned();
+    assert_eq!(scene.outcomes, [Outcome::LaunchFailed { error, charged: true }]);
+}
+
+#[test]
+fn a_runner_that_comes_in_the_moment_of_its_end_goes_on() {
+    let mut scene = Scene::started(&["h1"]);
+    scene.polls(102);
+    assert_eq!(scene.ending("h1"), Some(&EndReason::BootOver));
+    scene.contacts("h1");
+    scene.does("look_up_runner");
+    assert_eq!(scene.ending("h1"), None);
+    assert_eq!(scene.took(), ["look_up_runner"]);
+}
+
+#[test]
+fn a_look_at_the_runner_that_fails_stops_nothing() {
+    let mut scene = Scene::started(&["h1"]);
+    scene.polls(102);
+    scene.answers("look_up_runner", refused(ErrorClass::Transient));
+    scene.polls(3);
+    assert_eq!(scene.took(), ["look_up_runner", "look_up_runner"]);
+}
+
+#[test]
+fn without_credentials_a_fresh_poll_comes_before_the_stop() {
+    let mut scene = Scene::claiming(&["h1"]);
+    scene.state.journal.credentials.clear();
+    for _ in 0..5 {
+        scene.poll();
+    }
+    assert_eq!(scene.ending("h1"), Some(&EndReason::HeldBack));
+    assert_eq!(scene.took(), [""; 0]);
+    scene.poll();
+    assert_eq!(scene.took(), ["destroy"]);
+}
+
+#[test]
+fn without_credentials_a_job_that_is_seen_running_goes_on() {
+    let mut scene = Scene::claiming(&["h1"]);
+    scene.state.journal.credentials.clear();
+    scene.polls(5);
+    assert_eq!(scene.ending("h1"), Some(&EndReason::HeldBack));
+    scene.claims("h1");
+    scene.polls(3);
+    assert_eq!(scene.ending("h1"), None);
+    assert_eq!(scene.took(), [""; 0]);
+}
+
+#[test]
+fn a_machine_that_cannot_be_stopped_lets_its_job_go_once_its_registration_is_deleted() {
+    let mut scene = held_back();
+    scene.does("fence");
+    scene.polls(2);
+    for _ in 0..3 {
+        scene.answers("destroy", refused(ErrorClass::Transient));
+        for _ in 0..20 {
+            scene.poll();
+            if !scene.open.is_empty() {
+                break;
+            }
+        }
+        if scene.open.iter().any(|(_, action)| action.word() == "delete_runner") {
+            break;
+        }
+    }
+    scene.took();
+    scene.does("delete_runner");
+    assert!(scene.assignment("h1").detached.is_some());
+    assert!(scene.created().is_empty(), "the next try comes with a fresh look");
+    scene.passes(Duration::from_mins(1));
+    scene.poll();
+    assert_eq!(scene.created(), ["h1"], "a registration that is gone cannot be given the job");
+}

@@ -1,0 +1,76 @@
+//! A modelled backend, like the host backend: machines with one process each, bound when it starts.
+
+use std::collections::BTreeMap;
+
+use planner::ids::{BackendId, MachineName};
+use planner::seen::{Binding, Exit, MachineSeen, MachineState, MachineTags};
+
+use crate::dice::Dice;
+use crate::processes::Process;
+
+/// One backend.
+#[derive(Debug)]
+pub(crate) struct ModelBackend {
+    pub(crate) machines: BTreeMap<MachineName, Machine>,
+    /// Until when it answers nobody.
+    pub(crate) down_until: u64,
+    /// Whether a stopped machine is removed by itself, or is listed as ended until it is destroyed once more.
+    pub(crate) removes_stopped: bool,
+}
+
+/// One machine of ours.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) tags: MachineTags,
+    pub(crate) binding: Option<Binding>,
+    pub(crate) state: MachineState,
+    pub(crate) process: Option<Process>,
+    /// Whether listings leave it out although it is there.
+    pub(crate) hidden: bool,
+    /// Whether it was told to go.
+    pub(crate) stopping: bool,
+    pub(crate) stop_grace_ms: u64,
+}
+
+impl ModelBackend {
+    pub(crate) fn new(setting: &mut Dice) -> Self {
+        Self { machines: BTreeMap::new(), down_until: 0, removes_stopped: setting.chance(500) }
+    }
+
+    /// Faults end. Returns the machines that shall be listed again.
+    pub(crate) fn calm(&mut self, id: &BackendId) -> Vec<(BackendId, MachineName)> {
+        self.down_until = 0;
+        let hidden = self.machines.iter().filter(|(_, machine)| machine.hidden);
+        hidden.map(|(name, _)| (id.clone(), name.clone())).collect()
+    }
+
+    /// The rows of a listing.
+    pub(crate) fn rows(&self) -> Vec<MachineSeen> {
+        self.machines
+            .iter()
+            .filter(|(_, machine)| !machine.hidden)
+            .map(|(name, machine)| MachineSeen {
+                name: name.clone(),
+                tags: machine.tags.clone(),
+                binding: machine.binding.clone(),
+                state: machine.state,
+            })
+            .collect()
+    }
+
+    /// The process has ended.
+    pub(crate) fn ended(&mut self, name: &MachineName, exit: Exit) {
+        let Some(machine) = self.machines.get_mut(name) else { return };
+        machine.process = None;
+        machine.state = MachineState::Ended { exit };
+        if machine.stopping && self.removes_stopped {
+            self.machines.remove(name);
+        }
+    }
+}
+
+impl Machine {
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.state, MachineState::Ended { .. })
+    }
+}

@@ -1,0 +1,255 @@
+//! The forge of a world: the model, who lives there, and what a daemon's calls come to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use forge_model::rest::{LabelFilter, RunnerQuery};
+use forge_model::rpc::{Credentials, RpcRefusal, TaskReport};
+use forge_model::{
+    Area, Forge, Moment, OwnerId, RepoId, RunId, RunnerId as ModelRunner, Settings, Status, TaskId, Version,
+};
+use planner::error_class::{Acted, ErrorClass, Failure};
+use planner::event::Answer;
+use planner::ids::{DeploymentId, ForgeId, Handle, RunnerId, RunnerUuid, ScopeKey, TaskId as PlannerTask};
+use planner::seen::{JobSeen, JobState, RunnerSeen, RunnerStatus};
+
+use crate::dice::Dice;
+
+/// The label that no job asks for.
+const FENCE: &str = "forgescale-fenced";
+
+/// The forge and its surroundings.
+#[derive(Debug)]
+pub(crate) struct ForgeSide {
+    pub(crate) id: ForgeId,
+    pub(crate) model: Forge,
+    pub(crate) owner: OwnerId,
+    pub(crate) repositories: Vec<RepoId>,
+    pub(crate) areas: BTreeMap<ScopeKey, Area>,
+    /// Until when it answers nobody.
+    pub(crate) down_until: u64,
+    /// Runs with a job that nobody can serve.
+    pub(crate) unservable: BTreeSet<RunId>,
+    /// The rival's runner.
+    pub(crate) rival: (String, String),
+    /// Registrations that are not ours.
+    pub(crate) foreign: BTreeSet<ModelRunner>,
+}
+
+/// A moment of the model.
+pub(crate) fn moment(now: u64) -> Moment {
+    Moment::from_millis(now)
+}
+
+impl ForgeSide {
+    pub(crate) fn new(seed: u64, setting: &mut Dice) -> Self {
+        let version = if setting.chance(500) { Version::V15 } else { Version::V16 };
+        let mut settings = Settings::new(version, "http://forge.example");
+        settings.zombie_timeout = Duration::from_mins(3);
+        settings.cron_periods.zombie = Some(Duration::from_mins(1));
+        settings.cron_periods.endless = None;
+        settings.cron_periods.abandoned = None;
+        let mut model = Forge::new(settings, seed, moment(0));
+        let owner = model.create_user("acme", true);
+        let repositories: Vec<RepoId> = (0..setting.between(1, 3))
+            .filter_map(|n| model.create_repository(owner, &format!("r{n}"), false).ok())
+            .collect();
+        let mut side = Self {
+            id: ForgeId::new("http://forge.example"),
+            model,
+            owner,
+            repositories,
+            areas: BTreeMap::new(),
+            down_until: 0,
+            unservable: BTreeSet::new(),
+            rival: (String::new(), String::new()),
+            foreign: BTreeSet::new(),
+        };
+        side.settle_neighbours();
+        side
+    }
+
+    /// Somebody else's runners: a persistent one, and ones that look almost like ours.
+    fn settle_neighbours(&mut self) {
+        let lookalike = "forgescale deployment=ci2 pool=pool-0 try=1 ordinal=1 handle=x";
+        for (name, description, ephemeral) in
+            [("rival", "a persistent runner", false), ("fs-0000000000000000-1", lookalike, true)]
+        {
+            let area = Area::Owner(self.owner);
+            let Ok(made) = self.model.register_runner(moment(0), area, name, description, ephemeral) else { continue };
+            self.foreign.insert(made.id);
+            if !ephemeral {
+                let labels = ["debian".to_owned(), "gpu".to_owned()];
+                let credentials = Credentials { uuid: &made.uuid, token: &made.token };
+                let _ = self.model.declare(moment(0), credentials, "rival", &labels);
+                self.rival = (made.uuid, made.token);
+            }
+        }
+    }
+
+    pub(crate) fn advance(&mut self, now: u64) {
+        if self.model.next_due().is_some_and(|due| due <= moment(now)) {
+            self.model.advance(moment(now));
+        }
+    }
+
+    pub(crate) fn is_down(&self, now: u64) -> bool {
+        now < self.down_until
+    }
+
+    /// The rows of a job list.
+    pub(crate) fn jobs(&self, scope: &ScopeKey) -> Vec<JobSeen> {
+        let Some(area) = self.areas.get(scope) else { return Vec::new() };
+        let rows = self.model.list_jobs(*area, &LabelFilter::Absent);
+        rows.into_iter()
+            .map(|row| JobSeen {
+                handle: Handle::new(row.handle.as_str()),
+                id: row.id.0,
+                repository: row.repo_id.0,
+                name: row.name,
+                runs_on: row.runs_on,
+                state: match (row.status, row.task_id) {
+                    (Status::Waiting, 0) => JobState::Waiting,
+                    (Status::Running, task) => JobState::Running { task: PlannerTask(task) },
+                    _ => JobState::Unknown,
+                },
+            })
+            .collect()
+    }
+
+    /// The rows of a runner list that are ours.
+    pub(crate) fn runners(&self, now: u64, deployment: &DeploymentId, scope: &ScopeKey) -> Vec<RunnerSeen> {
+        let Some(area) = self.areas.get(scope) else { return Vec::new() };
+        let page = self.model.list_runners(moment(now), *area, RunnerQuery::default());
+        let ours = |name: &str, description: &str| {
+            planner::identity::RunnerIdentity::read(deployment, &self.id, name, description)
+        };
+        page.rows
+            .into_iter()
+            .filter_map(|row| {
+                let identity = ours(&row.name, &row.description)?;
+                Some(RunnerSeen {
+                    id: RunnerId(row.id.0),
+                    uuid: RunnerUuid::new(row.uuid),
+                    identity,
+                    declared: row.labels.is_some(),
+                    fenced: row.labels.is_some_and(|labels| labels == [FENCE]),
+                    status: match row.status {
+                        forge_model::RunnerStatus::Offline => RunnerStatus::Offline,
+                        forge_model::RunnerStatus::Idle => RunnerStatus::Idle,
+                        forge_model::RunnerStatus::Active => RunnerStatus::Active,
+                    },
+                })
+            })
+            .collect()
+    }
+
+    /// Registers; with the token.
+    pub(crate) fn register(
+        &mut self,
+        now: u64,
+        scope: &ScopeKey,
+        name: &str,
+        description: &str,
+    ) -> Option<(RunnerId, RunnerUuid, String)> {
+        let area = *self.areas.get(scope)?;
+        let made = self.model.register_runner(moment(now), area, name, description, true).ok()?;
+        Some((RunnerId(made.id.0), RunnerUuid::new(made.uuid), made.token))
+    }
+
+    pub(crate) fn look_up(&self, now: u64, scope: &ScopeKey, id: RunnerId) -> Answer {
+        let area = self.areas.get(scope).copied().unwrap_or(Area::Instance);
+        self.model
+            .get_runner(moment(now), area, ModelRunner(id.0))
+            .map_or(Answer::RunnerGone, |row| Answer::RunnerExists { declared: row.labels.is_some() })
+    }
+
+    pub(crate) fn delete(&mut self, now: u64, scope: &ScopeKey, id: RunnerId) -> Answer {
+        let area = self.areas.get(scope).copied().unwrap_or(Area::Instance);
+        self.model.delete_runner(moment(now), area, ModelRunner(id.0)).map_or(Answer::RunnerGone, |()| Answer::Deleted)
+    }
+
+    pub(crate) fn fence(&mut self, now: u64, uuid: &RunnerUuid, token: &str) -> Answer {
+        let credentials = Credentials { uuid: uuid.as_str(), token };
+        match self.model.declare(moment(now), credentials, "fence", &[FENCE.to_owned()]) {
+            Ok(_) => Answer::Fenced,
+            Err(refusal) => refused(&refusal),
+        }
+    }
+
+    pub(crate) fn ask_whose(&mut self, now: u64, uuid: &RunnerUuid, token: &str, task: PlannerTask) -> Answer {
+        let credentials = Credentials { uuid: uuid.as_str(), token };
+        match self.model.update_log(moment(now), credentials, TaskId(task.0), 0, &[], false) {
+            Ok(_) => Answer::Ours,
+            Err(refusal) => refused(&refusal),
+        }
+    }
+
+    pub(crate) fn end_early(
+        &mut self,
+        now: u64,
+        uuid: &RunnerUuid,
+        token: &str,
+        task: PlannerTask,
+        reason: &str,
+    ) -> Answer {
+        let credentials = Credentials { uuid: uuid.as_str(), token };
+        let row = [reason.to_owned()];
+        let written = self.model.update_log(moment(now), credentials, TaskId(task.0), 0, &row, false);
+        let report = TaskReport { task: TaskId(task.0), result: Some(Status::Failure), outputs: BTreeMap::new() };
+        match written.and_then(|_| self.model.update_task(moment(now), credentials, &report)) {
+            Ok(_) => Answer::EndedEarly,
+            Err(refusal) => refused(&refusal),
+        }
+    }
+
+    pub(crate) fn scope_id(&self, scope: &ScopeKey) -> Answer {
+        match self.areas.get(scope) {
+            Some(Area::Owner(OwnerId(id)) | Area::Repository(RepoId(id))) => Answer::ScopeId { id: *id },
+            Some(Area::Instance) | None => failed(ErrorClass::NotFound, Acted::No, "the instance has no id"),
+        }
+    }
+
+    /// Whether a registration exists, and whether it has labels that a job could fit.
+    pub(crate) fn door(&self, now: u64, uuid: &str) -> Door {
+        let page = self.model.list_runners(
+            moment(now),
+            Area::Instance,
+            RunnerQuery { visible: true, ..RunnerQuery::default() },
+        );
+        match page.rows.into_iter().find(|row| row.uuid == uuid) {
+            None => Door::Gone,
+            Some(row) => match row.labels {
+                None => Door::Undeclared,
+                Some(labels) if labels == [FENCE] => Door::Fenced,
+                Some(_) => Door::Open,
+            },
+        }
+    }
+}
+
+/// What the forge would do for a runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// It has no registration.
+    Gone,
+    /// It has not declared labels yet.
+    Undeclared,
+    /// It may be given its job.
+    Open,
+    /// No job fits it.
+    Fenced,
+}
+
+fn refused(refusal: &RpcRefusal) -> Answer {
+    match refusal {
+        RpcRefusal::Unregistered => Answer::RunnerGone,
+        RpcRefusal::Internal(_) => Answer::Another,
+        RpcRefusal::Invalid(_) | RpcRefusal::LogArchived => failed(ErrorClass::Permanent, Acted::No, "refused"),
+    }
+}
+
+/// A failed call.
+pub(crate) fn failed(class: ErrorClass, acted: Acted, message: &str) -> Answer {
+    Answer::Failed(Failure { class, acted, message: message.to_owned() })
+}

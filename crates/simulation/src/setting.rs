@@ -1,0 +1,114 @@
+//! What the operator of a world has configured: scopes, pools, backends and limits, drawn from the seed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use forge_model::{Area, OwnerId, RepoId};
+use planner::ids::{BackendId, DeploymentId, ForgeId, PoolId, ScopeId, ScopeKey};
+use planner::label::Label;
+use planner::policy::{BackendPolicy, Clocks, Limits, Policy, PoolPolicy, ScopePolicy};
+
+use crate::dice::Dice;
+
+/// Labels that pools may have.
+pub(crate) const LABELS: [&str; 3] = ["debian", "gpu", "tools"];
+
+/// Draws the policy. Spans are shorter than the defaults, so that a world ends soon; their order is that of the defaults.
+pub(crate) fn policy(
+    dice: &mut Dice,
+    forge: &ForgeId,
+    owner: OwnerId,
+    repositories: &[RepoId],
+) -> (Policy, BTreeMap<ScopeKey, Area>) {
+    let areas = scopes(dice, forge, owner, repositories);
+    let interval = Duration::from_millis(dice.between(2_000, 5_000));
+    let scopes = areas
+        .iter()
+        .map(|(scope, area)| {
+            let width = match area {
+                Area::Repository(_) => 0,
+                Area::Owner(_) => 1,
+                Area::Instance => 2,
+            };
+            (scope.clone(), ScopePolicy { width, interval, has_identity: *area != Area::Instance })
+        })
+        .collect();
+    let backends: Vec<BackendId> = (0..dice.between(1, 2)).map(|n| BackendId::new(format!("backend-{n}"))).collect();
+    let pools = (0..dice.between(1, 3)).map(|number| pool(dice, number, &backends)).collect();
+    let policy = Policy {
+        deployment: DeploymentId::new("ci"),
+        max: dice.chance(300).then(|| small(dice, 1, 5)),
+        scopes,
+        pools,
+        backends: backends
+            .into_iter()
+            .map(|id| {
+                let backend = BackendPolicy {
+                    max: dice.chance(300).then(|| small(dice, 1, 4)),
+                    interval: Duration::from_millis(dice.between(2_000, 5_000)),
+                    parallel_creates: usize::try_from(dice.between(1, 4)).unwrap_or(1),
+                };
+                (id, backend)
+            })
+            .collect(),
+        limits: limits(dice),
+        draining: false,
+    };
+    (policy, areas)
+}
+
+fn small(dice: &mut Dice, low: u64, high: u64) -> u32 {
+    u32::try_from(dice.between(low, high)).unwrap_or(1)
+}
+
+fn scopes(dice: &mut Dice, forge: &ForgeId, owner: OwnerId, repositories: &[RepoId]) -> BTreeMap<ScopeKey, Area> {
+    let scope = |name: &str, area: Area| (ScopeKey { forge: forge.clone(), scope: ScopeId::new(name) }, area);
+    let repository = |index: usize| scope(&format!("repo:acme/r{index}"), Area::Repository(repositories[index]));
+    let mut scopes = BTreeMap::new();
+    match dice.between(0, 3) {
+        0 => scopes.extend([scope("instance", Area::Instance)]),
+        1 => scopes.extend([scope("org:acme", Area::Owner(owner))]),
+        2 => scopes.extend([scope("org:acme", Area::Owner(owner)), repository(0)]),
+        _ => scopes.extend((0..repositories.len()).map(repository)),
+    }
+    scopes
+}
+
+fn pool(dice: &mut Dice, number: u64, backends: &[BackendId]) -> PoolPolicy {
+    let mut labels: Vec<&str> = LABELS.into_iter().filter(|_| dice.chance(600)).collect();
+    // The first pool serves everything, so that every job which names known labels can be served.
+    if number == 0 {
+        labels = LABELS.to_vec();
+    }
+    PoolPolicy {
+        id: PoolId::new(format!("pool-{number}")),
+        labels: labels.into_iter().filter_map(|label| Label::parse(&format!("{label}:host")).ok()).collect(),
+        backend: dice.pick(backends).clone(),
+        max: small(dice, 1, 4),
+        priority: i32::try_from(dice.between(0, 2)).unwrap_or(0),
+        max_per_repository: dice.chance(200).then(|| small(dice, 1, 2)),
+        clocks: Clocks {
+            boot: Duration::from_millis(dice.between(30_000, 60_000)),
+            claim: Duration::from_secs(15),
+            run: Duration::from_millis(dice.between(120_000, 240_000)),
+            grace: Duration::from_millis(dice.between(10_000, 30_000)),
+            stop: Duration::from_secs(10),
+        },
+    }
+}
+
+fn limits(dice: &mut Dice) -> Limits {
+    Limits {
+        settle: Duration::from_secs(5),
+        parallel_forge_calls: usize::try_from(dice.between(1, 8)).unwrap_or(1),
+        park: Duration::from_secs(60),
+        park_max: Duration::from_secs(240),
+        backoff_max: Duration::from_secs(60),
+        suspect: Duration::from_secs(10),
+        suspect_max: Duration::from_secs(60),
+        idle_doubt: Duration::from_secs(30),
+        mass_left: usize::try_from(dice.between(2, 10)).unwrap_or(10),
+        hold: Duration::from_secs(60),
+        ..Limits::default()
+    }
+}

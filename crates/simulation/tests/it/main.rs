@@ -1,0 +1,3 @@
+//! The seed loop.
+
+mod seeds;
