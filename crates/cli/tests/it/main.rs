@@ -1,6 +1,7 @@
 //! The binary, each command of it: output, exit status, what goes where.
 
 mod config;
+mod e2e;
 mod explain;
 mod hidden;
 mod usage;

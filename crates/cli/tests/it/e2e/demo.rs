@@ -1,0 +1,91 @@
+//! The demo plays through, and clears up when it is interrupted.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::leftovers::names;
+use super::processes;
+use super::world::wait;
+use crate::{forgescale, run};
+
+/// Where the demo keeps credentials, if it can.
+const SHARED_MEMORY: &str = "/dev/shm";
+
+#[test]
+fn the_demo_ends_well_and_leaves_nothing() {
+    let place = TempDir::new().expect("a folder");
+    let ran = run(&mut demo(&place, &["--json", "--jobs", "3"]));
+    assert_eq!(ran.status, Some(0), "{}\n{}", ran.out, ran.err);
+    let told: Value = serde_json::from_str(&ran.out).expect("one JSON object on standard output");
+    for (key, value) in [
+        ("ok", json!(true)),
+        ("complaints", json!([])),
+        ("leaked_runners", json!(0)),
+        ("leaked_machines", json!(0)),
+        ("double_launches", json!(0)),
+    ] {
+        assert_eq!(told[key], value, "{key}: {told}");
+    }
+    let count = |key: &str| told[key].as_u64().unwrap_or_else(|| panic!("{key}: {told}"));
+    assert!(count("jobs") > count("completed") && count("completed") > 3, "{told}");
+    assert!(count("registered") >= count("launched") && count("released") >= 1, "{told}");
+    assert_eq!(names(place.path()), Vec::<String>::new());
+}
+
+#[test]
+fn an_interrupted_demo_clears_up() {
+    let place = TempDir::new().expect("a folder");
+    let child =
+        demo(&place, &["--json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the demo starts");
+    let demo = Playing { deployment: format!("demo-{}", child.id()), child: Some(child) };
+    let begun =
+        wait(|| processes::of_deployment(&demo.deployment).iter().any(|process| process.command.contains("one-job")));
+    assert!(begun, "no runner is started");
+    let deployment = demo.deployment.clone();
+    let output = demo.interrupt();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{out}\n{err}");
+    let told: Value = serde_json::from_str(&out).expect("one JSON object on standard output");
+    assert_eq!(told["ok"], json!(false));
+    assert!(err.contains("it was interrupted"), "{err}");
+    assert_eq!(processes::of_deployment(&deployment).len(), 0);
+    assert_eq!(names(place.path()), Vec::<String>::new());
+    let in_memory = names(Path::new(SHARED_MEMORY)).into_iter().map(|name| Path::new(SHARED_MEMORY).join(name));
+    let left: Vec<_> = in_memory.filter(|folder| folder.join("credentials").join(&deployment).exists()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// A demo with a temporary directory of its own.
+fn demo(place: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = forgescale(["demo"]);
+    command.args(arguments).env("TMPDIR", place.path()).env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    command
+}
+
+/// A demo that plays. Dropping it ends every process of it.
+struct Playing {
+    deployment: String,
+    child: Option<Child>,
+}
+
+impl Playing {
+    fn interrupt(mut self) -> std::process::Output {
+        let child = self.child.take().expect("a demo that plays");
+        processes::signal(i32::try_from(child.id()).expect("a process id"), Signal::INT);
+        child.wait_with_output().expect("the demo's output")
+    }
+}
+
+impl Drop for Playing {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        processes::of_deployment(&self.deployment).iter().for_each(processes::Process::kill);
+    }
+}

@@ -1,0 +1,27 @@
+//! The daemon as people run it: the real binary with real machines, against an emulated forge on loopback.
+//!
+//! ```text
+//! World: emulated forge (in this process) ◄─ HTTP ─ forgescale run (child) ─► supervisors ─► stand-in runners ─► jobs
+//! ```
+//!
+//! What happened is read from the forge's books and the process table, never from the daemon's own records. Each test
+//! has its own forge, directories and deployment, so that all of them can run at once. Nothing here measures time:
+//! deadlines are only there so that a test that hangs ends.
+
+mod cancelling;
+mod config;
+mod daemon;
+mod deaths;
+mod demo;
+mod explained;
+mod foreign;
+mod kills;
+mod leftovers;
+mod lost_answers;
+mod processes;
+mod release_race;
+mod rival;
+mod rivalry;
+mod secrets;
+mod signals;
+mod world;
