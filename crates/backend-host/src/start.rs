@@ -8,10 +8,11 @@ use planner::seen::{Binding, Exit};
 use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
 use tokio::io::AsyncWriteExt as _;
+use tokio::time::timeout;
 
 use crate::acknowledgement::Acknowledgement;
 use crate::backend::Host;
-use crate::create::answer;
+use crate::create::{ANSWER_DEADLINE, answer};
 use crate::error::HostError;
 use crate::folder::{self, Folder, MARKER};
 use crate::held::{Phase, Pipes};
@@ -128,8 +129,11 @@ fn text(folder: &Folder, name: &str) -> String {
 }
 
 async fn hand_over(mut pipes: Pipes, frame: &[u8]) -> Result<(), HostError> {
-    // The frame fits the pipe, so this waits for nobody. If it fails the supervisor has ended without all of it.
-    pipes.launch.write_all(frame).await.map_err(|source| HostError::LaunchNotTaken { source })?;
+    // The frame fits an ordinary pipe, so this waits for nobody; a pipe may be smaller where a user has many. If it fails
+    // the supervisor has ended without all of it.
+    let late = |_| Err(std::io::ErrorKind::TimedOut.into());
+    let handed_over = timeout(ANSWER_DEADLINE, pipes.launch.write_all(frame)).await.unwrap_or_else(late);
+    handed_over.map_err(|source| HostError::LaunchNotTaken { source })?;
     match answer(&mut pipes.answers).await? {
         Acknowledgement::Started => Ok(()),
         Acknowledgement::NotStarted { reason } => Err(HostError::NotStarted { reason }),

@@ -78,7 +78,11 @@ pub(crate) fn failure(error: &forgejo::Error) -> Failure {
         forgejo::ErrorClass::Forbidden { .. } => ErrorClass::Forbidden,
         forgejo::ErrorClass::NotFound => ErrorClass::NotFound,
         forgejo::ErrorClass::Redirected | forgejo::ErrorClass::Permanent => ErrorClass::Permanent,
-        forgejo::ErrorClass::Transient => ErrorClass::Transient,
+        forgejo::ErrorClass::Transient => match error.retry_after() {
+            None => ErrorClass::Transient,
+            // Not only a 429 may ask for a pause.
+            retry_after => ErrorClass::RateLimited { retry_after },
+        },
     };
     let acted = match error.acted() {
         forgejo::Acted::No => Acted::No,

@@ -25,6 +25,9 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// How often runners are listed while no registration of ours may exist (design section 8).
 const RUNNERS_AT_LEAST_EVERY: Duration = Duration::from_mins(10);
 
+/// The shortest pause between two listings of a backend: hints come in crowds, and one listing answers all of them.
+const BETWEEN_HINTS: Duration = Duration::from_millis(50);
+
 /// How long listing a backend may take.
 const BACKEND_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -150,8 +153,9 @@ pub(crate) async fn backend(id: BackendId, of: Backend, interval: Duration, repo
         if reporting.events.send(machines(&id, &of, &reporting).await).await.is_err() {
             return;
         }
+        tokio::time::sleep(BETWEEN_HINTS).await;
         tokio::select! {
-            () = tokio::time::sleep(interval) => {}
+            () = tokio::time::sleep(interval.saturating_sub(BETWEEN_HINTS)) => {}
             still_there = changes.changed() => {
                 if still_there.is_err() {
                     return;
