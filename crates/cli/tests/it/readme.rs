@@ -1,0 +1,61 @@
+//! The README cannot lie: its configuration is valid, its commands exist, and `.ci/run` runs what it promises.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use crate::{check_quiet, forgescale, run};
+
+fn text(file: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file)).unwrap()
+}
+
+/// The fenced blocks of a language, in order.
+fn blocks(document: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    document.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn the_configuration_of_the_readme_is_valid() {
+    let directory = tempfile::tempdir().unwrap();
+    let token = directory.path().join("token");
+    fs::write(&token, "0123456789abcdef0123456789abcdef01234567").unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    let runner = directory.path().join("forgejo-runner");
+    fs::write(&runner, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(&runner, fs::Permissions::from_mode(0o755)).unwrap();
+    let [configuration] = &blocks(&text("README.md"), "toml")[..] else { panic!("one configuration") };
+    let file = directory.path().join("forgescale.toml");
+    fs::write(&file, configuration.replace("/etc/forgescale/token", token.to_str().unwrap())).unwrap();
+
+    let ran = run(forgescale(["config", "show", "--config", file.to_str().unwrap()]).env("PATH", directory.path()));
+    check_quiet(&ran);
+    assert!(ran.out.contains("ci-berlin"));
+}
+
+#[test]
+fn every_command_of_the_readme_exists() {
+    let help = run(&mut forgescale(["--help"])).out;
+    let readme = text("README.md");
+    let commands: Vec<String> = blocks(&readme, "sh")
+        .concat()
+        .lines()
+        .filter_map(|line| line.strip_prefix("forgescale ")?.split(' ').next().map(str::to_owned))
+        .collect();
+    assert!(commands.len() >= 3, "{commands:?}");
+    for command in commands {
+        assert!(help.contains(&format!("  {command} ")), "{command} is in the README and not in the help");
+    }
+}
+
+#[test]
+fn the_first_commands_are_two_and_the_ci_script_runs_them() {
+    let readme = text("README.md");
+    let first: Vec<String> = blocks(&readme, "sh").into_iter().take(2).map(|block| block.trim().to_owned()).collect();
+    assert_eq!(first, ["cargo run --release -- demo", "cargo test --workspace"]);
+    let script = text(".ci/run");
+    for command in first {
+        assert!(script.contains(&command), "{command}");
+    }
+}
