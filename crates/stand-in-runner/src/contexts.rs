@@ -59,9 +59,9 @@ impl Contexts {
         self.steps.insert(id.to_owned(), entry);
     }
 
-    /// Whether every needed job ended well.
-    pub(crate) fn needs_succeeded(&self) -> bool {
-        self.needs.values().all(|need| matches!(need["result"].as_str(), Some("success" | "skipped")))
+    /// How the jobs ended that this one needs.
+    pub(crate) fn need_results(&self) -> impl Iterator<Item = &str> {
+        self.needs.values().filter_map(|need| need["result"].as_str())
     }
 
     /// The value at a path; `None` if the path's first name is no context. A value that is missing is null.

@@ -16,6 +16,19 @@ pub(crate) enum Standing {
     Good,
     /// Something has failed.
     Failed,
+    /// Nothing has failed, but a needed job was skipped or cancelled: neither `success()` nor `failure()`.
+    Incomplete,
+}
+
+impl Standing {
+    /// Of a job, after these results of the jobs that it needs.
+    pub(crate) fn after<'a>(results: impl Iterator<Item = &'a str>) -> Self {
+        results.fold(Self::Good, |standing, result| match (standing, result) {
+            (_, "failure") => Self::Failed,
+            (standing, "success") | (standing @ Self::Failed, _) => standing,
+            (Self::Good | Self::Incomplete, _) => Self::Incomplete,
+        })
+    }
 }
 
 #[derive(Debug, PartialEq)]
@@ -320,6 +333,19 @@ mod tests {
         }
         assert!(matches!(interpolate("${{ runner.os }}", &contexts()), Err(Error::UnknownContext { .. })));
         assert!(matches!(interpolate("${{ env.A", &contexts()), Err(Error::NotTrivial { .. })));
+    }
+
+    #[test]
+    fn a_job_stands_as_its_needs_ended() {
+        let after = |results: &[&'static str]| Standing::after(results.iter().copied());
+        assert_eq!(after(&[]), Standing::Good);
+        assert_eq!(after(&["success", "success"]), Standing::Good);
+        assert_eq!(after(&["success", "skipped"]), Standing::Incomplete);
+        assert_eq!(after(&["cancelled", "success"]), Standing::Incomplete);
+        assert_eq!(after(&["skipped", "failure", "success", "cancelled"]), Standing::Failed);
+        for (text, wanted) in [("", false), ("failure()", false), ("always()", true), ("true", false)] {
+            assert_eq!(condition(text, &contexts(), Standing::Incomplete).unwrap(), wanted, "{text}");
+        }
     }
 
     #[test]

@@ -100,11 +100,11 @@ impl Running {
         outcome
     }
 
-    /// Whether the job's own `if` holds. Its status functions speak of the jobs that it needs.
+    /// Whether the job's own `if` holds. Its status functions speak of the jobs that it needs; without an `if` all of
+    /// them must have succeeded, for a forge may leave that to the runner.
     fn is_wanted(&self) -> Result<bool, Error> {
-        let Some(condition) = &self.workflow.job.condition else { return Ok(true) };
-        let standing = if self.contexts.needs_succeeded() { Standing::Good } else { Standing::Failed };
-        expression::condition(condition, &self.contexts, standing)
+        let condition = self.workflow.job.condition.as_deref().unwrap_or_default();
+        expression::condition(condition, &self.contexts, Standing::after(self.contexts.need_results()))
     }
 
     async fn run_steps(&mut self) -> Outcome {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use runner_rpc::messages::{StepState, TaskState};
+use runner_rpc::messages::{StepState, TaskNeed, TaskState};
 use runner_rpc::outcome::Result as Outcome;
 use runner_rpc::outcome::Result::{Failure, Skipped, Success};
 
@@ -172,6 +172,23 @@ fn a_job_whose_if_does_not_hold_is_skipped() {
     let done = check("if: github.repository == 'other/app'\nsteps: [{run: echo x}]", Outcome::Skipped);
     assert_eq!(done.steps(), [Outcome::Skipped]);
     assert!(!done.has("x"));
+}
+
+#[test]
+fn a_job_without_an_if_is_skipped_when_a_needed_job_did_not_succeed() {
+    for (result, condition, expected) in [
+        (Success, "", Success),
+        (Failure, "", Skipped),
+        (Skipped, "", Skipped),
+        (Failure, "if: always()\n", Success),
+        (Failure, "if: failure()\n", Success),
+    ] {
+        let forge = Forge::with_job(&format!("{condition}runs-on: lab\nsteps: [{{run: echo x}}]"));
+        let need = TaskNeed { result: result.into(), ..TaskNeed::default() };
+        forge.books().task.as_mut().unwrap().needs.insert("prepare".to_owned(), need);
+        assert_eq!(start(&forge, &["--handle", "h1", "--wait"]).end().code, Some(0));
+        assert_eq!(forge.books().result(), expected, "{condition} after {result:?}");
+    }
 }
 
 #[test]
