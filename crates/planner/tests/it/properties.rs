@@ -6,10 +6,11 @@ use planner::action::Action;
 use planner::error_class::ErrorClass;
 use planner::event::{Answer, Event};
 use planner::ids::TaskId;
-use planner::seen::{Exit, JobState, MachineState, RunnerStatus};
+use planner::seen::{Exit, JobState, MachineSeen, MachineState, RunnerSeen, RunnerStatus};
 use planner::state::State;
 use planner::step::step;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use crate::scene::{Scene, here, lost, refused};
 
@@ -29,7 +30,8 @@ enum Happening {
     LosesRunner(u8),
     Finishes(u8),
     Ends(u8, Exit),
-    Machine(u8, MachineState),
+    Stops(u8),
+    Orphans(u8),
     Idles(u8),
     ListsJobs { complete: bool },
     ListsRunners { complete: bool },
@@ -47,13 +49,6 @@ enum Happening {
 fn happening() -> impl Strategy<Value = Happening> {
     let job = || 0..JOBS;
     let exit = prop_oneof![Just(Exit::Code(0)), Just(Exit::Code(1)), Just(Exit::Signal(9)), Just(Exit::Unknown)];
-    let state = prop_oneof![
-        Just(MachineState::Creating),
-        Just(MachineState::Ready),
-        Just(MachineState::Running),
-        Just(MachineState::Stopping),
-        Just(MachineState::Orphaned),
-    ];
     prop_oneof![
         4 => job().prop_map(Happening::Waits),
         3 => job().prop_map(Happening::Contacts),
@@ -63,7 +58,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => job().prop_map(Happening::LosesRunner),
         2 => job().prop_map(Happening::Finishes),
         1 => (job(), exit).prop_map(|(job, exit)| Happening::Ends(job, exit)),
-        1 => (job(), state).prop_map(|(job, state)| Happening::Machine(job, state)),
+        1 => job().prop_map(Happening::Stops),
+        1 => job().prop_map(Happening::Orphans),
         1 => job().prop_map(Happening::Idles),
         1 => any::<bool>().prop_map(|complete| Happening::ListsJobs { complete }),
         1 => any::<bool>().prop_map(|complete| Happening::ListsRunners { complete }),
@@ -83,12 +79,23 @@ fn name(job: u8) -> String {
     format!("h{job}")
 }
 
-fn has_runner(scene: &Scene, handle: &str) -> bool {
-    scene.runners.iter().any(|(_, row)| row.identity.handle.as_str() == handle)
+/// The runner whose process runs on the machine of a job: nothing else calls the forge.
+fn living<'a>(scene: &'a mut Scene, handle: &str) -> Option<&'a mut RunnerSeen> {
+    let mut machines = scene.machines.iter().map(|(_, row)| row);
+    let bound = machines
+        .find(|row| row.tags.handle.as_str() == handle && row.state == MachineState::Running)
+        .and_then(|row| row.binding.as_ref())?;
+    scene.runners.iter_mut().map(|(_, row)| row).find(|row| row.uuid == bound.runner)
 }
 
-fn has_machine(scene: &Scene, handle: &str) -> bool {
-    scene.machines.iter().any(|(_, row)| row.tags.handle.as_str() == handle)
+/// The machine of a job, unless its process has ended.
+fn machine<'a>(scene: &'a mut Scene, handle: &str) -> Option<&'a mut MachineSeen> {
+    let mut machines = scene.machines.iter_mut().map(|(_, row)| row);
+    machines.find(|row| row.tags.handle.as_str() == handle && !matches!(row.state, MachineState::Ended { .. }))
+}
+
+fn waits(scene: &Scene, handle: &str) -> bool {
+    scene.jobs.iter().any(|(_, row)| row.handle.as_str() == handle && row.state == JobState::Waiting)
 }
 
 fn has_job(scene: &Scene, handle: &str) -> bool {
@@ -102,21 +109,21 @@ fn happens(scene: &mut Scene, happening: &Happening) {
             let labels: &[&str] = if *job == 5 { &["gpu"] } else { &["debian"] };
             scene.waits_as(&name(*job), i64::from(*job), i64::from(job % 2), "build", labels);
         }
-        Happening::Contacts(job) if has_runner(scene, &name(*job)) => scene.contacts(&name(*job)),
-        Happening::Claims(job) if has_runner(scene, &name(*job)) && has_job(scene, &name(*job)) => {
-            scene.contacts(&name(*job));
-            scene.claims(&name(*job));
-        }
-        Happening::RunsElsewhere(job) if has_job(scene, &name(*job)) => {
+        Happening::Contacts(job) => contacts(scene, &name(*job)),
+        Happening::Claims(job) if waits(scene, &name(*job)) => claims(scene, &name(*job)),
+        Happening::RunsElsewhere(job) if waits(scene, &name(*job)) => {
             scene.job(&name(*job)).state = JobState::Running { task: TaskId(9) };
         }
         Happening::Leaves(job) => scene.leaves(&name(*job)),
         Happening::LosesRunner(job) => scene.loses_runner(&name(*job)),
-        Happening::Finishes(job) if has_machine(scene, &name(*job)) => scene.finishes(&name(*job)),
-        Happening::Ends(job, exit) if has_machine(scene, &name(*job)) => scene.ends(&name(*job), *exit),
-        Happening::Machine(job, state) if has_machine(scene, &name(*job)) => scene.machine(&name(*job)).state = *state,
-        Happening::Idles(job) if has_runner(scene, &name(*job)) => {
-            scene.runner(&name(*job)).status = RunnerStatus::Idle;
+        Happening::Finishes(job) if living(scene, &name(*job)).is_some() => scene.finishes(&name(*job)),
+        Happening::Ends(job, exit) => ends(scene, &name(*job), *exit),
+        Happening::Stops(job) => becomes(scene, &name(*job), MachineState::Stopping),
+        Happening::Orphans(job) => becomes(scene, &name(*job), MachineState::Orphaned),
+        Happening::Idles(job) => {
+            if let Some(runner) = living(scene, &name(*job)) {
+                runner.status = RunnerStatus::Idle;
+            }
         }
         Happening::ListsJobs { complete } => scene.lists_jobs(*complete),
         Happening::ListsRunners { complete } => scene.lists_runners(*complete),
@@ -132,16 +139,38 @@ fn happens(scene: &mut Scene, happening: &Happening) {
         Happening::Forgets => scene.state.journal.credentials.clear(),
         Happening::Drains(draining) => scene.policy.draining = *draining,
         Happening::Max(max) => scene.policy.pools[0].max = *max,
-        Happening::Waits(_)
-        | Happening::Contacts(_)
-        | Happening::Claims(_)
-        | Happening::RunsElsewhere(_)
-        | Happening::Finishes(_)
-        | Happening::Ends(..)
-        | Happening::Machine(..)
-        | Happening::Idles(_) => {}
+        Happening::Waits(_) | Happening::Claims(_) | Happening::RunsElsewhere(_) | Happening::Finishes(_) => {}
     }
     scene.turn();
+}
+
+fn contacts(scene: &mut Scene, handle: &str) {
+    if let Some(runner) = living(scene, handle) {
+        runner.declared = true;
+        runner.status = RunnerStatus::Idle;
+    }
+}
+
+/// A job is given to its runner, unless that one is fenced.
+fn claims(scene: &mut Scene, handle: &str) {
+    if let Some(runner) = living(scene, handle).filter(|runner| !runner.fenced) {
+        runner.declared = true;
+        runner.status = RunnerStatus::Active;
+        scene.runs(handle);
+    }
+}
+
+fn ends(scene: &mut Scene, handle: &str, exit: Exit) {
+    if let Some(machine) = machine(scene, handle) {
+        let exit = if machine.binding.is_some() { exit } else { Exit::NeverStarted };
+        machine.state = MachineState::Ended { exit };
+    }
+}
+
+fn becomes(scene: &mut Scene, handle: &str, state: MachineState) {
+    if let Some(machine) = machine(scene, handle).filter(|machine| machine.state == MachineState::Running) {
+        machine.state = state;
+    }
 }
 
 /// Answers the oldest open call: mostly as it should be, else lost before or after it acted, or refused.
@@ -185,12 +214,17 @@ fn holds(scene: &mut Scene) -> Result<(), TestCaseError> {
 }
 
 /// How many machines there may be, as far as the journal knows.
-fn machines(scene: &Scene) -> usize {
+fn occupied(scene: &Scene) -> usize {
     scene.state.journal.assignments.values().filter(|assignment| assignment.occupies()).count()
 }
 
+/// The same worlds in every run, so that a red test is red again.
+fn bounded() -> ProptestConfig {
+    ProptestConfig { cases: 150, failure_persistence: None, rng_seed: RngSeed::Fixed(12), ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(bounded())]
 
     #[test]
     fn whatever_happens_the_rules_hold(happenings in prop::collection::vec(happening(), 1..160)) {
@@ -203,7 +237,7 @@ proptest! {
             happens(&mut scene, happening);
             let created = scene.created().len();
             let max = scene.policy.pools[0].max as usize;
-            prop_assert!(created == 0 || machines(&scene) <= max, "{} machines of {max}", machines(&scene));
+            prop_assert!(created == 0 || occupied(&scene) <= max, "{} machines of {max}", occupied(&scene));
             prop_assert!(created == 0 || !scene.policy.draining);
             holds(&mut scene)?;
         }
