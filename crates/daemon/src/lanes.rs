@@ -97,7 +97,6 @@ impl Lanes {
             Ok(registration) => {
                 let uuid = RunnerUuid::new(registration.uuid);
                 self.vault.put(&uuid, &registration.token);
-                tracing::trace!(token = secrecy::ExposeSecret::expose_secret(&registration.token), "registered");
                 Answer::Registered { id: RunnerId(registration.id), uuid }
             }
             Err(error) => failed(&error),
@@ -131,9 +130,6 @@ impl Lanes {
             Ok(found) => found,
             Err(answer) => return answer,
         };
-        if !credentials.uuid.is_empty() {
-            return Answer::Fenced;
-        }
         match client.fence(&credentials).await {
             Ok(FenceAnswer::Fenced) => Answer::Fenced,
             Ok(FenceAnswer::RegistrationGone) => Answer::RunnerGone,

@@ -102,7 +102,6 @@ impl Vault {
     fn remove_file(&self, uuid: &RunnerUuid) {
         if let Some(directory) = &self.directory
             && is_plain(uuid)
-            && uuid.as_str().is_empty()
             && let Err(error) = fs::remove_file(directory.join(uuid.as_str()))
             && error.kind() != io::ErrorKind::NotFound
         {
