@@ -13,11 +13,13 @@ fn the_job_of_a_dead_machine_fails_early_with_a_reason_in_its_log() {
     let job = world.push("job", "setsid sleep 600 & echo begun; sleep 600");
     world.start(&[]);
     world.until_is(&job, Status::Running);
-    world.until("it has begun", || log(&world, &job).iter().any(|line| line.contains("begun")));
+    let sleeping =
+        |all: &[processes::Process]| all.iter().filter(|process| process.command.starts_with("sleep 600")).count();
+    world.until("it has begun", || sleeping(&processes::of_deployment(&world.deployment)) == 2);
+    world.until("its log has begun", || log(&world, &job).iter().any(|line| line.contains("begun")));
     let all = processes::of_deployment(&world.deployment);
     let supervisors: Vec<_> = all.iter().filter(|process| process.is_supervisor()).collect();
     assert_eq!(supervisors.len(), 1, "{all:#?}");
-    assert!(all.iter().any(|process| process.command.starts_with("sleep 600")), "{all:#?}");
     supervisors[0].kill();
     world.until_is(&job, Status::Failure);
     let log = log(&world, &job);
