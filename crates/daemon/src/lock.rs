@@ -4,9 +4,16 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The file's name in the state directory.
 const NAME: &str = "lock";
+
+/// How long a lock is waited for.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why the state directory cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -38,14 +45,14 @@ pub struct StateDirectory {
 }
 
 impl StateDirectory {
-    /// Makes the directory if need be and locks it.
+    /// Makes the directory if need be and locks it. Blocks for a moment while another has it.
     pub fn lock(directory: &Path) -> Result<Self, LockError> {
         let unusable = |source| LockError::Unusable { directory: directory.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(directory.join(NAME)).map_err(unusable)?;
-        match file.try_lock() {
+        match try_for_a_moment(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut process = String::new();
@@ -63,6 +70,18 @@ impl StateDirectory {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// A daemon that was killed while it was starting a process leaves the lock to that process, until its exec a moment
+/// later. Whoever is started at once in its place waits for that.
+fn try_for_a_moment(file: &File) -> Result<(), TryLockError> {
+    let deadline = Instant::now() + MOMENT;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+            result => return result,
+        }
     }
 }
 
