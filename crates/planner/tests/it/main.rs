@@ -5,6 +5,7 @@ mod checker;
 mod clocks;
 mod completion;
 mod evidence;
+mod identity;
 mod launching;
 mod leaving;
 mod lost_answers;
