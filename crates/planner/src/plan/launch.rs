@@ -154,8 +154,11 @@ fn resting_scope(context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> {
         ErrorClass::RateLimited { .. } | ErrorClass::Transient | ErrorClass::Capacity | ErrorClass::Quota => {
             Reason::ForgeUnreachable { scope: job.scope.clone(), failures: rest.failures, last_error: message }
         }
-        ErrorClass::Auth | ErrorClass::Forbidden | ErrorClass::Permanent | ErrorClass::NotFound => {
+        ErrorClass::Auth | ErrorClass::Forbidden => {
             Reason::TokenLacksScope { scope: job.scope.clone(), message, remaining }
+        }
+        ErrorClass::Permanent | ErrorClass::NotFound => {
+            Reason::ScopeRefused { scope: job.scope.clone(), message, remaining }
         }
     })
 }

@@ -8,9 +8,11 @@ use crate::state::{Assignment, MachineFact, Registration, Start};
 /// Why the job of an assignment is where it is.
 pub(super) fn job(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) -> Reason {
     let machine = assignment.machine_name.clone();
-    if assignment.is_dead() {
-        return if assignment.runs() {
+    if let Some(death) = assignment.death {
+        return if assignment.runs() && assignment.track.running.twice_after(death.at) {
             Reason::ResultMissing { machine }
+        } else if assignment.runs() {
+            Reason::ProcessEnded { machine }
         } else {
             Reason::EarlierTry { attempt: key.attempt }
         };

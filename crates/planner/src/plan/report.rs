@@ -98,10 +98,16 @@ fn alerts(context: &Context<'_>) -> Vec<Alert> {
             alerts.push(Alert::IncompleteListing { of: format!("the machines of {backend}") });
         }
     }
-    for (scope, rest) in &journal.scope_rests {
-        if matches!(rest.last.class, ErrorClass::Auth | ErrorClass::Forbidden) {
-            alerts.push(Alert::TokenLacksScope { scope: scope.clone(), message: rest.last.message.clone() });
-        }
+    for scope in context.policy.scopes.keys() {
+        let refused = journal.scope_rests.get(scope).filter(|rest| rest.until > context.now).map(|rest| &rest.last);
+        let unlisted = context.state.seen.scopes.get(scope).and_then(|seen| seen.last_failure.as_ref());
+        let lacking = [refused, unlisted].into_iter().flatten();
+        let lacking = lacking.filter(|failure| matches!(failure.class, ErrorClass::Auth | ErrorClass::Forbidden));
+        alerts.extend(
+            lacking
+                .take(1)
+                .map(|failure| Alert::TokenLacksScope { scope: scope.clone(), message: failure.message.clone() }),
+        );
     }
     for assignment in journal.assignments.values().filter(|assignment| assignment.destroys > DESTROYS_BEFORE_ALERT) {
         alerts.push(Alert::MachineNotRemoved {

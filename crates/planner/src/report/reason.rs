@@ -118,6 +118,15 @@ pub enum Reason {
         /// When it is tried again.
         remaining: Duration,
     },
+    /// The scope refused a registration for another reason than the token: renamed, transferred, or gone.
+    ScopeRefused {
+        /// Where.
+        scope: ScopeKey,
+        /// What the forge said.
+        message: String,
+        /// When it is tried again.
+        remaining: Duration,
+    },
     /// After a start nothing is launched before it is known what is there.
     NotListedYet {
         /// What is missing.
@@ -165,6 +174,11 @@ pub enum Reason {
         machine: MachineName,
         /// For how long, as observed.
         ran: Duration,
+    },
+    /// Its process has ended; the next polls tell how the job did.
+    ProcessEnded {
+        /// The machine.
+        machine: MachineName,
     },
     /// Its process has ended, its result has not arrived.
     ResultMissing {
@@ -275,20 +289,29 @@ impl fmt::Display for Reason {
             }
             Self::HeldBack { releases, remaining } => write!(
                 f,
-                "held back by the forge (most likely its concurrency group): released {releases} times, next try in {}",
+                "held back by the forge (most likely its concurrency group): released {}, next try in {}",
+                times(*releases),
                 short(*remaining)
             ),
             Self::Suspect { probe: Some(probe), releases, .. } => {
-                write!(f, "a job like it was held back (released {releases} times): {probe} is tried first")
+                write!(f, "a job like it was held back (released {}): {probe} is tried first", times(*releases))
             }
             Self::Suspect { probe: None, releases, remaining } => {
-                write!(f, "a job like it was held back (released {releases} times): next try in {}", short(*remaining))
+                write!(
+                    f,
+                    "a job like it was held back (released {}): next try in {}",
+                    times(*releases),
+                    short(*remaining)
+                )
             }
             Self::ForgeUnreachable { scope, failures, last_error } => {
                 write!(f, "the last {failures} listings of {scope} failed: {last_error}")
             }
             Self::TokenLacksScope { scope, message, remaining } => {
                 write!(f, "the token may not register in {scope} (tried again in {}): {message}", short(*remaining))
+            }
+            Self::ScopeRefused { scope, message, remaining } => {
+                write!(f, "{scope} refused a registration (tried again in {}): {message}", short(*remaining))
             }
             Self::NotListedYet { of } => write!(f, "nothing is launched before {of} was listed"),
             Self::EarlierTry { attempt } => write!(f, "try {} is not proven over yet", attempt.0),
@@ -303,6 +326,7 @@ impl fmt::Display for Reason {
             }
             Self::Releasing { machine } => write!(f, "its runner on {machine} is being taken back"),
             Self::Running { machine, ran } => write!(f, "runs on {machine} since {}", short(*ran)),
+            Self::ProcessEnded { machine } => write!(f, "its process on {machine} has ended; the next polls tell how"),
             Self::ResultMissing { machine } => write!(f, "its process on {machine} has ended, its result is missing"),
             Self::RunsElsewhere => write!(f, "runs on a runner that is not ours"),
         }
@@ -350,6 +374,11 @@ impl fmt::Display for RunnerReason {
             Self::Deleting => write!(f, "being deleted"),
         }
     }
+}
+
+/// A count for a sentence.
+fn times(count: u32) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 /// Labels for a sentence: `a`, or `a, b`.
