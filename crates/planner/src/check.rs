@@ -130,14 +130,15 @@ fn may_stop(assignment: &Assignment) -> Result<(), Violation> {
 
 /// Whether the running job of an assignment is known to be on another runner.
 fn is_anothers(assignment: &Assignment) -> bool {
-    let lacks_registration = assignment
-        .registration
-        .known()
-        .is_some_and(|registered| registered.gone && assignment.track.running.once_after(registered.touched));
+    // It has no registration, or had not declared itself, while its job was running: a job is handed out once.
+    let could_not_be = assignment.registration.known().is_some_and(|registered| {
+        registered.gone && assignment.track.running.once_after(registered.touched)
+            || assignment.track.running_since.is_some_and(|since| registered.undeclared.once_after(since))
+    });
     matches!(assignment.whose, Some((_, false)))
         || assignment.contacted.is_none()
         || !assignment.may_have_started()
-        || lacks_registration
+        || could_not_be
 }
 
 /// Whether a runner that contacted the forge, and whose job was last seen waiting, was neither fenced nor looked at since
@@ -202,6 +203,9 @@ fn may_sweep(
         .assignments
         .values()
         .any(|assignment| assignment.registration.known().is_some_and(|registered| registered.uuid == stray.uuid));
+    if stray.declared && matches!(stray.job, JobState::Running { .. }) && !stray.job_missing.twice() {
+        return broken(3, format!("runner {} may hold its running job", id.0));
+    }
     if owned {
         return broken(3, format!("runner {} belongs to an assignment", id.0));
     }

@@ -24,6 +24,7 @@ use crate::ids::{
     ActionId, AssignmentKey, BackendId, ForgeId, JobKey, MachineName, PoolId, RunnerId, RunnerUuid, ScopeKey,
 };
 use crate::policy::Policy;
+use crate::seen::JobState;
 use crate::time::Tick;
 
 /// What was seen and what was done.
@@ -88,6 +89,12 @@ pub struct Stray {
     pub declared: bool,
     /// Listings that showed it.
     pub seen: LastTwo,
+    /// Where its job stood when it was last listed, since the stray was first seen.
+    pub job: JobState,
+    /// Listings in a row that show its job waiting.
+    pub job_waiting: LastTwo,
+    /// Complete listings of its scope in a row that lack its job.
+    pub job_missing: LastTwo,
     /// When it is next worth a try after a failed deletion.
     pub retry_at: Tick,
     /// How often its deletion failed.

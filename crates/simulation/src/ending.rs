@@ -30,7 +30,7 @@ pub struct Counters {
     pub created: u32,
     /// Races that the design documents and that cost a job.
     pub races: u32,
-    /// Registrations that were deleted since a backend denied their living machines in complete listings.
+    /// Invariants broken only since a backend denied a living machine in listings that claimed to be complete.
     pub deceived: u32,
     /// Lives of the daemon.
     pub lives: u32,

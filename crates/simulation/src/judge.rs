@@ -162,9 +162,12 @@ impl World {
             .filter_map(|machine| machine.process.as_ref())
             .filter(|process| process.handle == handle)
             .filter(|process| matches!(self.forge.door(self.now, &process.uuid), Door::Open | Door::Undeclared))
-            .map(|process| format!("process {} ({})", process.id, process.uuid))
+            .map(|process| process.uuid.clone())
             .collect();
-        if takers.len() > 1 {
+        if takers.len() > 1 && takers.iter().any(|uuid| self.is_hidden(uuid)) {
+            note!(self, "    DECEIVED: the backend denies a machine for {handle}");
+            self.judge.deceived += 1;
+        } else if takers.len() > 1 {
             self.judge.breaks(1, format!("{handle} could be given to {takers:?}"));
         }
     }
@@ -263,11 +266,14 @@ impl World {
             .map(|process| process.handle.clone())
     }
 
-    /// Whether the machine of the living process with these credentials is left out of listings that claim to be
-    /// complete: then two of them are proof enough that nothing is bound to a registration (design section 5).
+    /// Whether the machine of the living process with these credentials is, or just was, left out of listings that claim
+    /// to be complete: then two of them are proof enough that nothing is bound to a registration (design section 5).
     fn is_hidden(&self, uuid: &str) -> bool {
-        let mut machines = self.backends.values().flat_map(|model| model.machines.values());
-        machines.any(|machine| machine.hidden && machine.process.as_ref().is_some_and(|process| process.uuid == uuid))
+        let mut machines = self.backends.values().flat_map(|model| model.machines.iter());
+        machines.any(|(name, machine)| {
+            let bound = machine.process.as_ref().is_some_and(|process| process.uuid == uuid);
+            bound && (machine.hidden || self.judge.unknown.get(name).is_some_and(|until| self.now <= *until))
+        })
     }
 
     fn lives(&self, uuid: &str) -> bool {

@@ -47,12 +47,22 @@ pub(crate) struct Process {
 /// What will become of a process, drawn at its start.
 #[derive(Debug, Clone)]
 struct Fate {
-    dies_mid_job: bool,
-    hangs_after: bool,
-    endless: bool,
+    mishap: Mishap,
     fetch_lost: bool,
     fails: bool,
     runs_ms: u64,
+}
+
+/// What goes wrong with a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mishap {
+    Nothing,
+    /// The process is killed in its middle.
+    Dies,
+    /// It does not end by itself.
+    Endless,
+    /// Its process does not exit after it.
+    Hangs,
 }
 
 impl World {
@@ -84,10 +94,14 @@ impl World {
         let mut chance = |rate: u64| dice.chance(rate) && !quiet;
         let (never, late, early) =
             (chance(weather.never_contacts), chance(weather.contacts_late), chance(weather.dies_early));
+        let mishap = match (chance(weather.dies_mid_job), chance(weather.hangs_after), chance(weather.endless)) {
+            (true, ..) => Mishap::Dies,
+            (_, true, _) => Mishap::Hangs,
+            (.., true) => Mishap::Endless,
+            (false, false, false) => Mishap::Nothing,
+        };
         let fate = Fate {
-            dies_mid_job: chance(weather.dies_mid_job),
-            hangs_after: chance(weather.hangs_after),
-            endless: chance(weather.endless),
+            mishap,
             fetch_lost: chance(weather.fetch_lost),
             fails: dice.chance(200),
             runs_ms: dice.between(500, 40_000),
@@ -228,10 +242,10 @@ impl World {
         let fate = process.fate.clone();
         note!(self, "    process {id} of {name} ({handle}) has its job: {fate:?}");
         self.process_after(BEAT_MS, backend, name, id, Step::Beat);
-        if fate.dies_mid_job {
-            self.process_after(fate.runs_ms / 2, backend, name, id, Step::Die);
-        } else if !fate.endless {
-            self.process_after(fate.runs_ms, backend, name, id, Step::Finish);
+        match fate.mishap {
+            Mishap::Dies => self.process_after(fate.runs_ms / 2, backend, name, id, Step::Die),
+            Mishap::Endless => {}
+            Mishap::Nothing | Mishap::Hangs => self.process_after(fate.runs_ms, backend, name, id, Step::Finish),
         }
     }
 
@@ -258,7 +272,7 @@ impl World {
         let Some(process) = self.process(backend, name, id) else { return };
         let result = if process.fate.fails { Status::Failure } else { Status::Success };
         let since = *process.reporting_since.get_or_insert(now);
-        let (hangs, handle) = (process.fate.hangs_after, process.handle.clone());
+        let (hangs, handle) = (process.fate.mishap == Mishap::Hangs, process.handle.clone());
         let taken = self.report(backend, name, id, Some(result)) == Some(true);
         if taken {
             self.judge.excuse(&handle, Excuse::Ended);

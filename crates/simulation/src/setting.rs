@@ -101,14 +101,14 @@ fn limits(dice: &mut Dice) -> Limits {
     Limits {
         settle: Duration::from_secs(5),
         parallel_forge_calls: usize::try_from(dice.between(1, 8)).unwrap_or(1),
-        park: Duration::from_secs(60),
-        park_max: Duration::from_secs(240),
-        backoff_max: Duration::from_secs(60),
+        park: Duration::from_mins(1),
+        park_max: Duration::from_mins(4),
+        backoff_max: Duration::from_mins(1),
         suspect: Duration::from_secs(10),
-        suspect_max: Duration::from_secs(60),
+        suspect_max: Duration::from_mins(1),
         idle_doubt: Duration::from_secs(30),
         mass_left: usize::try_from(dice.between(2, 10)).unwrap_or(10),
-        hold: Duration::from_secs(60),
+        hold: Duration::from_mins(1),
         ..Limits::default()
     }
 }

@@ -123,7 +123,7 @@ impl World {
             Happening::Wake { life } => self.wake(life),
             Happening::Deliver { life, event } => self.deliver(life, &event),
             Happening::Arrive { life, id, action, belief, answered } => {
-                self.arrive(life, id, action, &belief, answered)
+                self.arrive(life, id, action, &belief, answered);
             }
             Happening::Made { life, id, backend, machine, answered } => {
                 self.made(life, id, &backend, &machine, answered);

@@ -27,6 +27,7 @@ pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listi
     seen.failures = 0;
     seen.last_failure = None;
 
+    note_strays(state, scope, listing.begun_at, listing.complete);
     note_departures(state, scope, &left_repositories);
     note_handles(state, scope, now);
     let mut newly_missing = Vec::new();
@@ -113,6 +114,31 @@ fn hold_mass_kills(state: &mut State, policy: &Policy, missing: &[AssignmentKey]
     for key in missing {
         if let Some(assignment) = state.journal.assignments.get_mut(key) {
             assignment.hold = Some(Clock::starting(begun_at));
+        }
+    }
+}
+
+/// What a listing proves for the jobs of registrations that belong to no assignment.
+fn note_strays(state: &mut State, scope: &ScopeKey, begun_at: Tick, complete: bool) {
+    let rows = &state.seen.scopes[scope].jobs;
+    for ((forge, _), stray) in &mut state.journal.strays {
+        if *forge != scope.forge || begun_at <= stray.first_seen {
+            continue;
+        }
+        let row = rows.get(&stray.identity.handle).map(|row| row.state);
+        match row {
+            Some(JobState::Unknown) => {}
+            Some(state) => {
+                stray.job = state;
+                stray.job_missing.clear();
+                if state == JobState::Waiting {
+                    stray.job_waiting.add(begun_at);
+                } else {
+                    stray.job_waiting.clear();
+                }
+            }
+            None if complete && stray.scope == *scope => stray.job_missing.add(begun_at),
+            None => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::evidence::{Clock, LastTwo};
 use crate::ids::{JobKey, RunnerUuid, ScopeKey};
 use crate::policy::Policy;
-use crate::seen::{Listing, RunnerSeen, RunnerStatus};
+use crate::seen::{JobState, Listing, RunnerSeen, RunnerStatus};
 use crate::state::{Assignment, Journal, State, Stray};
 use crate::time::Tick;
 
@@ -98,6 +98,9 @@ fn note_strays(
             first_seen: now,
             declared: false,
             seen: LastTwo::default(),
+            job: JobState::Unknown,
+            job_waiting: LastTwo::default(),
+            job_missing: LastTwo::default(),
             retry_at: now,
             failures: 0,
         });

@@ -6,10 +6,10 @@ use crate::action::{Action, next_ordinal};
 use crate::error_class::ErrorClass;
 use crate::event::EndReason;
 use crate::identity::RunnerIdentity;
-use crate::ids::AssignmentKey;
+use crate::ids::{AssignmentKey, ForgeId};
 use crate::report::{LaunchStep, MachineReason};
 use crate::seen::{JobState, MachineState};
-use crate::state::{Assignment, MachineFact, Registered, Registration, Start};
+use crate::state::{Assignment, MachineFact, Registered, Registration, Start, Stray};
 
 /// How many starts one try may make: the second tells a hiccup from a rule.
 const STARTS: u32 = 2;
@@ -97,9 +97,7 @@ fn waiting(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) 
 }
 
 fn register_or_start(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) -> Next {
-    let mut tries = context.state.journal.assignments_of(&key.job);
-    if tries.any(|(other, of)| other != key && of.keeps_its_job()) && !assignment.adopted {
-        // A machine of an earlier life has turned up since: it ends first, or has the job.
+    if !assignment.adopted && earlier_life_has_tried(context, key) {
         return launching(LaunchStep::Registering);
     }
     match &assignment.registration {
@@ -109,6 +107,17 @@ fn register_or_start(context: &Context<'_>, key: &AssignmentKey, assignment: &As
         Registration::Known(registered) if registered.gone => Next::Conclude(EndReason::RegistrationRemoved),
         Registration::Known(registered) => start(key, assignment, registered),
     }
+}
+
+/// Whether a machine of an earlier life has turned up since the launch began, or a runner that has contacted the forge and
+/// belongs to none: that ends first, or has the job.
+fn earlier_life_has_tried(context: &Context<'_>, key: &AssignmentKey) -> bool {
+    let journal = &context.state.journal;
+    let is_of_the_job = |forge: &ForgeId, stray: &Stray| {
+        *forge == key.job.forge && stray.declared && stray.identity.handle == key.job.handle
+    };
+    journal.assignments_of(&key.job).any(|(other, of)| other != key && of.keeps_its_job())
+        || journal.strays.iter().any(|((forge, _), stray)| is_of_the_job(forge, stray))
 }
 
 fn register(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) -> Next {

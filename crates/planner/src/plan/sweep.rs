@@ -84,11 +84,11 @@ fn why_kept(context: &Context<'_>, forge: &ForgeId, stray: &Stray) -> Option<Run
         // It never contacted the forge, so that it holds no job; and no machine has its token.
         return (!stray.seen.twice()).then_some(RunnerReason::AwaitingPolls);
     }
-    match job_state(context, forge, stray) {
-        Some(JobState::Waiting) => None,
-        Some(JobState::Running { .. } | JobState::Unknown) => Some(RunnerReason::JobRunning),
-        None if all_listed(context, forge, stray) => None,
-        None => Some(RunnerReason::AwaitingPolls),
+    match stray.job {
+        _ if stray.job_missing.twice() => None,
+        JobState::Waiting if stray.job_waiting.twice() => None,
+        JobState::Running { .. } => Some(RunnerReason::JobRunning),
+        JobState::Waiting | JobState::Unknown => Some(RunnerReason::AwaitingPolls),
     }
 }
 
@@ -102,29 +102,6 @@ fn may_be_answered_yet(context: &Context<'_>, forge: &ForgeId, stray: &Stray) ->
                     (&assignment.registration, assignment.machine),
                     (Registration::None, MachineFact::Exists { state: MachineState::Creating })
                 ))
-    })
-}
-
-/// Where the stray's job stands in listings begun after it was first seen.
-fn job_state(context: &Context<'_>, forge: &ForgeId, stray: &Stray) -> Option<JobState> {
-    context
-        .state
-        .seen
-        .scopes
-        .iter()
-        .filter(|(scope, _)| scope.forge == *forge)
-        .filter(|(_, seen)| seen.listed_at.is_some_and(|listed_at| listed_at > stray.first_seen))
-        .filter_map(|(_, seen)| seen.jobs.get(&stray.identity.handle).map(|job| (seen.listed_at, job.state)))
-        .max_by_key(|(listed_at, _)| *listed_at)
-        .map(|(_, state)| state)
-}
-
-/// Whether the stray's scope is listed completely and freshly, so that a missing job has left.
-fn all_listed(context: &Context<'_>, forge: &ForgeId, stray: &Stray) -> bool {
-    context.policy.scopes_of(forge).all(|scope| {
-        context.state.seen.scopes.get(scope).is_some_and(|seen| {
-            seen.is_fresh() && seen.complete && seen.listed_at.is_some_and(|at| at > stray.first_seen)
-        })
     })
 }
 

@@ -17,8 +17,9 @@ fn fail(seed: u64) -> ! {
     let subject = broken.what.split_whitespace().find(|word| word.len() == 36 || word.starts_with("fs-"));
     let about: Vec<&String> =
         trace.iter().filter(|line| subject.is_none_or(|subject| line.contains(subject))).collect();
-    let last = about.iter().rev().take(LAST_LINES).rev().map(|line| format!("{line}\n")).collect::<String>();
-    panic!("seed {seed} breaks invariant {}: {}\n{last}(SEED={seed} shows all)", broken.invariant, broken.what);
+    let last: Vec<&str> = about[about.len().saturating_sub(LAST_LINES)..].iter().map(|line| line.as_str()).collect();
+    let last = last.join("\n");
+    panic!("seed {seed} breaks invariant {}: {}\n{last}\n(SEED={seed} shows all)", broken.invariant, broken.what);
 }
 
 fn run_seeds(seeds: impl Iterator<Item = u64>) -> Counters {
