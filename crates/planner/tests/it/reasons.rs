@@ -63,7 +63,7 @@ fn a_released_job_says_when_it_is_tried_again() {
     scene.does_all();
     scene.goes_on(5);
     let held = sentence(&scene, "h1");
-    let start = "held back by the forge (most likely its concurrency group): released 1 times, next try in ";
+    let start = "held back by the forge (most likely its concurrency group): released once, next try in ";
     assert!(held.starts_with(start), "{held}");
 }
 

@@ -76,6 +76,7 @@ fn tells_why_it_waits(reason: &Reason) -> bool {
             | Reason::Claiming { .. }
             | Reason::Releasing { .. }
             | Reason::Running { .. }
+            | Reason::ProcessEnded { .. }
             | Reason::ResultMissing { .. }
             | Reason::EarlierTry { .. }
             | Reason::Draining

@@ -27,7 +27,7 @@ fn each_reason_is_told_with_its_numbers() {
     world.until_explained(&nowhere, &["state:      waiting", "no pool has the label `windows` (closest: pool debian)"]);
     world.until_explained(&first, &["state:      running", "why:        runs on fs-"]);
     world.until_explained(&second, &["state:      waiting", "why:        pool small is full: 1 of 1 machines"]);
-    world.until_explained(&blocked, &["held back by the forge", "released 1 times, next try in ", "m "]);
+    world.until_explained(&blocked, &["held back by the forge", "released once, next try in ", "m "]);
     world.until_explained(&in_the_way, &["state:      running", "runs on a runner that is not ours"]);
     let all = world.explain("all");
     for job in [&nowhere, &first, &second, &blocked, &in_the_way] {
