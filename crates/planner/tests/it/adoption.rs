@@ -1,157 +1,133 @@
-//! After a restart with an empty store: what an earlier life has left is found in names, tags and bindings.
+//! A new life that remembers nothing finds everything again.
 
-use planner::event::{Answer, Outcome};
-use planner::ids::*;
+use planner::event::{Event, Outcome};
+use planner::ids::Try;
 use planner::report::Reason;
 use planner::seen::{Exit, MachineState};
+use planner::state::State;
 
-use crate::scene::*;
+use crate::scene::Scene;
+
+/// Forgets everything, and every call that was under way.
+fn restarts(scene: &mut Scene) {
+    scene.state = State::default();
+    scene.open.clear();
+    scene.took();
+}
 
 #[test]
-fn a_running_job_is_adopted_and_finishes() {
+fn a_running_job_is_found_and_left_alone() {
+    let mut scene = Scene::running(&["h1"]);
+    restarts(&mut scene);
+    scene.goes_on(200);
+    assert_eq!(scene.took(), ["check_scope"]);
+    assert!(matches!(scene.reason("h1"), Reason::Running { .. }));
+    scene.finishes("h1");
+    scene.goes_on(4);
+    assert_eq!(scene.took(), ["destroy"]);
+    assert_eq!(scene.outcomes, [Outcome::Completed]);
+    scene.nothing_is_left();
+}
+
+#[test]
+fn a_job_that_ended_meanwhile_is_cleaned_up() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.finishes("h1");
+    restarts(&mut scene);
+    scene.goes_on(5);
+    assert_eq!(scene.took(), ["check_scope", "destroy"]);
+    scene.nothing_is_left();
+}
+
+#[test]
+fn a_runner_on_its_way_goes_on_and_nothing_is_launched_beside_it() {
+    let mut scene = Scene::started(&["h1"]);
+    restarts(&mut scene);
+    scene.goes_on(5);
+    scene.contacts("h1");
+    scene.goes_on(2);
+    scene.claims("h1");
+    scene.goes_on(5);
+    assert_eq!(scene.took(), ["check_scope"]);
+}
+
+#[test]
+fn a_process_that_died_meanwhile_is_ended_early_only_with_its_credentials() {
+    let mut scene = Scene::running(&["h1"]);
+    let uuid = scene.runners[0].1.uuid.clone();
+    scene.machine("h1").state = MachineState::Orphaned;
+    restarts(&mut scene);
+    scene.goes_on(20);
+    assert_eq!(scene.took(), ["check_scope", "read_log", "destroy"]);
+    scene.fold(&Event::CredentialsFound { runner: uuid });
+    scene.goes_on(5);
+    assert_eq!(scene.took(), ["end_early"]);
+    assert_eq!(scene.outcomes, [Outcome::Lost]);
+    scene.nothing_is_left();
+}
+
+#[test]
+fn a_machine_on_which_nothing_was_started_is_removed_and_its_job_tried_again() {
     let mut scene = Scene::new();
-    let uuid = scene.running("a");
-    scene.restarts(&[&uuid]);
-    scene.polls(20);
-    scene.expect(&[]);
-    assert!(scene.assignment("a").adopted);
-    assert!(matches!(scene.reason("a"), Reason::Running { .. }), "{:?}", scene.reason("a"));
-    scene.ends("a", &uuid);
-    scene.exits("a", Exit::Code(0));
+    scene.waits("h1");
     scene.poll();
-    scene.destroyed();
+    scene.does("check_scope");
+    scene.does("create");
+    restarts(&mut scene);
     scene.polls(2);
-    assert_eq!(scene.outcome(), Outcome::Completed);
+    assert_eq!(scene.took(), ["check_scope"], "the start of the earlier life may still arrive");
+    scene.goes_on(12);
+    assert_eq!(scene.took(), ["destroy", "create", "register", "start"]);
+    let tries: Vec<Try> = scene.state.journal.assignments.keys().map(|key| key.attempt).collect();
+    assert_eq!(tries, [Try(2)]);
 }
 
 #[test]
-fn a_machine_whose_runner_has_ended_is_cleaned_up() {
+fn a_registered_runner_that_was_never_started_is_swept_and_its_job_tried_again() {
     let mut scene = Scene::new();
-    let uuid = scene.running("a");
-    scene.ends("a", &uuid);
-    scene.exits("a", Exit::Code(0));
-    scene.restarts(&[]);
+    scene.waits("h1");
     scene.poll();
-    scene.destroyed();
+    scene.does("check_scope");
+    scene.does("create");
+    scene.does("register");
+    restarts(&mut scene);
+    scene.goes_on(20);
+    let took = scene.took();
+    assert!(took.contains(&"sweep"), "{took:?}");
+    assert_eq!(took.iter().filter(|word| **word == "start").count(), 1, "{took:?}");
+    assert_eq!(scene.machines.len(), 1);
+    assert_eq!(scene.runners.len(), 1);
+}
+
+#[test]
+fn a_restart_in_the_middle_of_a_release_ends_in_the_same_place() {
+    let mut scene = Scene::claiming(&["h1"]);
+    scene.polls(6);
+    scene.does("fence");
+    restarts(&mut scene);
+    scene.goes_on(20);
+    assert!(scene.took().contains(&"destroy"));
+    assert_eq!(scene.outcomes, [Outcome::Released]);
+}
+
+#[test]
+fn the_run_clock_of_an_adopted_job_starts_at_its_adoption() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.polls(100);
+    restarts(&mut scene);
+    scene.goes_on(3);
+    assert!(scene.assignment("h1").run.total() <= crate::scene::INTERVAL * 3);
+}
+
+#[test]
+fn a_machine_of_a_pool_that_is_configured_no_more_is_still_cleaned_up() {
+    let mut scene = Scene::running(&["h1"]);
+    restarts(&mut scene);
+    scene.policy.pools.clear();
     scene.polls(3);
-    assert!(scene.state.journal.assignments.is_empty());
-    scene.expect(&[]);
-}
-
-#[test]
-fn a_machine_without_a_binding_is_removed_once_a_start_cannot_be_under_way_any_more() {
-    let mut scene = Scene::new();
-    scene.add_job("a");
-    scene.poll();
-    scene.created();
-    scene.restarts(&[]);
-    scene.poll();
-    scene.expect(&[]);
-    scene.polls(2);
-    scene.expect(&["destroy"]);
-    scene.destroyed();
-    assert!(matches!(scene.outcome(), Outcome::LaunchFailed { charged: false, .. }));
-}
-
-#[test]
-fn a_start_of_the_earlier_life_that_acts_late_is_believed() {
-    let mut scene = Scene::new();
-    scene.add_job("a");
-    scene.poll();
-    scene.created();
-    let uuid = scene.registered();
-    scene.restarts(&[&uuid]);
-    let pending_start = scene.machine_of("a", 1);
-    scene.poll();
-    let row = scene.machines.get_mut(&pending_start).unwrap();
-    row.state = MachineState::Running;
-    row.binding = Some(planner::seen::Binding {
-        handle: Handle::new("a"),
-        attempt: Try(1),
-        runner: RunnerUuid::new(&uuid),
-    });
-    scene.declares(&uuid);
-    scene.runs("a");
-    scene.polls(5);
-    scene.expect(&[]);
-    assert_eq!(scene.assignment("a").registration.known().unwrap().uuid.as_str(), uuid);
-    assert!(scene.state.journal.strays.is_empty());
-}
-
-#[test]
-fn a_job_is_not_launched_again_while_a_registration_of_an_earlier_life_is_there() {
-    let mut scene = Scene::new();
-    let uuid = scene.claiming("a");
-    scene.machines.clear();
-    scene.restarts(&[]);
-    scene.poll();
-    scene.expect(&[]);
-    assert_eq!(scene.reason("a"), Reason::EarlierTry { attempt: Try(1) });
-    scene.polls(3);
-    let (id, _) = scene.take("sweep");
-    scene.runners.remove(&uuid);
-    scene.happens(&planner::event::Event::Answered { id, answer: Answer::Deleted });
-    scene.poll();
-    scene.expect(&["create"]);
-    let (_, action) = scene.take("create");
-    assert_eq!(action.key(), Some(&try_of("a", 2)), "the try of the registration is not used again");
-}
-
-#[test]
-fn the_runners_being_listed_first_makes_no_stray_of_an_adopted_one() {
-    let mut scene = Scene::new();
-    let uuid = scene.claiming("a");
-    scene.restarts(&[]);
-    scene.now += 1_000;
-    scene.list_runners(true);
-    assert_eq!(scene.state.journal.strays.len(), 1);
-    scene.list_jobs(true);
-    scene.list_machines(true);
-    assert!(scene.state.journal.strays.is_empty());
-    let registered = scene.assignment("a").registration.known().unwrap();
-    assert_eq!((registered.uuid.as_str(), registered.id), (uuid.as_str(), Some(scene.runners[&uuid].id)));
-}
-
-#[test]
-fn a_machine_of_an_earlier_life_on_another_backend_ends_before_the_new_one_registers() {
-    let other = BackendId::new("other");
-    let mut scene = Scene::with(|policy| {
-        policy.backends.insert(BackendId::new("other"), policy.backends[&here()].clone());
-    });
-    scene.add_job("a");
-    scene.poll();
-    let row = planner::seen::MachineSeen {
-        name: MachineName::new(scene.machine_of("a", 1)),
-        tags: planner::seen::MachineTags {
-            pool: PoolId::new("debian"),
-            scope: scope(),
-            handle: Handle::new("a"),
-            attempt: Try(1),
-        },
-        binding: None,
-        state: MachineState::Ready,
-    };
-    let listed = |scene: &mut Scene, rows: Vec<planner::seen::MachineSeen>| {
-        scene.now += INTERVAL_MS;
-        let listing = planner::seen::Listing { begun_at: scene.tick(), complete: true, rows };
-        scene.happens(&planner::event::Event::MachinesListed { backend: other.clone(), listing });
-    };
-    listed(&mut scene, vec![row.clone()]);
-    scene.created();
-    scene.expect(&[]);
-    for _ in 0..3 {
-        listed(&mut scene, vec![row.clone()]);
-    }
-    scene.expect(&["destroy"]);
-    scene.answer("destroy", Answer::Destroyed);
-    scene.expect(&["register"]);
-}
-
-#[test]
-fn kept_credentials_allow_a_fence_after_the_restart() {
-    let mut scene = Scene::new();
-    let uuid = scene.claiming("a");
-    scene.restarts(&[&uuid]);
-    scene.polls(8);
-    scene.expect(&["fence"]);
+    scene.ends("h1", Exit::Code(0));
+    scene.leaves("h1");
+    scene.loses_runner("h1");
+    scene.goes_on(5);
+    scene.nothing_is_left();
 }

@@ -1,223 +1,239 @@
-//! Left and gone: a job that left the list, and what that allows (design section 5).
+//! A job that is listed no more: left, gone, ended elsewhere, or a forge that lies.
 
 use std::time::Duration;
 
-use planner::action::Action;
-use planner::event::{Answer, Decision, EndReason, Event, Outcome};
-use planner::report::{Alert, MachineReason};
-use planner::seen::{Exit, Listing};
+use planner::event::{Answer, EndReason, Outcome};
+use planner::report::{Alert, MachineReason, Reason};
+use planner::seen::Exit;
 
-use crate::scene::*;
+use crate::scene::{Scene, acme};
 
-fn concluded(scene: &Scene) -> Option<&EndReason> {
-    scene.decisions.iter().rev().find_map(|decision| match decision {
-        Decision::Conclude { reason, .. } => Some(reason),
-        Decision::Reinstate { .. } | Decision::Forget { .. } => None,
-    })
+fn handles(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("h{number}")).collect()
+}
+
+/// A scene in which so many jobs run.
+fn many_running(count: usize) -> Scene {
+    let handles = handles(count);
+    Scene::running(&handles.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 #[test]
-fn a_runner_whose_job_is_gone_has_a_grace_and_is_then_stopped() {
-    let mut scene = Scene::new();
-    let uuid = scene.running("a");
-    scene.ends("a", &uuid);
+fn one_poll_without_a_running_job_does_nothing() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.leaves("h1");
     scene.poll();
-    scene.expect(&[]);
-    scene.poll();
-    scene.expect(&["look_up_runner"]);
-    scene.answer("look_up_runner", Answer::RunnerGone);
-    assert_eq!(concluded(&scene), Some(&EndReason::Gone));
-    scene.expect(&[]);
-    scene.polls(15);
-    scene.expect(&[]);
-    assert!(matches!(scene.report.machines[0].reason, MachineReason::Grace { .. }));
-    scene.polls(10);
-    scene.expect(&["destroy"]);
+    assert_eq!(scene.took(), [""; 0]);
+    assert_eq!(scene.ending("h1"), None);
 }
 
 #[test]
-fn a_process_that_ends_within_the_grace_is_not_stopped() {
-    let mut scene = Scene::new();
-    let uuid = scene.running("a");
-    scene.ends("a", &uuid);
-    scene.polls(2);
-    scene.answer("look_up_runner", Answer::RunnerGone);
-    scene.exits("a", Exit::Code(0));
-    scene.poll();
-    scene.destroyed();
-    scene.polls(2);
-    assert_eq!(scene.outcome(), Outcome::Completed);
+fn a_job_missing_in_one_poll_and_shown_in_the_next_begins_anew() {
+    let mut scene = Scene::running(&["h1"]);
+    let row = scene.jobs[0].clone();
+    for _ in 0..10 {
+        scene.leaves("h1");
+        scene.poll();
+        scene.jobs.push(row.clone());
+        scene.poll();
+    }
+    assert_eq!(scene.took(), [""; 0]);
 }
 
 #[test]
-fn one_listing_without_the_job_is_not_enough() {
-    let mut scene = Scene::new();
-    scene.running("a");
-    let row = scene.jobs.remove("a").unwrap();
-    scene.poll();
-    scene.jobs.insert("a".to_owned(), row);
-    scene.poll();
-    scene.jobs.remove("a");
-    scene.poll();
-    scene.expect(&[]);
-    assert_eq!(concluded(&scene), None);
-}
-
-#[test]
-fn a_job_that_was_cancelled_while_it_waited_gives_its_machine_back_by_fence() {
-    let mut scene = Scene::new();
-    scene.claiming("a");
-    scene.jobs.clear();
-    scene.polls(2);
-    scene.answer("look_up_runner", Answer::RunnerExists { declared: true });
-    assert_eq!(concluded(&scene), Some(&EndReason::EndedElsewhere));
-    scene.answer("fence", Answer::Fenced);
-    scene.expect(&[]);
-    scene.polls(25);
-    scene.destroyed();
-    scene.polls(2);
-    scene.deleted();
-    assert_eq!(scene.outcome(), Outcome::EndedElsewhere);
-}
-
-#[test]
-fn nothing_is_concluded_while_the_scope_has_another_id() {
-    let mut scene = Scene::new();
-    let uuid = scene.running("a");
-    scene.scope_id = Some(8);
-    scene.ends("a", &uuid);
-    scene.polls(10);
-    scene.expect(&[]);
-    assert_eq!(concluded(&scene), None);
-    assert!(scene.report.alerts.contains(&Alert::ScopeChanged { scope: scope() }));
-    scene.scope_id = Some(7);
-    scene.pass(Duration::from_mins(7));
-    scene.polls(2);
-    scene.expect(&["look_up_runner"]);
-}
-
-#[test]
-fn a_scope_whose_id_cannot_be_read_kills_nothing() {
-    let mut scene = Scene::new();
-    let uuid = scene.running("a");
-    scene.scope_id = None;
-    scene.ends("a", &uuid);
-    scene.polls(2);
-    scene.answer("check_scope", failed(planner::error_class::ErrorClass::Forbidden, planner::error_class::Acted::No));
-    scene.polls(1);
-    scene.expect(&[]);
-    scene.pass(Duration::from_secs(10));
-    scene.expect(&["check_scope"]);
-    assert_eq!(concluded(&scene), None);
-}
-
-#[test]
-fn a_job_that_is_listed_again_is_reinstated() {
-    let mut scene = Scene::new();
-    scene.running("a");
-    let row = scene.jobs.remove("a").unwrap();
-    scene.polls(2);
-    scene.answer("look_up_runner", Answer::RunnerGone);
-    assert_eq!(concluded(&scene), Some(&EndReason::Gone));
-    scene.jobs.insert("a".to_owned(), row);
+fn two_polls_without_it_prove_nothing_before_the_scope_is_known_to_be_the_same() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.leaves("h1");
+    scene.loses_runner("h1");
     scene.polls(40);
-    scene.expect(&[]);
-    assert_eq!(scene.assignment("a").ending, None);
+    assert!(scene.took().iter().all(|word| *word == "check_scope"));
+    assert_eq!(scene.ending("h1"), None);
 }
 
 #[test]
-fn a_job_is_present_as_long_as_one_scope_that_showed_it_does() {
-    let wide = planner::ids::ScopeKey { forge: forge(), scope: planner::ids::ScopeId::new("instance") };
-    let mut scene = Scene::with(|policy| {
-        let mut scope = policy.scopes[&scope()].clone();
-        (scope.width, scope.has_identity) = (2, false);
-        policy.scopes.insert(wide.clone(), scope);
-    });
-    let listing = Listing { begun_at: scene.tick(), complete: true, rows: Vec::new() };
-    scene.happens(&Event::RunnersListed { scope: wide.clone(), listing });
-    let uuid = scene.running("a");
-    let rows: Vec<_> = scene.jobs.values().cloned().collect();
-    let listing = Listing { begun_at: scene.tick(), complete: true, rows };
-    scene.happens(&Event::JobsListed { scope: wide.clone(), listing });
-    scene.ends("a", &uuid);
-    scene.polls(5);
-    scene.expect(&[]);
-    for _ in 0..2 {
-        scene.now += INTERVAL_MS;
-        let listing = Listing { begun_at: scene.tick(), complete: true, rows: Vec::new() };
-        scene.happens(&Event::JobsListed { scope: wide.clone(), listing });
-    }
-    scene.expect(&["look_up_runner"]);
-}
-
-#[test]
-fn a_machine_that_is_listed_no_more_gets_no_grace() {
-    let mut scene = Scene::new();
-    let uuid = scene.running("a");
-    scene.machines.clear();
-    scene.polls(3);
-    scene.expect(&[]);
-    scene.ends("a", &uuid);
+fn a_job_that_is_gone_leaves_its_process_a_grace_and_is_then_stopped() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.leaves("h1");
+    scene.loses_runner("h1");
     scene.polls(2);
-    scene.answer("look_up_runner", Answer::RunnerGone);
-    scene.expect(&["destroy"]);
+    scene.does_all();
+    assert_eq!(scene.took(), ["check_scope", "look_up_runner"]);
+    assert_eq!(scene.ending("h1"), Some(&EndReason::Gone));
+    scene.polls(19);
+    assert_eq!(scene.took(), [""; 0]);
+    assert!(
+        matches!(scene.machine_reason("h1"), MachineReason::Grace { remaining } if *remaining < Duration::from_secs(5))
+    );
+    scene.goes_on(4);
+    assert_eq!(scene.took(), ["destroy"]);
+    assert_eq!(scene.outcomes, [Outcome::Completed]);
+    scene.nothing_is_left();
 }
 
-/// Twelve running jobs that vanish in one poll.
-fn mass_departure() -> Scene {
-    let mut scene = Scene::with(|policy| policy.pools[0].max = 20);
-    let handles: Vec<String> = (0..12).map(|number| format!("job-{number:02}")).collect();
-    for handle in &handles {
-        scene.running(handle);
-    }
-    scene.jobs.clear();
-    scene.runners.clear();
+#[test]
+fn a_process_that_ends_during_the_grace_is_cleaned_up_at_once() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.leaves("h1");
+    scene.loses_runner("h1");
     scene.polls(2);
-    while scene.words().contains(&"look_up_runner") {
-        scene.answer("look_up_runner", Answer::RunnerGone);
-    }
-    scene
-}
-
-#[test]
-fn when_many_jobs_vanish_at_once_the_kills_are_held_with_an_alert() {
-    let mut scene = mass_departure();
-    scene.polls(30);
-    scene.expect(&[]);
-    assert!(scene.report.alerts.contains(&Alert::KillsHeld { count: 12 }), "{:?}", scene.report.alerts);
-    assert!(matches!(scene.report.machines[0].reason, MachineReason::Held { .. }));
-    scene.polls(90);
-    let stopped = scene.pending.iter().filter(|(_, action)| matches!(action, Action::Destroy { .. })).count();
-    assert_eq!(stopped, 8, "after five minutes of complete polls, as many as the lane takes");
-}
-
-#[test]
-fn a_held_process_that_ends_is_cleaned_up_meanwhile() {
-    let mut scene = mass_departure();
-    scene.exits("job-03", Exit::Code(0));
+    scene.does_all();
+    scene.took();
+    scene.ends("h1", Exit::Code(0));
     scene.poll();
-    scene.expect(&["destroy"]);
+    assert_eq!(scene.took(), ["destroy"]);
 }
 
 #[test]
-fn incomplete_polls_do_not_shorten_the_hold() {
-    let mut scene = mass_departure();
-    for _ in 0..200 {
-        scene.now += INTERVAL_MS;
-        scene.list_jobs(false);
-        scene.list_machines(true);
-    }
-    scene.expect(&[]);
+fn a_job_that_ended_without_us_has_its_runner_fenced_stopped_and_deleted() {
+    let mut scene = Scene::claiming(&["h1"]);
+    scene.leaves("h1");
+    scene.polls(2);
+    scene.does_all();
+    assert_eq!(scene.took(), ["check_scope", "look_up_runner", "fence"]);
+    assert_eq!(scene.ending("h1"), Some(&EndReason::EndedElsewhere));
+    scene.polls(15);
+    assert_eq!(scene.took(), [""; 0], "the process has its grace");
+    scene.goes_on(12);
+    assert_eq!(scene.took(), ["destroy", "delete_runner"]);
+    assert_eq!(scene.outcomes, [Outcome::EndedElsewhere]);
+    scene.nothing_is_left();
 }
 
 #[test]
-fn a_few_jobs_that_vanish_together_are_not_held() {
-    let mut scene = Scene::new();
-    for handle in ["a", "b", "c"] {
-        scene.running(handle);
-    }
+fn an_uncontacted_runner_whose_job_left_is_looked_at_again_before_the_stop() {
+    let mut scene = Scene::started(&["h1"]);
+    scene.leaves("h1");
+    scene.polls(2);
+    scene.does_all();
+    assert_eq!(scene.took(), ["check_scope", "look_up_runner", "look_up_runner"]);
+    scene.goes_on(30);
+    assert_eq!(scene.took(), ["destroy", "delete_runner"]);
+    scene.nothing_is_left();
+}
+
+#[test]
+fn a_job_that_comes_back_during_the_grace_goes_on() {
+    let mut scene = Scene::running(&["h1"]);
+    let (job, runner) = (scene.jobs[0].clone(), scene.runners[0].clone());
+    scene.leaves("h1");
+    scene.polls(2);
+    scene.does_all();
+    assert_eq!(scene.ending("h1"), Some(&EndReason::EndedElsewhere));
+    scene.jobs.push(job);
+    scene.runners = vec![runner];
+    scene.took();
+    scene.polls(40);
+    assert_eq!(scene.ending("h1"), None);
+    assert!(!scene.took().contains(&"destroy"));
+}
+
+#[test]
+fn a_scope_that_is_another_one_now_concludes_nothing() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.scope_id = 2;
+    scene.leaves("h1");
+    scene.loses_runner("h1");
+    scene.goes_on(2);
+    scene.waits("h2");
+    scene.goes_on(100);
+    assert!(scene.took().iter().all(|word| *word == "check_scope"), "neither stopped nor launched");
+    assert_eq!(scene.ending("h1"), None);
+    assert!(scene.report.alerts.contains(&Alert::ScopeChanged { scope: acme() }));
+    assert!(matches!(scene.reason("h2"), Reason::ForgeUnreachable { .. }));
+    scene.scope_id = 1;
+    scene.passes(Duration::from_mins(7));
+    scene.goes_on(30);
+    assert_eq!(scene.outcomes, [Outcome::Completed], "once it is the same again, life goes on");
+}
+
+#[test]
+fn a_check_asked_for_before_the_job_went_missing_proves_nothing() {
+    let mut scene = Scene::running(&["h1"]);
+    let checked = scene.state.seen.scopes[&acme()].identity.same_at;
+    assert!(checked.is_some());
+    scene.leaves("h1");
+    scene.loses_runner("h1");
+    scene.polls(2);
+    assert_eq!(scene.took(), ["check_scope"]);
+}
+
+#[test]
+fn the_instance_has_no_id_and_two_polls_are_enough() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.policy.scopes.get_mut(&acme()).expect("it is there").has_identity = false;
+    scene.leaves("h1");
+    scene.loses_runner("h1");
+    scene.polls(2);
+    assert_eq!(scene.took(), ["look_up_runner"]);
+}
+
+#[test]
+fn a_scope_that_is_configured_no_more_stops_nothing() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.policy.scopes.clear();
+    scene.jobs.clear();
+    scene.polls(50);
+    assert_eq!(scene.took(), [""; 0]);
+    scene.ends("h1", Exit::Code(0));
+    scene.goes_on(3);
+    assert_eq!(scene.took(), ["destroy"]);
+    assert!(scene.state.journal.assignments.is_empty());
+}
+
+#[test]
+fn when_many_vanish_at_once_their_kills_wait_for_five_minutes_of_polls() {
+    let mut scene = many_running(12);
     scene.jobs.clear();
     scene.runners.clear();
-    scene.polls(2);
+    scene.goes_on(90);
+    assert!(!scene.took().contains(&"destroy"));
+    assert!(scene.report.alerts.contains(&Alert::KillsHeld { count: 12 }));
+    assert!(matches!(scene.machine_reason("h3"), MachineReason::Held { .. }));
+    scene.passes(Duration::from_hours(5));
+    scene.goes_on(2);
+    assert!(!scene.took().contains(&"destroy"), "a pause is no agreement");
+    scene.goes_on(20);
+    assert_eq!(scene.took().iter().filter(|word| **word == "destroy").count(), 12);
+    scene.nothing_is_left();
+    assert!(scene.report.alerts.is_empty());
+}
+
+#[test]
+fn what_has_ended_is_cleaned_up_while_kills_are_held() {
+    let mut scene = many_running(12);
+    scene.jobs.clear();
+    scene.runners.clear();
+    scene.ends("h3", Exit::Code(0));
+    scene.goes_on(5);
+    assert_eq!(scene.took().iter().filter(|word| **word == "destroy").count(), 1);
+    assert_eq!(scene.outcomes, [Outcome::Completed]);
+}
+
+#[test]
+fn ten_that_vanish_or_half_of_all_are_no_crowd() {
+    for (running, vanish) in [(10, 10), (24, 12)] {
+        let mut scene = many_running(running);
+        for handle in handles(vanish) {
+            scene.leaves(&handle);
+            scene.loses_runner(&handle);
+        }
+        scene.goes_on(26);
+        assert_eq!(scene.took().iter().filter(|word| **word == "destroy").count(), vanish, "{vanish} of {running}");
+    }
+}
+
+#[test]
+fn a_crowd_that_comes_back_goes_on_unharmed() {
+    let mut scene = many_running(12);
+    let (jobs, runners) = (scene.jobs.clone(), scene.runners.clone());
+    scene.jobs.clear();
+    scene.polls(3);
+    scene.answers("check_scope", Answer::ScopeId { id: 1 });
+    scene.does_all();
+    scene.jobs = jobs;
+    scene.runners = runners;
+    scene.took();
+    scene.polls(60);
+    assert!(!scene.took().contains(&"destroy"));
     assert!(scene.report.alerts.is_empty());
 }

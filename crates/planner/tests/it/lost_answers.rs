@@ -1,197 +1,209 @@
-//! Lost answers: nobody knows whether the call acted, until listings tell.
+//! Answers that never come: what then is true is read off the lists.
 
 use std::time::Duration;
 
-use planner::error_class::{Acted, ErrorClass};
+use planner::action::Action;
+use planner::error_class::ErrorClass;
 use planner::event::{Answer, Outcome};
-use planner::seen::{Exit, MachineState};
+use planner::ids::Ordinal;
+use planner::report::{LaunchStep, Reason};
+use planner::seen::MachineState;
+use planner::state::{MachineFact, Start};
 
-use crate::scene::*;
+use crate::scene::{Scene, lost, refused};
 
-fn lost() -> Answer {
-    failed(ErrorClass::Transient, Acted::Maybe)
+/// A scene in which a machine was asked for.
+fn creating() -> Scene {
+    let mut scene = Scene::new();
+    scene.waits("h1");
+    scene.poll();
+    scene.does("check_scope");
+    scene.took();
+    scene
+}
+
+/// A scene in which a runner is being registered.
+fn registering() -> Scene {
+    let mut scene = creating();
+    scene.does("create");
+    scene.took();
+    scene
+}
+
+/// A scene in which a runner is being started.
+fn starting() -> Scene {
+    let mut scene = registering();
+    scene.does("register");
+    scene.took();
+    scene
+}
+
+/// Carries out an open call whose answer is lost.
+fn does_unheard(scene: &mut Scene, word: &str) {
+    let action = scene.open.iter().find(|(_, action)| action.word() == word).expect("it is open").1.clone();
+    scene.carries_out(&action);
+    scene.answers(word, lost());
 }
 
 #[test]
-fn a_machine_whose_create_was_not_answered_is_found_by_its_name() {
-    let mut scene = Scene::new();
-    scene.add_job("a");
+fn a_machine_whose_create_answer_was_lost_is_found_by_its_name() {
+    let mut scene = creating();
+    does_unheard(&mut scene, "create");
+    assert!(matches!(scene.reason("h1"), Reason::Launching { step: LaunchStep::Creating, .. }));
+    scene.passes(Duration::from_secs(10));
     scene.poll();
-    let (id, action) = scene.pending[0].clone();
-    scene.created();
-    let mut other = Scene::new();
-    other.add_job("a");
-    other.poll();
-    other.answer("create", lost());
-    other.machines = scene.machines.clone();
-    other.poll();
-    other.pass(Duration::from_secs(7));
-    other.expect(&["register"]);
-    assert_eq!((id, action.word()), (id, "create"));
+    assert_eq!(scene.took(), ["register"]);
 }
 
 #[test]
-fn a_machine_whose_create_was_lost_and_did_not_act_is_made_anew() {
-    let mut scene = Scene::new();
-    scene.add_job("a");
+fn a_create_that_did_nothing_is_followed_by_the_next_try_once_a_listing_shows_it() {
+    let mut scene = creating();
+    scene.answers("create", lost());
     scene.poll();
-    scene.answer("create", lost());
-    scene.poll();
-    assert!(scene.ended.is_empty(), "an early listing proves nothing");
-    scene.polls(2);
-    assert!(matches!(scene.outcome(), Outcome::LaunchFailed { .. }));
-    scene.pass(Duration::from_secs(7));
-    scene.poll();
-    scene.expect(&["create"]);
+    assert!(matches!(scene.assignment("h1").machine, MachineFact::Lost { .. }), "that listing came too early");
+    scene.goes_on(12);
+    assert!(scene.took().contains(&"create"));
+    assert_eq!(scene.machine("h1").tags.attempt.0, 2);
 }
 
 #[test]
-fn an_action_past_its_deadline_counts_as_lost_and_its_late_answer_is_ignored() {
-    let mut scene = Scene::new();
-    scene.add_job("a");
-    scene.poll();
-    let (id, _) = scene.take("create");
-    scene.pass(Duration::from_secs(31));
-    assert!(scene.state.journal.in_flight.is_empty());
-    scene.happens(&planner::event::Event::Answered { id, answer: Answer::Created });
-    scene.expect(&[]);
+fn no_answer_within_the_deadline_is_a_lost_answer_and_a_late_one_is_ignored() {
+    let mut scene = creating();
+    let (id, _) = scene.open[0].clone();
+    scene.passes(Duration::from_secs(29));
+    scene.turn();
+    assert_eq!(scene.assignment("h1").machine, MachineFact::Asked);
+    scene.passes(Duration::from_secs(2));
+    scene.turn();
+    assert!(matches!(scene.assignment("h1").machine, MachineFact::Lost { .. }));
+    scene.fold(&planner::event::Event::Answered { id, answer: Answer::Created });
+    scene.turn();
+    assert!(matches!(scene.assignment("h1").machine, MachineFact::Lost { .. }));
+    assert_eq!(scene.took(), [""; 0]);
 }
 
 #[test]
-fn a_registration_whose_answer_was_lost_is_never_adopted_but_made_anew_and_swept() {
-    let mut scene = Scene::new();
-    scene.add_job("a");
-    scene.poll();
-    scene.created();
-    let first = scene.registers();
-    scene.answer("register", lost());
-    scene.poll();
-    scene.pass(Duration::from_secs(7));
-    let second = scene.registered();
-    assert_ne!(first, second);
-    let ordinals: Vec<u32> = scene.runners.values().map(|row| row.identity.ordinal.0).collect();
-    assert_eq!(ordinals, [1, 2]);
-    scene.started();
-    scene.polls(3);
-    let (_, action) = scene.take("sweep");
-    let planner::action::Action::Sweep { id, .. } = action else { unreachable!() };
-    assert_eq!(id, scene.runners[&first].id);
+fn a_registration_whose_answer_was_lost_is_never_used_and_is_swept() {
+    let mut scene = registering();
+    does_unheard(&mut scene, "register");
+    let orphan = scene.runners[0].1.clone();
+    scene.goes_on(6);
+    let took = scene.took_actions();
+    let ordinals: Vec<Ordinal> = took
+        .iter()
+        .filter_map(|action| match action {
+            Action::Register { identity, .. } => Some(identity.ordinal),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ordinals, [Ordinal(2)], "the second call has a number of its own");
+    let used: Vec<_> = took
+        .iter()
+        .filter_map(|action| match action {
+            Action::Start { runner, .. } => Some(runner.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(used.len(), 1);
+    assert_ne!(used[0], orphan.uuid);
+    let swept: Vec<_> = took
+        .iter()
+        .filter_map(|action| match action {
+            Action::Sweep { id, .. } => Some(*id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(swept, [orphan.id]);
+    assert_eq!(scene.runners.len(), 1, "the one in use is still there");
 }
 
 #[test]
-fn after_a_lost_register_call_runners_are_listed_even_when_nothing_else_is_there() {
-    let mut scene = Scene::new();
-    scene.add_job("a");
-    scene.poll();
-    scene.created();
-    scene.answer("register", lost());
-    assert!(scene.state.wants_runners(&scene.policy, &scope()));
-    scene.polls(3);
-    assert!(!scene.state.wants_runners(&scene.policy, &scope()));
-}
-
-#[test]
-fn too_many_register_calls_end_the_try() {
-    let mut scene = Scene::new();
-    scene.add_job("a");
-    scene.poll();
-    scene.created();
-    for _ in 0..3 {
-        scene.answer("register", lost());
-        scene.pass(Duration::from_secs(30));
+fn three_register_calls_without_an_answer_end_the_launch() {
+    let mut scene = registering();
+    for span in [7, 13] {
+        scene.answers("register", lost());
+        scene.passes(Duration::from_secs(span));
+        scene.poll();
     }
-    scene.expect(&["destroy"]);
+    scene.answers("register", lost());
+    assert_eq!(scene.took(), ["register", "register", "destroy"], "after the first one two more");
+    scene.does("destroy");
+    assert!(matches!(scene.outcomes[..], [Outcome::LaunchFailed { charged: false, .. }]), "{:?}", scene.outcomes);
 }
 
 #[test]
-fn a_start_whose_answer_was_lost_is_found_by_the_binding() {
-    let mut scene = Scene::new();
-    scene.add_job("a");
+fn a_runner_whose_start_answer_was_lost_is_found_by_its_binding() {
+    let mut scene = starting();
+    does_unheard(&mut scene, "start");
+    assert!(matches!(scene.assignment("h1").start, Start::Lost { .. }));
+    scene.polls(10);
+    assert_eq!(scene.assignment("h1").start, Start::Done);
+    assert_eq!(scene.took(), [""; 0]);
+}
+
+#[test]
+fn a_start_that_did_nothing_is_repeated_only_after_a_listing_begun_a_settle_time_later() {
+    let mut scene = starting();
+    scene.answers("start", lost());
     scene.poll();
-    scene.created();
-    let uuid = scene.registered();
-    scene.starts();
-    scene.answer("start", lost());
+    assert!(matches!(scene.assignment("h1").start, Start::Lost { .. }), "it may still arrive");
+    scene.polls(4);
+    assert_eq!(scene.took(), ["start"]);
+    assert_eq!(scene.machine("h1").state, MachineState::Ready);
+}
+
+#[test]
+fn a_destroy_without_an_answer_is_repeated() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.finishes("h1");
     scene.poll();
-    scene.expect(&[]);
-    scene.declares(&uuid);
-    scene.runs("a");
+    scene.answers("destroy", lost());
+    scene.took();
+    scene.poll();
+    assert_eq!(scene.took(), [""; 0]);
     scene.polls(3);
-    scene.expect(&[]);
-    assert_eq!(scene.assignment("a").ending, None);
+    assert_eq!(scene.took(), ["destroy"]);
 }
 
 #[test]
-fn a_start_that_was_lost_and_did_not_act_is_repeated_only_after_the_settle_time() {
-    let mut scene = Scene::new();
-    scene.add_job("a");
+fn a_destroy_that_acted_without_an_answer_is_believed_by_a_listing() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.finishes("h1");
     scene.poll();
-    scene.created();
-    scene.registered();
-    scene.answer("start", lost());
+    does_unheard(&mut scene, "destroy");
+    scene.took();
+    scene.polls(4);
+    assert_eq!(scene.took(), [""; 0]);
+    assert_eq!(scene.outcomes, [Outcome::Completed]);
+    scene.nothing_is_left();
+}
+
+#[test]
+fn a_deletion_without_an_answer_is_repeated_until_the_registration_is_gone() {
+    let mut scene = Scene::started(&["h1"]);
+    scene.ends("h1", planner::seen::Exit::Code(3));
     scene.poll();
-    scene.expect(&[]);
+    scene.does("read_log");
+    scene.does("destroy");
     scene.polls(2);
-    scene.expect(&["start"]);
+    scene.took();
+    scene.answers("delete_runner", lost());
+    scene.polls(4);
+    assert_eq!(scene.took(), ["delete_runner"]);
+    scene.answers("delete_runner", Answer::RunnerGone);
+    assert!(matches!(scene.outcomes[..], [Outcome::LaunchFailed { .. }]));
 }
 
 #[test]
-fn a_destroy_whose_answer_was_lost_is_repeated_until_the_machine_is_gone() {
-    let mut scene = Scene::new();
-    let uuid = scene.running("a");
-    scene.ends("a", &uuid);
-    scene.exits("a", Exit::Code(0));
+fn asked_to_slow_down_it_waits_for_as_long_as_it_was_told() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.finishes("h1");
     scene.poll();
-    scene.answer("destroy", lost());
-    scene.expect(&[]);
-    scene.pass(Duration::from_secs(7));
-    scene.expect(&["destroy"]);
-    scene.machines.clear();
-    scene.answer("destroy", lost());
-    scene.polls(2);
-    assert_eq!(scene.outcome(), Outcome::Completed, "a dead machine that is listed no more is gone");
-}
-
-#[test]
-fn a_fence_whose_answer_was_lost_is_made_again() {
-    let mut scene = Scene::new();
-    scene.claiming("a");
-    scene.polls(7);
-    scene.answer("fence", lost());
-    scene.pass(Duration::from_secs(7));
-    scene.expect(&["fence"]);
-}
-
-#[test]
-fn a_deletion_whose_answer_was_lost_is_made_again_or_seen() {
-    let mut scene = Scene::new();
-    scene.claiming("a");
-    scene.polls(7);
-    scene.answer("fence", Answer::Fenced);
-    scene.polls(2);
-    scene.destroyed();
-    scene.polls(2);
-    scene.answer("delete_runner", lost());
-    scene.pass(Duration::from_secs(7));
-    scene.expect(&["delete_runner"]);
-    scene.runners.clear();
-    scene.answer("delete_runner", Answer::RunnerGone);
-    assert_eq!(scene.outcome(), Outcome::Released);
-}
-
-#[test]
-fn a_machine_that_was_created_but_is_not_ready_yet_is_waited_for() {
-    let mut scene = Scene::new();
-    scene.add_job("a");
-    scene.poll();
-    let name = scene.machine_of("a", 1);
-    scene.created();
-    scene.machines.get_mut(&name).unwrap().state = MachineState::Creating;
-    scene.answer("register", lost());
-    scene.poll();
-    scene.pass(Duration::from_secs(7));
-    scene.expect(&[]);
-    scene.machines.get_mut(&name).unwrap().state = MachineState::Ready;
-    scene.poll();
-    scene.expect(&["register"]);
+    let retry_after = Some(Duration::from_mins(2));
+    scene.answers("destroy", refused(ErrorClass::RateLimited { retry_after }));
+    scene.took();
+    scene.polls(38);
+    assert_eq!(scene.took(), [""; 0]);
+    scene.polls(4);
+    assert_eq!(scene.took(), ["destroy"]);
 }

@@ -1,127 +1,129 @@
 //! Registrations of ours that belong to no assignment.
 
-use planner::event::{Answer, Event};
+use planner::action::Action;
+use planner::error_class::ErrorClass;
 use planner::identity::RunnerIdentity;
-use planner::ids::*;
-use planner::report::RunnerReason;
-use planner::seen::Listing;
+use planner::ids::{BackendId, Handle, Ordinal, PoolId, RunnerId, RunnerUuid, Try};
+use planner::report::{Reason, RunnerReason};
+use planner::seen::{RunnerSeen, RunnerStatus};
 
-use crate::scene::*;
+use crate::scene::{Scene, acme, backend, here, refused};
 
-/// A registration of an earlier life whose machine is gone.
-fn stray(scene: &mut Scene, handle: &str) -> String {
-    let identity = RunnerIdentity {
-        pool: PoolId::new("debian"),
-        handle: Handle::new(handle),
-        attempt: Try(1),
-        ordinal: Ordinal(1),
-    };
-    scene.add_runner(identity)
-}
-
-#[test]
-fn an_unused_registration_without_a_machine_is_deleted_after_two_listings_and_the_settle_time() {
-    let mut scene = Scene::new();
-    stray(&mut scene, "a");
-    scene.poll();
-    scene.expect(&[]);
-    assert!(matches!(scene.report.runners[0].reason, RunnerReason::Settling { .. }));
-    scene.polls(2);
-    scene.expect(&["sweep"]);
-    scene.runners.clear();
-    scene.answer("sweep", Answer::Deleted);
-    scene.poll();
-    assert!(scene.report.runners.is_empty());
-}
-
-#[test]
-fn a_registration_that_may_hold_a_running_job_is_kept() {
-    let mut scene = Scene::new();
-    let uuid = stray(&mut scene, "a");
-    scene.declares(&uuid);
-    scene.add_job("a");
-    scene.runs("a");
-    scene.polls(20);
-    scene.expect(&[]);
-    assert_eq!(scene.report.runners[0].reason, RunnerReason::JobRunning);
-}
-
-#[test]
-fn one_listing_that_lacks_its_job_does_not_free_a_used_registration() {
-    let mut scene = Scene::new();
-    let uuid = stray(&mut scene, "a");
-    scene.declares(&uuid);
-    scene.add_job("a");
-    scene.runs("a");
-    scene.polls(5);
-    let row = scene.jobs.remove("a").unwrap();
-    scene.poll();
-    scene.expect(&[]);
-    scene.jobs.insert("a".to_owned(), row);
-    scene.poll();
-    scene.jobs.clear();
-    scene.poll();
-    scene.expect(&[]);
-    scene.poll();
-    scene.expect(&["sweep"]);
-}
-
-#[test]
-fn a_backend_that_is_not_listed_keeps_every_stray() {
-    let mut scene = Scene::new();
-    stray(&mut scene, "a");
-    for _ in 0..10 {
-        scene.now += INTERVAL_MS;
-        scene.list_jobs(true);
-        scene.list_runners(true);
-        scene.list_machines(false);
+/// A registration for `h1` that nobody remembers.
+fn stray(attempt: u32) -> RunnerSeen {
+    RunnerSeen {
+        id: RunnerId(77),
+        uuid: RunnerUuid::new("stray"),
+        identity: RunnerIdentity {
+            pool: PoolId::new("debian"),
+            handle: Handle::new("h1"),
+            attempt: Try(attempt),
+            ordinal: Ordinal(1),
+        },
+        declared: false,
+        fenced: false,
+        status: RunnerStatus::Offline,
     }
-    scene.expect(&[]);
-    assert_eq!(scene.report.runners[0].reason, RunnerReason::MachinesNotListed);
+}
+
+fn with_stray(mut scene: Scene, declared: bool) -> Scene {
+    let mut row = stray(5);
+    row.declared = declared;
+    scene.runners.push((acme(), row));
+    scene
 }
 
 #[test]
-fn a_sweep_that_fails_is_repeated_after_a_rest() {
-    let mut scene = Scene::new();
-    stray(&mut scene, "a");
-    scene.polls(3);
-    scene.answer(
-        "sweep",
-        failed(planner::error_class::ErrorClass::Transient, planner::error_class::Acted::No),
-    );
-    scene.expect(&[]);
-    scene.pass(std::time::Duration::from_secs(7));
-    scene.expect(&["sweep"]);
+fn a_stray_is_deleted_after_its_settle_time_and_two_listings_of_the_machines() {
+    let mut scene = with_stray(Scene::new(), false);
+    scene.polls(2);
+    assert_eq!(scene.took(), ["check_scope"]);
+    assert!(matches!(scene.runner_reasons()[..], [RunnerReason::Settling { .. }]));
+    scene.goes_on(3);
+    assert_eq!(scene.took(), ["sweep"]);
+    scene.nothing_is_left();
 }
 
 #[test]
-fn a_stray_that_is_listed_no_more_is_forgotten() {
-    let mut scene = Scene::new();
-    stray(&mut scene, "a");
-    scene.poll();
-    scene.runners.clear();
-    scene.poll();
+fn a_stray_is_kept_while_one_backend_of_two_is_not_listed() {
+    let other = BackendId::new("other");
+    let mut scene = Scene::with(|policy| policy.backends.extend([(other.clone(), backend())]));
+    scene = with_stray(scene, false);
+    for _ in 0..50 {
+        scene.passes(crate::scene::INTERVAL);
+        scene.lists_jobs(true);
+        scene.lists_runners(true);
+        let now = scene.now;
+        scene.lists_machines_of(&here(), now, true);
+        scene.lists_machines_of(&other, now, false);
+        scene.turn();
+    }
+    assert!(!scene.took().contains(&"sweep"));
+    assert_eq!(scene.runner_reasons(), [&RunnerReason::MachinesNotListed]);
+    scene.polls(2);
+    assert!(scene.took().contains(&"sweep"));
+}
+
+#[test]
+fn a_stray_to_which_a_machine_is_bound_is_no_stray() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.state = planner::state::State::default();
+    scene.lists_jobs(true);
+    scene.lists_runners(true);
+    scene.turn();
+    assert_eq!(scene.state.journal.strays.len(), 1);
+    scene.goes_on(20);
+    assert!(!scene.took().contains(&"sweep"));
     assert!(scene.state.journal.strays.is_empty());
 }
 
 #[test]
-fn a_launch_that_has_begun_waits_for_a_used_registration_that_turns_up() {
-    let mut scene = Scene::unlisted(policy());
-    scene.add_job("a");
-    scene.now += 1_000;
-    scene.list_machines(true);
-    scene.list_jobs(true);
-    scene.expect(&["create"]);
-    let uuid = stray(&mut scene, "a");
-    scene.declares(&uuid);
-    let rows = scene.runners.values().cloned().collect();
-    let listing = Listing { begun_at: scene.tick(), complete: true, rows };
-    scene.happens(&Event::RunnersListed { scope: scope(), listing });
-    scene.created();
-    scene.expect(&[]);
+fn a_stray_that_declared_itself_is_kept_while_its_job_runs() {
+    let mut scene = Scene::new();
+    scene.waits("h1");
+    scene.runs("h1");
+    let mut scene = with_stray(scene, true);
+    scene.polls(50);
+    assert!(!scene.took().contains(&"sweep"));
+    assert_eq!(scene.runner_reasons(), [&RunnerReason::JobRunning]);
+    scene.leaves("h1");
+    scene.goes_on(3);
+    assert!(scene.took().contains(&"sweep"));
+}
+
+#[test]
+fn a_stray_keeps_its_job_from_the_next_try_and_counts_as_a_try() {
+    let mut scene = Scene::new();
+    scene.waits("h1");
+    let mut scene = with_stray(scene, false);
+    scene.polls(2);
+    assert_eq!(*scene.reason("h1"), Reason::EarlierTry { attempt: Try(5) });
+    assert!(scene.created().is_empty());
+    scene.polls(2);
+    scene.does("sweep");
+    scene.poll();
+    let tries: Vec<Try> = scene.state.journal.assignments.keys().map(|key| key.attempt).collect();
+    assert_eq!(tries, [Try(6)]);
+}
+
+#[test]
+fn a_sweep_that_fails_is_repeated_later() {
+    let mut scene = with_stray(Scene::new(), false);
+    scene.poll();
+    scene.does("check_scope");
     scene.polls(3);
-    scene.expect(&["sweep"]);
-    scene.runners.clear();
-    scene.answer("sweep", Answer::Deleted);
-    scene.expect(&["register"]);
+    scene.answers("sweep", refused(ErrorClass::Transient));
+    scene.took();
+    scene.turn();
+    assert_eq!(scene.took(), [""; 0]);
+    scene.polls(4);
+    assert_eq!(scene.took(), ["sweep"]);
+}
+
+#[test]
+fn a_stray_is_not_swept_twice_at_once() {
+    let mut scene = with_stray(Scene::new(), false);
+    scene.polls(7);
+    let sweeps = scene.took_actions().iter().filter(|action| matches!(action, Action::Sweep { .. })).count();
+    assert_eq!(sweeps, 1);
 }

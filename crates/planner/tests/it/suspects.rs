@@ -1,165 +1,176 @@
-//! Suspects: after the release of one job, those alike are tried one at a time.
+//! After one release, jobs like it are tried one at a time.
 
 use std::time::Duration;
 
-use planner::event::Answer;
+use planner::ids::Handle;
 use planner::report::Reason;
-use planner::seen::JobState;
+use planner::seen::{JobState, RunnerStatus};
 
-use crate::scene::*;
+use crate::scene::Scene;
 
-const DEPLOY: (&str, &[&str]) = ("deploy", &["debian"]);
-
-fn add_deploy(scene: &mut Scene, handle: &str) {
-    scene.add_job_like(handle, DEPLOY.0, DEPLOY.1, 1);
-}
-
-/// The handles of the creates that are under way.
-fn tried(scene: &Scene) -> Vec<String> {
-    scene.pending.iter().filter_map(|(_, action)| action.key()).map(|key| key.job.handle.to_string()).collect()
-}
-
-/// Gives the machine of the job that is tried just now back.
-fn release(scene: &mut Scene) {
-    let uuid = scene.launch();
-    scene.declares(&uuid);
-    scene.polls(8);
-    scene.answer("fence", Answer::Fenced);
-    scene.polls(2);
-    scene.destroyed();
-    scene.polls(2);
-    scene.deleted();
-}
-
-/// `first` was released; `second` and `third` are like it; somebody else's job of the kind runs.
-fn suspected() -> Scene {
-    let mut scene = Scene::with(|policy| policy.pools[0].max = 1);
-    add_deploy(&mut scene, "blocker");
-    scene.jobs.get_mut("blocker").unwrap().state = JobState::Running { task: planner::ids::TaskId(1) };
-    for handle in ["first", "second", "third"] {
-        add_deploy(&mut scene, handle);
-    }
+/// A scene in which `held`, the youngest of its kind, was just released.
+fn after_a_release() -> Scene {
+    let mut scene = Scene::with(|policy| policy.pools[0].max = 10);
+    scene.waits_as("held", 100, 1, "deploy", &["debian"]);
+    scene.waits_as("blocker", 50, 1, "blocker", &["debian"]);
+    scene.runs("blocker");
     scene.poll();
-    assert_eq!(tried(&scene), ["first"]);
-    release(&mut scene);
+    scene.does_all();
+    scene.contacts("held");
+    scene.goes_on(12);
+    assert!(scene.state.journal.assignments.is_empty(), "{:?}", scene.state.journal.assignments);
+    scene.took();
     scene
 }
 
-#[test]
-fn after_one_release_those_alike_rest_instead_of_being_tried_all() {
-    let scene = suspected();
-    scene.expect(&[]);
-    assert!(matches!(scene.reason("first"), Reason::HeldBack { releases: 1, .. }), "{:?}", scene.reason("first"));
-    assert!(matches!(scene.reason("second"), Reason::Suspect { probe: None, releases: 1, .. }));
-}
-
-#[test]
-fn after_the_back_off_the_one_probed_longest_ago_is_tried_and_the_others_wait_for_it() {
-    let mut scene = suspected();
-    scene.pass(Duration::from_secs(40));
-    scene.poll();
-    assert_eq!(tried(&scene), ["second"]);
-    assert!(matches!(scene.reason("third"), Reason::Suspect { probe: Some(_), .. }), "{:?}", scene.reason("third"));
-    release(&mut scene);
-    scene.pass(Duration::from_secs(80));
-    scene.poll();
-    assert_eq!(tried(&scene), ["third"]);
-}
-
-#[test]
-fn the_back_off_of_the_key_doubles_with_each_release() {
-    let mut scene = suspected();
-    scene.pass(Duration::from_secs(40));
-    scene.poll();
-    release(&mut scene);
-    scene.pass(Duration::from_secs(35));
-    scene.poll();
-    scene.expect(&[]);
-}
-
-#[test]
-fn when_a_job_of_the_repository_has_left_the_oldest_is_tried_at_once() {
-    let mut scene = suspected();
-    scene.jobs.remove("blocker");
-    scene.poll();
-    assert_eq!(tried(&scene), ["first"]);
-}
-
-#[test]
-fn a_claim_while_another_of_the_kind_runs_clears_the_suspicion() {
-    let mut scene = suspected();
-    scene.policy.pools[0].max = 9;
-    scene.pass(Duration::from_secs(40));
-    scene.poll();
-    let uuid = scene.launch();
-    scene.declares(&uuid);
-    scene.runs("second");
-    scene.poll();
-    assert!(scene.state.journal.suspicions.is_empty());
-    assert_eq!(tried(&scene), ["third"]);
-}
-
-#[test]
-fn a_claim_while_no_other_runs_keeps_the_others_waiting() {
-    let mut scene = suspected();
-    scene.policy.pools[0].max = 9;
-    scene.jobs.remove("blocker");
-    scene.poll();
-    let uuid = scene.launch();
-    scene.declares(&uuid);
-    scene.runs("first");
-    scene.poll();
-    scene.expect(&[]);
-    assert!(matches!(scene.reason("second"), Reason::Suspect { .. }));
-}
-
-#[test]
-fn suspects_yield_to_unsuspected_demand_for_a_while() {
-    let mut scene = suspected();
-    scene.pass(Duration::from_secs(40));
-    scene.add_job_like("other", "build", &["debian"], 1);
-    scene.poll();
-    assert_eq!(tried(&scene), ["other"]);
-}
-
-#[test]
-fn after_ten_minutes_a_suspect_yields_no_more() {
-    let mut scene = suspected();
-    for _ in 0..220 {
-        scene.now += INTERVAL_MS;
-        scene.job_list_fails();
+/// Adds waiting jobs of the same kind.
+fn alike(scene: &mut Scene, rows: &[(&str, i64)]) {
+    for (handle, id) in rows {
+        scene.waits_as(handle, *id, 1, "deploy", &["debian"]);
     }
-    scene.add_job_like("other", "build", &["debian"], 1);
-    scene.poll();
-    assert_eq!(tried(&scene), ["second"]);
 }
 
 #[test]
-fn jobs_of_another_kind_are_not_suspected() {
-    let mut scene = suspected();
-    scene.add_job_like("other", "build", &["debian"], 1);
-    scene.add_job_like("elsewhere", DEPLOY.0, DEPLOY.1, 2);
-    scene.policy.pools[0].max = 9;
+fn jobs_like_a_released_one_are_not_launched_at_once() {
+    let mut scene = after_a_release();
+    alike(&mut scene, &[("h1", 1), ("h2", 2)]);
     scene.poll();
-    assert_eq!(tried(&scene), ["other", "elsewhere"]);
+    assert!(scene.created().is_empty());
+    assert!(matches!(scene.reason("h1"), Reason::Suspect { probe: None, releases: 1, .. }));
+    assert!(matches!(scene.reason("held"), Reason::HeldBack { releases: 1, .. }));
 }
 
 #[test]
-fn a_parked_suspect_does_not_keep_the_others_from_being_tried() {
-    let mut scene = suspected();
-    let memory = scene.state.journal.handles.entry(job_key("second")).or_default();
-    memory.rest = planner::state::Rested::Parked;
-    memory.rest_until = planner::time::Tick(scene.now + 3_600_000);
-    scene.pass(Duration::from_secs(40));
+fn jobs_of_another_name_are_no_suspects() {
+    let mut scene = after_a_release();
+    scene.waits_as("other", 1, 1, "build", &["debian"]);
+    scene.waits_as("elsewhere", 2, 9, "deploy", &["debian"]);
     scene.poll();
-    assert_eq!(tried(&scene), ["third"]);
+    let mut created = scene.created();
+    created.sort();
+    assert_eq!(created, ["elsewhere", "other"]);
 }
 
 #[test]
-fn a_suspicion_ends_when_no_job_of_the_kind_is_listed() {
-    let mut scene = suspected();
-    scene.jobs.clear();
-    scene.list_jobs(true);
+fn after_the_back_off_one_is_probed_and_not_the_one_just_released() {
+    let mut scene = after_a_release();
+    alike(&mut scene, &[("h1", 101), ("h2", 102)]);
+    scene.passes(Duration::from_secs(40));
+    scene.polls(5);
+    assert_eq!(scene.created(), ["h1"]);
+    let probe = Some(Handle::new("h1"));
+    for other in ["h2", "held"] {
+        match scene.reason(other) {
+            Reason::Suspect { probe: found, .. } => assert_eq!(*found, probe),
+            reason => panic!("{other}: {reason:?}"),
+        }
+    }
+}
+
+#[test]
+fn when_somebody_has_left_the_oldest_is_tried_at_once() {
+    let mut scene = after_a_release();
+    alike(&mut scene, &[("h1", 101), ("h2", 102)]);
+    scene.poll();
+    scene.leaves("blocker");
+    scene.poll();
+    assert_eq!(scene.created(), ["held"], "the released one is the oldest");
+}
+
+#[test]
+fn a_job_of_another_repository_that_leaves_tells_nothing() {
+    let mut scene = after_a_release();
+    alike(&mut scene, &[("h1", 101)]);
+    scene.waits_as("other", 103, 9, "x", &["debian"]);
+    scene.runs("other");
+    scene.poll();
+    scene.leaves("other");
+    scene.poll();
+    assert!(scene.created().is_empty());
+}
+
+#[test]
+fn a_probe_that_is_held_back_doubles_the_rest_of_its_kind() {
+    let mut scene = after_a_release();
+    alike(&mut scene, &[("h1", 101)]);
+    scene.passes(Duration::from_secs(40));
+    scene.poll();
+    scene.does_all();
+    scene.contacts("h1");
+    scene.goes_on(7);
+    assert!(
+        matches!(scene.reason("h1"), Reason::Releasing { .. } | Reason::EarlierTry { .. }),
+        "{:?}",
+        scene.reason("h1")
+    );
+    let suspicion = scene.state.journal.suspicions.values().next().expect("the kind is suspected");
+    assert_eq!(suspicion.releases, 2);
+    assert!(suspicion.rest_until.since(scene.now) > Duration::from_secs(35), "twice 30 s, less a quarter");
+}
+
+#[test]
+fn a_claim_while_another_of_the_kind_runs_clears_the_kind() {
+    let mut scene = after_a_release();
+    alike(&mut scene, &[("h1", 1), ("h2", 2), ("runs", 3)]);
+    scene.runs("runs");
+    scene.poll();
+    scene.leaves("blocker");
+    scene.poll();
+    scene.does_all();
+    assert_eq!(scene.created(), ["h1"]);
+    scene.contacts("h1");
+    scene.claims("h1");
     scene.poll();
     assert!(scene.state.journal.suspicions.is_empty());
+    assert_eq!(scene.created(), ["h2"]);
+    assert!(matches!(scene.reason("held"), Reason::HeldBack { releases: 1, .. }), "it keeps its own back-off");
+}
+
+#[test]
+fn a_claim_while_none_of_the_kind_runs_keeps_the_suspicion() {
+    let mut scene = after_a_release();
+    alike(&mut scene, &[("h1", 1), ("h2", 2)]);
+    scene.poll();
+    scene.leaves("blocker");
+    scene.poll();
+    scene.does_all();
+    scene.contacts("h1");
+    scene.claims("h1");
+    scene.poll();
+    assert_eq!(scene.created(), ["h1"]);
+    assert!(matches!(scene.reason("h2"), Reason::Suspect { .. }));
+}
+
+#[test]
+fn suspects_yield_to_others_for_ten_minutes_at_most() {
+    for (waited, first) in [(Duration::from_mins(1), "other"), (Duration::from_mins(11), "h1")] {
+        let mut scene = after_a_release();
+        scene.policy.pools[0].max = 1;
+        scene.passes(waited);
+        alike(&mut scene, &[("h1", 1)]);
+        scene.waits_as("other", 200, 9, "x", &["debian"]);
+        scene.poll();
+        assert_eq!(scene.created(), [first], "{waited:?}");
+    }
+}
+
+#[test]
+fn fifty_jobs_behind_one_that_runs_cost_one_machine_at_a_time() {
+    let mut scene = after_a_release();
+    scene.policy.pools[0].max = 100;
+    let rows: Vec<(String, i64)> = (0..50).map(|id| (format!("h{id}"), 200 + id)).collect();
+    for (handle, id) in &rows {
+        scene.waits_as(handle, *id, 1, "deploy", &["debian"]);
+    }
+    for _ in 0..400 {
+        scene.poll();
+        scene.does_all();
+        for (_, runner) in &mut scene.runners {
+            runner.declared = true;
+            runner.status = RunnerStatus::Idle;
+        }
+        assert!(scene.machines.len() <= 1, "{}", scene.machines.len());
+    }
+    assert!(scene.created().len() > 2);
+    assert!(scene.jobs.iter().filter(|(_, row)| row.state == JobState::Waiting).count() == 51);
 }
