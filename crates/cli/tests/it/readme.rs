@@ -59,3 +59,34 @@ fn the_first_commands_are_two_and_the_ci_script_runs_them() {
         assert!(script.contains(&command), "{command}");
     }
 }
+
+/// The text of every Rust file below a folder.
+fn sources(folder: &Path, into: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_tests_that_the_architecture_names_exist() {
+    let mut all = String::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut all);
+    let architecture = text("ARCHITECTURE.md");
+    let (_, table) = architecture.split_once("| Invariant | Broken |").unwrap();
+    let rows = table.lines().take_while(|line| line.is_empty() || line.starts_with('|'));
+    let named: Vec<&str> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for name in named {
+        let (module, test) = name.rsplit_once("::").unwrap_or(("", name));
+        let wanted = match test.trim_end_matches('*') {
+            "" => format!("mod {module};"),
+            start => format!("fn {start}"),
+        };
+        assert!(all.contains(&wanted), "{name} is in ARCHITECTURE.md and not in the tests");
+    }
+}
