@@ -4,6 +4,7 @@ mod config;
 mod e2e;
 mod explain;
 mod hidden;
+mod readme;
 mod usage;
 
 use std::ffi::OsStr;
