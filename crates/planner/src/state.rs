@@ -16,7 +16,7 @@ pub use memory::{HandleMemory, Rested};
 pub use observation::{BackendSeen, Identity, Observation, ScopeSeen};
 pub use suspicion::{SuspectKey, Suspicion};
 
-use crate::action::{Action, Lane};
+use crate::action::Action;
 use crate::error_class::Failure;
 use crate::evidence::LastTwo;
 use crate::identity::RunnerIdentity;
@@ -117,11 +117,6 @@ impl Journal {
     pub fn assignments_of<'a>(&'a self, job: &'a JobKey) -> impl Iterator<Item = (&'a AssignmentKey, &'a Assignment)> {
         let first = AssignmentKey { job: job.clone(), attempt: crate::ids::Try(0) };
         self.assignments.range(first..).take_while(move |(key, _)| key.job == *job)
-    }
-
-    /// How many actions are under way in a lane.
-    pub fn busy(&self, lane: &Lane) -> usize {
-        self.in_flight.values().filter(|flight| flight.action.lane() == *lane).count()
     }
 
     /// What is remembered of a handle.

@@ -1,6 +1,5 @@
 //! What every part of a plan looks at, and the questions that more than one of them asks.
 
-use crate::evidence::LastTwo;
 use crate::ids::{PoolId, ScopeKey};
 use crate::policy::{Clocks, Policy};
 use crate::state::{Assignment, State};
@@ -81,9 +80,4 @@ impl<'a> Context<'a> {
             .known()
             .is_some_and(|registered| self.state.journal.credentials.contains(&registered.uuid))
     }
-}
-
-/// Whether polls begun after `moment` say the same twice.
-pub(super) fn twice(polls: LastTwo, moment: Tick) -> bool {
-    polls.twice_after(moment)
 }

@@ -1,7 +1,7 @@
 //! The machine is gone: what came of the job, and what is left of the registration?
 
 use super::Next;
-use super::context::{Context, Presence, twice};
+use super::context::{Context, Presence};
 use super::living::awaiting;
 use crate::action::Action;
 use crate::event::{EndReason, Outcome};
@@ -31,12 +31,12 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
     }
     match (context.presence(assignment), assignment.track.state) {
         (Presence::Left { proven }, _) => left(key, assignment, end, died_at, proven),
-        (Presence::Present, JobState::Waiting) if twice(assignment.track.waiting, died_at) => {
+        (Presence::Present, JobState::Waiting) if assignment.track.waiting.twice_after(died_at) => {
             let released = end.reason == EndReason::HeldBack;
             let outcome = if released { Outcome::Released } else { failed(context, assignment, end) };
             without_registration(key, assignment, outcome)
         }
-        (Presence::Present, JobState::Running { .. }) if twice(assignment.track.running, died_at) => {
+        (Presence::Present, JobState::Running { .. }) if assignment.track.running.twice_after(died_at) => {
             lost(context, key, assignment, died_at)
         }
         _ => awaiting(),
