@@ -2,6 +2,7 @@
 //!
 //! The words that are looked for are put together from halves, so that this file does not breach its own rules.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::tidy::Complaint;
@@ -35,6 +36,15 @@ pub(crate) fn of_file(file: &TextFile) -> Vec<Complaint> {
         found.extend(folder_is_crate(file));
     }
     found
+}
+
+/// All breaches that only the files together show.
+pub(crate) fn of_tree(files: &[TextFile]) -> Vec<Complaint> {
+    let folders: BTreeSet<&str> =
+        files.iter().filter_map(|file| file.path.rsplit_once('/')).map(|(at, _)| at).collect();
+    let beside = |file: &&TextFile| file.path.strip_suffix(".rs").is_some_and(|stem| folders.contains(stem));
+    let rule = "a module with a folder is that folder's `mod.rs`, not a file beside it";
+    files.iter().filter(beside).map(|file| complaint(file, None, rule)).collect()
 }
 
 fn complaint(file: &TextFile, line: Option<usize>, rule: impl Into<String>) -> Complaint {
@@ -158,6 +168,15 @@ mod tests {
     fn a_crate_in_a_folder_of_another_name_is_found() {
         check("crates/a/Cargo.toml", "[package]\nname = \"b\"\n", 1, "not called so");
         check("crates/a/Cargo.toml", "[package]\nname = \"a\"\n", 0, "");
+    }
+
+    #[test]
+    fn a_module_beside_its_folder_is_found() {
+        let file = |path: &str| TextFile { path: path.to_owned(), text: String::new() };
+        let beside = [file("crates/a/src/b.rs"), file("crates/a/src/b/c.rs")];
+        assert_eq!(of_tree(&beside).len(), 1);
+        let within = [file("crates/a/src/b/mod.rs"), file("crates/a/src/b/c.rs"), file("crates/a/src/bc.rs")];
+        assert!(of_tree(&within).is_empty());
     }
 
     #[test]

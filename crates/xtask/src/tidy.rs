@@ -34,6 +34,7 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn check(root: &Path) -> anyhow::Result<Vec<Complaint>> {
     let files = tree::files(root)?;
     let mut complaints: Vec<Complaint> = files.iter().flat_map(rules::of_file).collect();
+    complaints.extend(rules::of_tree(&files));
     complaints.sort_by(|left, right| (&left.path, left.line).cmp(&(&right.path, right.line)));
     Ok(complaints)
 }

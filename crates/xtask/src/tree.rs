@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-/// Folders that are not the project's own text, wherever they are.
+/// What is not the project's own text, wherever it is: folders, and the file that stands for `.git` in a linked worktree.
 const NOT_OURS: [&str; 2] = ["target", ".git"];
 
 /// Larger files are data.
@@ -28,7 +28,10 @@ pub(crate) fn files(root: &Path) -> anyhow::Result<Vec<TextFile>> {
         for entry in entries {
             let entry = entry?;
             let kind = entry.file_type()?;
-            if kind.is_dir() && !NOT_OURS.iter().any(|name| entry.file_name() == **name) {
+            if NOT_OURS.iter().any(|name| entry.file_name() == **name) {
+                continue;
+            }
+            if kind.is_dir() {
                 folders.push(entry.path());
             } else if kind.is_file() {
                 found.extend(text_file(root, &entry.path())?);
