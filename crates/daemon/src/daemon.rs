@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use backend_host::{HostError, Program};
+use backend_modelled::ModelledBackend;
 use planner::ids::BackendId;
 use planner::report::Report;
 use planner::state::State;
@@ -107,13 +108,28 @@ impl Daemon {
     /// Locks the state directory, reads what is remembered and starts all tasks. Calls no forge and no backend before it
     /// returns. Blocks for a few files.
     pub fn start(config: &Config, options: &Options) -> Result<Self, StartError> {
+        Self::start_on(config, options.once, |directory| backends(config, directory, &options.supervisor))
+    }
+
+    /// As [`Daemon::start`], with these machines in the place of what the configuration says of each backend but its
+    /// limits and intervals: to measure what is around a backend.
+    pub fn start_modelled(config: &Config, modelled: &ModelledBackend) -> Result<Self, StartError> {
+        let backends = config.backends.keys().map(|id| (id.clone(), Backend::Modelled(modelled.clone())));
+        Self::start_on(config, false, |_| Ok(backends.collect()))
+    }
+
+    fn start_on(
+        config: &Config,
+        once: bool,
+        backends: impl FnOnce(&Path) -> Result<BTreeMap<BackendId, Backend>, StartError>,
+    ) -> Result<Self, StartError> {
         let directory = StateDirectory::lock(&config.state_directory)?;
         let clock = Clock::start();
         let policy = config.policy();
         let (store, loaded) = Store::open(&directory.path().join(STORE))?;
         let (remembered, handles) = Remembered::load(&loaded.memory, clock.now(), wall_ms());
         let forges = Arc::new(Forges::new(&config.forges, config.limits.forge_deadline)?);
-        let backends = backends(config, &directory.path().join(MACHINES), &options.supervisor)?;
+        let backends = backends(&directory.path().join(MACHINES))?;
         // A register call has been answered or given up by then.
         let orphaned = config.limits.forge_deadline + config.limits.settle;
         let vault = Vault::open(credentials(config).as_deref(), orphaned);
@@ -150,7 +166,7 @@ impl Daemon {
             directory: directory.path().to_owned(),
             runners_wanted,
             reports,
-            once: options.once,
+            once,
             written: Written::default(),
         };
         let owner = tokio::spawn(owner.run(events, wish));

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use backend::{Backend as _, BackendError, CreateRequest, Destroyed, Launch, Machines};
 use backend_host::{HostBackend, HostError, HostSettings, Program};
+use backend_modelled::ModelledBackend;
 use planner::ids::{DeploymentId, MachineName};
 use tokio::sync::watch;
 
@@ -14,6 +15,8 @@ use crate::config::{self, BackendKind};
 pub(crate) enum Backend {
     /// Processes of this host.
     Host(HostBackend),
+    /// Of memory, for measurements: see [`crate::Daemon::start_modelled`].
+    Modelled(ModelledBackend),
 }
 
 impl Backend {
@@ -40,30 +43,35 @@ impl Backend {
     pub(crate) async fn create(&self, request: CreateRequest) -> Result<(), BackendError> {
         match self {
             Self::Host(host) => host.create(request).await,
+            Self::Modelled(modelled) => modelled.create(request).await,
         }
     }
 
     pub(crate) async fn start(&self, machine: &MachineName, launch: Launch) -> Result<(), BackendError> {
         match self {
             Self::Host(host) => host.start(machine, launch).await,
+            Self::Modelled(modelled) => modelled.start(machine, launch).await,
         }
     }
 
     pub(crate) async fn list(&self) -> Result<Machines, BackendError> {
         match self {
             Self::Host(host) => host.list().await,
+            Self::Modelled(modelled) => modelled.list().await,
         }
     }
 
     pub(crate) async fn destroy(&self, machine: &MachineName) -> Result<Destroyed, BackendError> {
         match self {
             Self::Host(host) => host.destroy(machine).await,
+            Self::Modelled(modelled) => modelled.destroy(machine).await,
         }
     }
 
     pub(crate) async fn logs(&self, machine: &MachineName) -> Result<Vec<String>, BackendError> {
         match self {
             Self::Host(host) => host.logs(machine).await,
+            Self::Modelled(modelled) => modelled.logs(machine).await,
         }
     }
 
@@ -71,6 +79,7 @@ impl Backend {
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         match self {
             Self::Host(host) => host.changes(),
+            Self::Modelled(modelled) => modelled.changes(),
         }
     }
 }
