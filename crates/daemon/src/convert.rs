@@ -4,6 +4,7 @@ use forgejo::{Job, JobStatus, Listing, Runner};
 use planner::error_class::{Acted, ErrorClass, Failure};
 use planner::identity::RunnerIdentity;
 use planner::ids::{DeploymentId, ForgeId, Handle, RunnerId, RunnerUuid, TaskId};
+use planner::overlap::ForeignRunner;
 use planner::seen::{self, JobSeen, JobState, RunnerSeen, RunnerStatus};
 use planner::time::Tick;
 
@@ -53,6 +54,32 @@ pub(crate) fn runners(
     seen::Listing { begun_at, complete, rows }
 }
 
+/// The runners of a list in reach that are not of our deployment.
+pub(crate) fn foreign_runners(deployment: &DeploymentId, forge: &ForgeId, rows: &[Runner]) -> Vec<ForeignRunner> {
+    let foreign = |row: &&Runner| RunnerIdentity::read(deployment, forge, &row.name, &row.description).is_none();
+    rows.iter().filter(foreign).map(foreign_runner).collect()
+}
+
+/// A runner as an overlap is judged by.
+pub(crate) fn foreign_runner(row: &Runner) -> ForeignRunner {
+    ForeignRunner {
+        id: RunnerId(row.id),
+        name: row.name.clone(),
+        labels: row.labels.clone(),
+        ephemeral: row.ephemeral,
+        status: status(&row.status),
+    }
+}
+
+fn status(status: &forgejo::RunnerStatus) -> RunnerStatus {
+    match status {
+        forgejo::RunnerStatus::Offline => RunnerStatus::Offline,
+        forgejo::RunnerStatus::Idle => RunnerStatus::Idle,
+        forgejo::RunnerStatus::Active => RunnerStatus::Active,
+        forgejo::RunnerStatus::Other(_) => RunnerStatus::Unknown,
+    }
+}
+
 fn runner(deployment: &DeploymentId, forge: &ForgeId, row: Runner) -> Option<RunnerSeen> {
     let identity = RunnerIdentity::read(deployment, forge, &row.name, &row.description)?;
     Some(RunnerSeen {
@@ -61,12 +88,7 @@ fn runner(deployment: &DeploymentId, forge: &ForgeId, row: Runner) -> Option<Run
         identity,
         declared: !row.labels.is_empty(),
         fenced: row.labels.iter().all(|label| label == forgejo::FENCE_LABEL) && !row.labels.is_empty(),
-        status: match row.status {
-            forgejo::RunnerStatus::Offline => RunnerStatus::Offline,
-            forgejo::RunnerStatus::Idle => RunnerStatus::Idle,
-            forgejo::RunnerStatus::Active => RunnerStatus::Active,
-            forgejo::RunnerStatus::Other(_) => RunnerStatus::Unknown,
-        },
+        status: status(&row.status),
     })
 }
 

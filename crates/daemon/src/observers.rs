@@ -50,7 +50,7 @@ pub(crate) async fn scope(key: ScopeKey, of: ScopeClient, reporting: Reporting) 
     loop {
         let begun = Instant::now();
         let jobs = of.client.list_jobs(&of.scope).await;
-        let answer_time = begun.elapsed();
+        let mut answer_time = begun.elapsed();
         let retry_after = jobs.as_ref().err().and_then(forgejo::Error::retry_after);
         failures = if jobs.is_ok() { 0 } else { failures + 1 };
         if reporting.events.send(jobs_event(&key, jobs, reporting.clock.at(begun))).await.is_err() {
@@ -59,12 +59,20 @@ pub(crate) async fn scope(key: ScopeKey, of: ScopeClient, reporting: Reporting) 
         let wanted = reporting.runners_wanted.borrow().contains(&key);
         if failures == 0 && runners.are_due(wanted, Instant::now()) {
             let begun = Instant::now();
-            let listed = of.client.list_runners(&of.scope).await;
-            runners.note(&listed, of.interval);
-            if let Some(event) = runners_event(&key, listed, reporting.clock.at(begun), &reporting.deployment)
-                && reporting.events.send(event).await.is_err()
+            let in_reach = runners.are_stale(begun);
+            let listed = if in_reach {
+                of.client.list_runners_in_reach(&of.scope).await
+            } else {
+                of.client.list_runners(&of.scope).await
+            };
+            answer_time += begun.elapsed();
+            runners.note(&listed, in_reach, of.interval);
+            for event in
+                runners_events(&key, &of.scope, listed, in_reach, reporting.clock.at(begun), &reporting.deployment)
             {
-                return;
+                if reporting.events.send(event).await.is_err() {
+                    return;
+                }
             }
         }
         tokio::time::sleep(pause(of.interval, answer_time, failures, retry_after)).await;
@@ -89,40 +97,63 @@ fn jobs_event(key: &ScopeKey, jobs: Result<forgejo::Listing<forgejo::Job>, forge
 
 type RunnersListed = Result<forgejo::Listing<forgejo::Runner>, forgejo::Error>;
 
-fn runners_event(key: &ScopeKey, runners: RunnersListed, begun_at: Tick, deployment: &DeploymentId) -> Option<Event> {
+/// What a list of runners tells: of our own in the scope itself, and, where all in reach were listed, of the others.
+fn runners_events(
+    key: &ScopeKey,
+    scope: &forgejo::Scope,
+    runners: RunnersListed,
+    in_reach: bool,
+    begun_at: Tick,
+    deployment: &DeploymentId,
+) -> Vec<Event> {
+    let mut events = Vec::new();
     match runners {
-        Ok(listing) => {
+        Ok(mut listing) => {
             if let Some(problem) = &listing.problem {
                 tracing::warn!(scope = %key, problem, "the list of runners is incomplete");
             }
+            if in_reach {
+                let runners = convert::foreign_runners(deployment, &key.forge, &listing.rows);
+                events.push(Event::RunnersInReach { scope: key.clone(), runners });
+                listing.rows.retain(|row| scope.owns(row));
+            }
             let listing = convert::runners(deployment, &key.forge, listing, begun_at);
-            Some(Event::RunnersListed { scope: key.clone(), listing })
+            events.push(Event::RunnersListed { scope: key.clone(), listing });
         }
         Err(error) => {
-            tracing::warn!(scope = %key, error = convert::chain(&error), "the runners could not be listed");
-            None
+            let failure = convert::failure(&error);
+            tracing::warn!(scope = %key, error = failure.message, "the runners could not be listed");
+            events.push(Event::RunnersNotListed { scope: key.clone(), failure });
         }
     }
+    events
 }
 
 /// When the runners of a scope are to be listed next.
 #[derive(Debug, Default)]
 struct RunnersDue {
-    listed: Option<Instant>,
+    listed_in_reach: Option<Instant>,
     failures: u32,
     not_before: Option<Instant>,
 }
 
 impl RunnersDue {
     fn are_due(&self, wanted: bool, now: Instant) -> bool {
-        let stale = self.listed.is_none_or(|listed| now.duration_since(listed) >= RUNNERS_AT_LEAST_EVERY);
-        (wanted || stale) && self.not_before.is_none_or(|moment| now >= moment)
+        (wanted || self.are_stale(now)) && self.not_before.is_none_or(|moment| now >= moment)
     }
 
-    fn note(&mut self, listed: &RunnersListed, interval: Duration) {
+    /// Whether it is time to look at all that are in reach.
+    fn are_stale(&self, now: Instant) -> bool {
+        self.listed_in_reach.is_none_or(|listed| now.duration_since(listed) >= RUNNERS_AT_LEAST_EVERY)
+    }
+
+    fn note(&mut self, listed: &RunnersListed, in_reach: bool, interval: Duration) {
         let now = Instant::now();
         match listed {
-            Ok(_) => *self = Self { listed: Some(now), ..Self::default() },
+            Ok(_) => {
+                let listed_in_reach = if in_reach { Some(now) } else { self.listed_in_reach };
+                *self = Self { listed_in_reach, ..Self::default() };
+            }
             Err(error) => {
                 self.failures += 1;
                 let pause = pause(interval, Duration::ZERO, self.failures, error.retry_after());
@@ -136,12 +167,12 @@ impl RunnersDue {
 /// failure took tells nothing about the server's work: a call that was cut off by its deadline would keep us away for
 /// long after the network is back.
 fn pause(interval: Duration, answer_time: Duration, failures: u32, retry_after: Option<Duration>) -> Duration {
-    let wanted = if failures == 0 {
-        interval.max(answer_time.saturating_mul(POLITENESS).min(LONGEST_PAUSE))
-    } else {
-        interval.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE.max(interval))
+    let polite = answer_time.saturating_mul(if failures == 0 { POLITENESS } else { 0 }).min(LONGEST_PAUSE);
+    let wanted = match failures {
+        0 => interval.max(polite),
+        _ => interval.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE.max(interval)),
     };
-    let jittered = wanted.mul_f64(rand::rng().random_range(0.95..1.05));
+    let jittered = wanted.mul_f64(rand::rng().random_range(0.95..1.05)).max(polite);
     retry_after.map_or(jittered, |retry_after| jittered.max(retry_after))
 }
 
@@ -189,7 +220,7 @@ mod tests {
     fn a_slow_forge_is_asked_less_often() {
         let interval = Duration::from_secs(3);
         let slow = pause(interval, Duration::from_millis(200), 0, None);
-        assert!(slow >= Duration::from_millis(9_500), "{slow:?}");
+        assert!(slow >= Duration::from_secs(10), "{slow:?}");
         assert!(pause(interval, Duration::from_millis(5), 0, None) < Duration::from_secs(4));
     }
 
@@ -204,7 +235,7 @@ mod tests {
         };
         let mut runners = RunnersDue::default();
         assert!(runners.are_due(false, now), "they were never listed");
-        runners.note(&Err(refused), Duration::from_secs(3));
+        runners.note(&Err(refused), true, Duration::from_secs(3));
         assert!(!runners.are_due(true, now + Duration::from_secs(100)));
         assert!(runners.are_due(true, now + Duration::from_mins(3)));
     }

@@ -181,7 +181,16 @@ impl Client {
     /// One call without `page` gives all of them at one moment. Only if it shows fewer than the forge counts, the rest
     /// is looked for page by page; since the order changes meanwhile, that may leave the listing incomplete.
     pub async fn list_runners(&self, scope: &Scope) -> Result<Listing<Runner>, Error> {
-        let path = format!("{}/actions/runners?visible=false", scope.path_prefix());
+        self.runners_of(format!("{}/actions/runners?visible=false", scope.path_prefix())).await
+    }
+
+    /// All runners that could be given jobs of a scope: its own and those of what it belongs to; for the instance, every
+    /// runner of the forge. [`Scope::owns`] tells which are its own.
+    pub async fn list_runners_in_reach(&self, scope: &Scope) -> Result<Listing<Runner>, Error> {
+        self.runners_of(format!("{}/actions/runners?visible=true", scope.path_prefix())).await
+    }
+
+    async fn runners_of(&self, path: String) -> Result<Listing<Runner>, Error> {
         let (rows, total) = self.runner_rows(&path).await?;
         let mut merge = Merge::new();
         merge.add(rows);

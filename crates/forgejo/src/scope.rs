@@ -70,6 +70,16 @@ impl Scope {
         }
     }
 
+    /// Whether a runner that is listed for this scope is registered in it, and not in what it belongs to or in what
+    /// belongs to it (protocol 1.4).
+    pub fn owns(&self, runner: &crate::Runner) -> bool {
+        match self {
+            Self::Instance => runner.owner_id == 0 && runner.repo_id == 0,
+            Self::Organization(_) | Self::User => runner.owner_id != 0 && runner.repo_id == 0,
+            Self::Repository { .. } => runner.repo_id != 0,
+        }
+    }
+
     /// How much it takes in, for choosing among scopes that cover the same job: 0 is the narrowest (a repository), an
     /// organization and a user are alike, the instance is the widest.
     pub fn narrowness(&self) -> u8 {

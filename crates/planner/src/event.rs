@@ -3,6 +3,7 @@
 use crate::action::Action;
 use crate::error_class::Failure;
 use crate::ids::{ActionId, AssignmentKey, BackendId, RunnerId, RunnerUuid, ScopeKey};
+use crate::overlap::ForeignRunner;
 use crate::seen::{Exit, JobSeen, Listing, MachineSeen, RunnerSeen};
 
 /// Something that happened.
@@ -28,6 +29,20 @@ pub enum Event {
         scope: ScopeKey,
         /// What was shown.
         listing: Listing<RunnerSeen>,
+    },
+    /// The runners of a scope could not be listed.
+    RunnersNotListed {
+        /// Where.
+        scope: ScopeKey,
+        /// Why.
+        failure: Failure,
+    },
+    /// All runners were listed that could be given jobs of a scope: its own and those of what it belongs to.
+    RunnersInReach {
+        /// Where.
+        scope: ScopeKey,
+        /// Those that are not of our deployment.
+        runners: Vec<ForeignRunner>,
     },
     /// The machines of a backend were listed.
     MachinesListed {

@@ -19,6 +19,7 @@ pub mod fold;
 pub mod identity;
 pub mod ids;
 pub mod label;
+pub mod overlap;
 pub mod plan;
 pub mod policy;
 pub mod report;

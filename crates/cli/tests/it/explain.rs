@@ -72,7 +72,14 @@ fn report() -> Report {
             reason: RunnerReason::Deleting,
         }],
         pools: vec![PoolReport { pool, used: 4, max: 4 }],
-        scopes: vec![ScopeReport { scope: scope(), listed_at: Some(Tick(58_000)), failures: 0, last_error: None }],
+        scopes: vec![ScopeReport {
+            scope: scope(),
+            listed_at: Some(Tick(58_000)),
+            failures: 0,
+            last_error: None,
+            runners_failures: 0,
+            runners_last_error: None,
+        }],
         alerts: vec![Alert::KillsHeld { count: 40 }],
     }
 }

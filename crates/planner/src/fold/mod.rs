@@ -29,6 +29,8 @@ pub fn fold(state: &mut State, policy: &Policy, event: &Event, now: Tick) {
             }
         }
         Event::RunnersListed { scope, listing } => runners::listed(state, policy, scope, listing, now),
+        Event::RunnersNotListed { scope, failure } => runners::not_listed(state, scope, failure),
+        Event::RunnersInReach { scope, runners } => runners::in_reach(state, policy, scope, runners),
         Event::MachinesListed { backend, listing } => machines::listed(state, policy, backend, listing, now),
         Event::MachinesNotListed { backend, failure } => {
             let seen = state.seen.backends.entry(backend.clone()).or_default();

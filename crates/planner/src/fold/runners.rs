@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::error_class::Failure;
 use crate::evidence::{Clock, LastTwo};
 use crate::ids::{JobKey, RunnerUuid, ScopeKey};
+use crate::overlap::{ForeignRunner, overlap};
 use crate::policy::Policy;
 use crate::seen::{JobState, Listing, RunnerSeen, RunnerStatus};
 use crate::state::{Assignment, Journal, State, Stray};
 use crate::time::Tick;
+
+/// How many runners beside us are kept of one scope: enough for a person to see what is the matter.
+const MOST_OVERLAPS: usize = 20;
 
 pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listing: &Listing<RunnerSeen>, now: Tick) {
     let Some(scope_policy) = policy.scopes.get(scope) else { return };
@@ -17,6 +22,8 @@ pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listi
     }
     seen.runners_begun_at = Some(listing.begun_at);
     seen.runners_incomplete = !listing.complete;
+    seen.runners_failures = 0;
+    seen.runners_last_failure = None;
     if listing.complete {
         seen.runners.add(listing.begun_at);
         state.journal.lost_registers.retain(|of, since| of != scope || listing.begun_at <= *since);
@@ -36,6 +43,20 @@ pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listi
         owned.insert(uuid);
     }
     note_strays(&mut state.journal, scope, listing, &owned, now);
+}
+
+pub(super) fn not_listed(state: &mut State, scope: &ScopeKey, failure: &Failure) {
+    let seen = state.seen.scopes.entry(scope.clone()).or_default();
+    seen.runners_failures = seen.runners_failures.saturating_add(1);
+    seen.runners_last_failure = Some(failure.clone());
+}
+
+/// Persistent runners beside us. One that is offline is no matter for an alert: it takes nothing, and may never come back.
+pub(super) fn in_reach(state: &mut State, policy: &Policy, scope: &ScopeKey, runners: &[ForeignRunner]) {
+    let mut found = overlap(&policy.pools, runners);
+    found.retain(|overlap| overlap.online);
+    found.truncate(MOST_OVERLAPS);
+    state.seen.scopes.entry(scope.clone()).or_default().overlaps = found;
 }
 
 /// What a row proves.

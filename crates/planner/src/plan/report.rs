@@ -7,7 +7,7 @@ use super::room::Room;
 use crate::error_class::ErrorClass;
 use crate::ids::AssignmentKey;
 use crate::report::{Alert, JobReport, MachineReason, MachineReport, PoolReport, Reason, ScopeReport};
-use crate::state::{Assignment, Rested};
+use crate::state::{Assignment, Rest, Rested};
 
 /// After how many vain destroys a human is told.
 const DESTROYS_BEFORE_ALERT: u32 = 5;
@@ -37,6 +37,33 @@ pub(super) fn machine(key: &AssignmentKey, assignment: &Assignment, reason: Mach
     }
 }
 
+/// Where a list or a registration was refused for want of a right, and has not worked since.
+fn lacking_rights(context: &Context<'_>) -> impl Iterator<Item = Alert> {
+    // A refused registration is tried again only when a job wants it: without one the alert ends by itself.
+    let stands = |rest: &&Rest| rest.until.plus(context.policy.limits.backoff_max) > context.now;
+    context.policy.scopes.keys().filter_map(move |scope| {
+        let seen = context.state.seen.scopes.get(scope);
+        let refused = context.state.journal.scope_rests.get(scope).filter(stands).map(|rest| &rest.last);
+        let jobs = seen.and_then(|seen| seen.last_failure.as_ref());
+        let runners = seen.and_then(|seen| seen.runners_last_failure.as_ref());
+        let mut failures = [jobs, runners, refused].into_iter().flatten();
+        let failure = failures.find(|failure| matches!(failure.class, ErrorClass::Auth | ErrorClass::Forbidden))?;
+        Some(Alert::TokenLacksScope { scope: scope.clone(), message: failure.message.clone() })
+    })
+}
+
+/// Persistent runners beside us.
+fn overlaps(context: &Context<'_>) -> impl Iterator<Item = Alert> {
+    let scopes = context.state.seen.scopes.iter().filter(|(scope, _)| context.policy.scopes.contains_key(scope));
+    scopes.flat_map(|(scope, seen)| {
+        seen.overlaps.iter().map(|overlap| Alert::Overlap {
+            scope: scope.clone(),
+            runner: overlap.name.clone(),
+            labels: overlap.labels.clone(),
+        })
+    })
+}
+
 /// Adds pools, scopes and alerts, and brings the jobs into their order.
 pub(super) fn finish(context: &Context<'_>, plan: &mut Plan) {
     plan.report.jobs.sort_by(|a, b| (&a.forge, a.id, &a.handle).cmp(&(&b.forge, b.id, &b.handle)));
@@ -58,6 +85,10 @@ pub(super) fn finish(context: &Context<'_>, plan: &mut Plan) {
                 listed_at: seen.and_then(|seen| seen.listed_at),
                 failures: seen.map_or(0, |seen| seen.failures),
                 last_error: seen.and_then(|seen| seen.last_failure.as_ref()).map(|failure| failure.message.clone()),
+                runners_failures: seen.map_or(0, |seen| seen.runners_failures),
+                runners_last_error: seen
+                    .and_then(|seen| seen.runners_last_failure.as_ref())
+                    .map(|failure| failure.message.clone()),
             }
         })
         .collect();
@@ -93,22 +124,13 @@ fn alerts(context: &Context<'_>) -> Vec<Alert> {
             alerts.push(Alert::ScopeChanged { scope: scope.clone() });
         }
     }
+    alerts.extend(overlaps(context));
     for (backend, seen) in &context.state.seen.backends {
         if seen.incomplete {
             alerts.push(Alert::IncompleteListing { of: format!("the machines of {backend}") });
         }
     }
-    for scope in context.policy.scopes.keys() {
-        let refused = journal.scope_rests.get(scope).filter(|rest| rest.until > context.now).map(|rest| &rest.last);
-        let unlisted = context.state.seen.scopes.get(scope).and_then(|seen| seen.last_failure.as_ref());
-        let lacking = [refused, unlisted].into_iter().flatten();
-        let lacking = lacking.filter(|failure| matches!(failure.class, ErrorClass::Auth | ErrorClass::Forbidden));
-        alerts.extend(
-            lacking
-                .take(1)
-                .map(|failure| Alert::TokenLacksScope { scope: scope.clone(), message: failure.message.clone() }),
-        );
-    }
+    alerts.extend(lacking_rights(context));
     for assignment in journal.assignments.values().filter(|assignment| assignment.destroys > DESTROYS_BEFORE_ALERT) {
         alerts.push(Alert::MachineNotRemoved {
             machine: assignment.machine_name.clone(),

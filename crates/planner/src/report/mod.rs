@@ -108,6 +108,12 @@ pub struct ScopeReport {
     pub failures: u32,
     /// What the last failure said.
     pub last_error: Option<String>,
+    /// How many listings of its runners have failed since the last good one.
+    #[serde(default)]
+    pub runners_failures: u32,
+    /// What the last of these failures said.
+    #[serde(default)]
+    pub runners_last_error: Option<String>,
 }
 
 /// What needs a human.
@@ -146,6 +152,15 @@ pub enum Alert {
         scope: ScopeKey,
         /// What the forge said.
         message: String,
+    },
+    /// A persistent runner that is not ours could take jobs of our pools: who gets them is chance.
+    Overlap {
+        /// In whose reach it is.
+        scope: ScopeKey,
+        /// Its name.
+        runner: String,
+        /// The labels that it shares with our pools.
+        labels: Vec<String>,
     },
     /// A machine that should be gone could not be removed yet.
     MachineNotRemoved {

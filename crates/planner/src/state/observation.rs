@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::error_class::Failure;
 use crate::evidence::LastTwo;
 use crate::ids::{BackendId, ForgeId, Handle, MachineName, RunnerUuid, ScopeKey};
+use crate::overlap::Overlap;
 use crate::policy::Policy;
 use crate::seen::{JobSeen, MachineSeen};
 use crate::time::Tick;
@@ -37,6 +38,12 @@ pub struct ScopeSeen {
     pub runners: LastTwo,
     /// Whether the last listing of its runners was incomplete.
     pub runners_incomplete: bool,
+    /// Failed listings of its runners since the last good one.
+    pub runners_failures: u32,
+    /// The last of these failures.
+    pub runners_last_failure: Option<Failure>,
+    /// Persistent runners in its reach that could take jobs of ours, bounded.
+    pub overlaps: Vec<Overlap>,
     /// Its id at the forge.
     pub identity: Identity,
 }

@@ -1,6 +1,7 @@
 //! What the planner does, told as scenes: rows are shown, time passes, calls are answered or not.
 
 mod adoption;
+mod alerts;
 mod checker;
 mod clocks;
 mod completion;

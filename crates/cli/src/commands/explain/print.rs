@@ -65,9 +65,22 @@ fn unseen(file: &ReportFile, out: &mut impl Write) -> io::Result<()> {
     if !unseen.is_empty() {
         writeln!(out, "\nscopes that are not seen")?;
     }
-    unseen
-        .iter()
-        .try_for_each(|scope| writeln!(out, "  {}: {}", plain(&scope.scope.to_string()), listed(scope, file.report.at)))
+    unseen.iter().try_for_each(|scope| {
+        writeln!(out, "  {}: {}", plain(&scope.scope.to_string()), listed(scope, file.report.at))
+    })?;
+    runners_unseen(&file.report.scopes, out)
+}
+
+/// Scopes whose runners are not known (any more).
+fn runners_unseen(scopes: &[ScopeReport], out: &mut impl Write) -> io::Result<()> {
+    let mut failing = scopes.iter().filter(|scope| scope.runners_failures > 0).peekable();
+    if failing.peek().is_some() {
+        writeln!(out, "\nscopes whose runners are not seen")?;
+    }
+    failing.try_for_each(|scope| {
+        let error = scope.runners_last_error.as_deref().unwrap_or_default();
+        writeln!(out, "  {}: {}: {}", plain(&scope.scope.to_string()), failures(scope.runners_failures), plain(error))
+    })
 }
 
 fn listed(scope: &ScopeReport, now: Tick) -> String {

@@ -18,6 +18,10 @@ pub(super) fn alert(alert: &Alert) -> String {
         Alert::ScopeChanged { scope } => {
             format!("{scope} has another id than before: nothing is concluded from its lists")
         }
+        Alert::Overlap { scope, runner, labels } => format!(
+            "the runner {runner} in reach of {scope} is not ours and could take our jobs: it has the labels {}",
+            labels.join(", ")
+        ),
         Alert::TokenLacksScope { scope, message } => format!("the token lacks a right in {scope}: {message}"),
         Alert::MachineNotRemoved { machine, tries, last_error } => {
             format!("machine {machine} could not be removed in {tries} tries: {last_error}")
