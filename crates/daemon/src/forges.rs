@@ -8,6 +8,7 @@ use forgejo::{Client, ClientSettings, Limits, Scope};
 use planner::ids::{ForgeId, ScopeKey};
 
 use crate::config;
+use crate::tokens::{KnownId, TokenSource};
 
 /// How the daemon names itself to forges.
 const USER_AGENT: &str = concat!("forgescale/", env!("CARGO_PKG_VERSION"));
@@ -41,6 +42,8 @@ pub(crate) struct ScopeClient {
     pub(crate) client: Client,
     pub(crate) scope: Scope,
     pub(crate) interval: Duration,
+    pub(crate) token: TokenSource,
+    pub(crate) id: KnownId,
 }
 
 /// All forges.
@@ -69,7 +72,9 @@ impl Forges {
                 };
                 let client =
                     Client::new(&settings).map_err(|source| ForgeError::Client { forge: forge.id.clone(), source })?;
-                let scope = ScopeClient { client, scope: watched.scope.clone(), interval: forge.interval };
+                let token = TokenSource { file: watched.token_file.clone(), first: watched.token.clone() };
+                let (scope, interval) = (watched.scope.clone(), forge.interval);
+                let scope = ScopeClient { client, scope, interval, token, id: KnownId::default() };
                 scopes.insert(watched.key.clone(), scope);
             }
         }

@@ -182,9 +182,15 @@ impl Lanes {
     }
 
     async fn check_scope(&self, key: &ScopeKey) -> Answer {
-        let Some(ScopeClient { client, scope, .. }) = self.forges.scope(key) else { return unknown("scope") };
+        let Some(ScopeClient { client, scope, id: known, .. }) = self.forges.scope(key) else {
+            return unknown("scope");
+        };
         match client.scope_id(scope).await {
-            Ok(Some(id)) => Answer::ScopeId { id },
+            Ok(Some(id)) => {
+                // The first one stays: what a new token is compared with.
+                let _ = known.set(id);
+                Answer::ScopeId { id }
+            }
             Ok(None) => unknown("scope's id"),
             Err(error) => failed(&error),
         }

@@ -20,6 +20,7 @@ mod observers;
 mod owner;
 mod remembered;
 pub mod report_file;
+mod tokens;
 mod vault;
 
 pub use clock::wall_ms;

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::convert;
 use crate::forges::ScopeClient;
 use crate::machines::Backend;
+use crate::tokens::{Look, Tokens};
 
 /// Never more than 2 % of the server's time: the interval is at least this many times its answer time (design section 8).
 const POLITENESS: u32 = 50;
@@ -47,13 +48,15 @@ pub(crate) struct Reporting {
 pub(crate) async fn scope(key: ScopeKey, of: ScopeClient, reporting: Reporting) {
     let mut failures = 0;
     let mut runners = RunnersDue::default();
+    let mut tokens = Tokens::new(&of.token);
     loop {
         let begun = Instant::now();
         let jobs = of.client.list_jobs(&of.scope).await;
         let mut answer_time = begun.elapsed();
         let retry_after = jobs.as_ref().err().and_then(forgejo::Error::retry_after);
         failures = if jobs.is_ok() { 0 } else { failures + 1 };
-        if reporting.events.send(jobs_event(&key, jobs, reporting.clock.at(begun))).await.is_err() {
+        tokens.note(jobs.as_ref().err());
+        if reporting.events.send(jobs_event(&key, jobs, reporting.clock.at(begun), tokens.doubt())).await.is_err() {
             return;
         }
         let wanted = reporting.runners_wanted.borrow().contains(&key);
@@ -75,11 +78,39 @@ pub(crate) async fn scope(key: ScopeKey, of: ScopeClient, reporting: Reporting) 
                 }
             }
         }
-        tokio::time::sleep(pause(of.interval, answer_time, failures, retry_after)).await;
+        let pause = pause(of.interval, answer_time, failures, retry_after);
+        if rest(pause, &mut tokens, &of).await == Look::Replaced
+            && reporting.events.send(Event::TokenReplaced { scope: key.clone() }).await.is_err()
+        {
+            return;
+        }
     }
 }
 
-fn jobs_event(key: &ScopeKey, jobs: Result<forgejo::Listing<forgejo::Job>, forgejo::Error>, begun_at: Tick) -> Event {
+/// Waits, with an eye on the token's file. The pause ends early when a token that was refused has been replaced.
+async fn rest(pause: Duration, tokens: &mut Tokens, of: &ScopeClient) -> Look {
+    let end = tokio::time::Instant::now() + pause;
+    let mut seen = Look::Same;
+    while let Some(look_at) = tokens.next_look().filter(|look_at| *look_at < end) {
+        tokio::time::sleep_until(look_at).await;
+        let was_refused = tokens.is_refused();
+        if tokens.look(&of.client, &of.scope, &of.id).await == Look::Replaced {
+            seen = Look::Replaced;
+            if was_refused {
+                return seen;
+            }
+        }
+    }
+    tokio::time::sleep_until(end).await;
+    seen
+}
+
+fn jobs_event(
+    key: &ScopeKey,
+    jobs: Result<forgejo::Listing<forgejo::Job>, forgejo::Error>,
+    begun_at: Tick,
+    doubt: Option<&str>,
+) -> Event {
     match jobs {
         Ok(listing) => {
             if let Some(problem) = &listing.problem {
@@ -88,7 +119,10 @@ fn jobs_event(key: &ScopeKey, jobs: Result<forgejo::Listing<forgejo::Job>, forge
             Event::JobsListed { scope: key.clone(), listing: convert::jobs(listing, begun_at) }
         }
         Err(error) => {
-            let failure = convert::failure(&error);
+            let mut failure = convert::failure(&error);
+            if let Some(doubt) = doubt {
+                failure.message = format!("{}; {doubt}", failure.message);
+            }
             tracing::warn!(scope = %key, error = failure.message, "the jobs could not be listed");
             Event::JobsNotListed { scope: key.clone(), failure }
         }

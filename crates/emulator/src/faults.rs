@@ -28,7 +28,34 @@ pub enum Effect {
     DelayAnswer(Duration),
     /// The forge acts; half of the body comes, then the connection closes.
     CutBody,
+    /// The forge acts; the body of its answer comes changed.
+    Rewrite(Rewrite),
 }
+
+/// A change of a body. Two are the same only if one is a clone of the other.
+#[derive(Clone)]
+pub struct Rewrite(Arc<dyn Fn(String) -> String + Send + Sync>);
+
+impl Rewrite {
+    pub(crate) fn apply(&self, body: Vec<u8>) -> Vec<u8> {
+        // Every body that is worth a change is text.
+        String::from_utf8(body).map_or_else(|error| error.into_bytes(), |text| (self.0)(text).into_bytes())
+    }
+}
+
+impl fmt::Debug for Rewrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rewrite")
+    }
+}
+
+impl PartialEq for Rewrite {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Rewrite {}
 
 impl Effect {
     /// A status with Forgejo's error body, without acting.
@@ -38,6 +65,11 @@ impl Effect {
             headers: vec![("Content-Type".to_owned(), "application/json;charset=utf-8".to_owned())],
             body: "{\"message\":\"\",\"url\":\"\"}\n".to_owned(),
         }
+    }
+
+    /// The forge acts, and its answer's body is changed by this.
+    pub fn rewrite(change: impl Fn(String) -> String + Send + Sync + 'static) -> Self {
+        Self::Rewrite(Rewrite(Arc::new(change)))
     }
 
     /// A proxy's HTML page with this status, without acting.

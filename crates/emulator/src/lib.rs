@@ -30,6 +30,6 @@ mod server;
 pub use calls::Calls;
 pub use clock::EmulatorClock;
 pub use emulator::{Emulator, EmulatorSettings, StartError};
-pub use faults::{Effect, FaultId, FaultRule, Faults, Matcher};
+pub use faults::{Effect, FaultId, FaultRule, Faults, Matcher, Rewrite};
 pub use latency::AnswerTimes;
 pub use route::RouteKind;

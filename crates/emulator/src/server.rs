@@ -85,14 +85,15 @@ pub(crate) async fn serve(
         }
         Some(Effect::DropRequest) => return connection.sever(),
         Some(Effect::DelayRequest(span)) => tokio::time::sleep(*span).await,
-        Some(Effect::DropAnswer | Effect::DelayAnswer(_) | Effect::CutBody) | None => {}
+        Some(Effect::DropAnswer | Effect::DelayAnswer(_) | Effect::CutBody | Effect::Rewrite(_)) | None => {}
     }
-    let answer = shared.act(&request, &route);
+    let mut answer = shared.act(&request, &route);
     let mut wait = shared.latency.of(kind, answer.rows);
     match fault {
         Some(Effect::DropAnswer) => return connection.sever(),
         Some(Effect::DelayAnswer(span)) => wait += span,
         Some(Effect::CutBody) => return cut(answer),
+        Some(Effect::Rewrite(change)) => answer.body = change.apply(answer.body),
         _ => {}
     }
     if !wait.is_zero() {

@@ -17,6 +17,9 @@ use crate::splitter::{Broken, Element, Splitter};
 /// Most bytes read of an answer that says no.
 const ERROR_BODY_LIMIT: usize = 16 * 1024;
 
+/// Rows beyond the limit are let go in batches: one batch is this fraction of the limit.
+const SLACK: usize = 16;
+
 /// A forge's own error body (protocol 1.9).
 #[derive(Deserialize)]
 struct ErrorBody {
@@ -138,7 +141,10 @@ pub(crate) async fn listing<T: Row>(
             Err(source) => return Err(Error::transport(call, source)),
         };
         bytes += chunk.len();
-        let fed = splitter.feed(&chunk, |element| take(&mut listing, &element, limits));
+        let fed = splitter.feed(&chunk, |element| {
+            listing.push(read(&element, limits));
+            listing.keep_last(limits.rows, limits.rows / SLACK);
+        });
         match fed {
             Ok(()) => {}
             Err(Broken::NotAList) => return Err(malformed("it is no list")),
@@ -148,26 +154,19 @@ pub(crate) async fn listing<T: Row>(
         if bytes > limits.list {
             listing.lacks(format!("the list is larger than {} bytes", limits.list));
         }
-        if fed.is_err() || bytes > limits.list || listing.count() > limits.rows {
+        if fed.is_err() || bytes > limits.list {
             break;
         }
     }
-    if listing.count() > limits.rows {
-        listing.rows.truncate(limits.rows);
-        listing.lacks(format!("the list has more than {} rows", limits.rows));
-    }
+    listing.keep_last(limits.rows, 0);
     Ok(listing)
 }
 
-/// Takes in one element, unless the listing is past its limit already.
-fn take<T: Row>(listing: &mut Listing<T>, element: &Element<'_>, limits: &Limits) {
-    if listing.count() > limits.rows {
-        return;
-    }
-    listing.push(match element {
+fn read<T: Row>(element: &Element<'_>, limits: &Limits) -> Result<T, BadRow> {
+    match element {
         Element::Whole(text) => T::decode(text),
-        Element::Beginning(text) => Err::<T, BadRow>(T::of_beginning(text, limits.row)),
-    });
+        Element::Beginning(text) => Err(T::of_beginning(text, limits.row)),
+    }
 }
 
 fn says_json(response: &Response) -> bool {

@@ -30,14 +30,16 @@ pub struct Limits {
     pub row: usize,
     /// Longest list in bytes; what comes after is missing.
     pub list: usize,
-    /// Most rows of a list; what comes after is missing.
+    /// Most rows of a list. Of a longer one the last are kept: job lists begin with the newest (protocol 1.3), and the
+    /// oldest jobs have waited longest.
     pub rows: usize,
 }
 
 impl Default for Limits {
-    /// A row has about 185 bytes and no list is paged (protocol 1.3): 200,000 jobs are about 37 MB.
+    /// A row has about 185 bytes on the wire and no list is paged (protocol 1.3): 256 MiB are more than a million jobs,
+    /// read as they come. 100,000 of them are what there is memory for (64 MiB), and what a report can hold.
     fn default() -> Self {
-        Self { answer: 1 << 20, row: 64 << 10, list: 256 << 20, rows: 200_000 }
+        Self { answer: 1 << 20, row: 64 << 10, list: 256 << 20, rows: 100_000 }
     }
 }
 
@@ -160,6 +162,11 @@ impl Client {
         self.requests.set_token(token)
     }
 
+    /// The same client with another token; neither changes the other's.
+    pub fn with_token(&self, token: &SecretString) -> Result<Self, Error> {
+        Ok(Self { requests: self.requests.with_token(token)?, ..self.clone() })
+    }
+
     /// Version of the forge. A bad token fails here too (protocol 1.1).
     pub async fn version(&self) -> Result<Version, Error> {
         let call = "get version";
@@ -211,7 +218,7 @@ impl Client {
                 Err(error) => return merge.listing.lacks(format!("page {page} failed: {error}")),
             };
             total = counted.or(total);
-            let is_last = rows.count() == 0;
+            let is_last = rows.is_empty();
             merge.add(rows);
             if !merge.falls_short_of(total) {
                 return;

@@ -64,8 +64,16 @@ impl<T> Listing<T> {
         }
     }
 
-    /// Rows of both kinds.
-    pub(crate) fn count(&self) -> usize {
-        self.rows.len() + self.bad_rows.len()
+    /// Lets go of the first rows when there are more than `limit`, as soon as they are `slack` more.
+    pub(crate) fn keep_last(&mut self, limit: usize, slack: usize) {
+        if self.rows.len() > limit + slack {
+            self.rows.drain(..self.rows.len() - limit);
+            self.lacks(format!("the list has more than {limit} rows"));
+        }
+    }
+
+    /// Whether nothing came, neither good nor bad.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.bad_rows.is_empty()
     }
 }

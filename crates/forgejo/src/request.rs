@@ -42,6 +42,11 @@ impl Requests {
         Ok(Self { http, base, deadline, authorization, told_redirects: Arc::default() })
     }
 
+    /// The same with a token of its own.
+    pub(crate) fn with_token(&self, token: &SecretString) -> Result<Self, Error> {
+        Ok(Self { authorization: Arc::new(RwLock::new(authorization(token)?)), ..self.clone() })
+    }
+
     pub(crate) fn set_token(&self, token: &SecretString) -> Result<(), Error> {
         let value = authorization(token)?;
         *self.authorization.write().unwrap_or_else(PoisonError::into_inner) = value;

@@ -30,12 +30,19 @@ pub enum Scope {
 
 /// A text that names no scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no scope: {reason} (hint: write instance, org:NAME, repo:OWNER/NAME or user)")]
+#[error("`{text}` is no scope: {reason}")]
 pub struct ScopeError {
     /// The text, cut to 80 characters.
     text: String,
     /// What is wrong with it.
     reason: &'static str,
+}
+
+impl ScopeError {
+    /// What would be right.
+    pub fn hint(&self) -> &'static str {
+        "write instance, org:NAME, repo:OWNER/NAME or user"
+    }
 }
 
 impl Scope {
@@ -163,8 +170,11 @@ mod tests {
             "org:a b",
             "Org:a",
         ] {
-            let error = Scope::parse(text).unwrap_err().to_string();
-            assert!(error.contains("hint: write instance"), "{text}: {error}");
+            let error = Scope::parse(text).unwrap_err();
+            assert!(
+                error.to_string().contains("is no scope: ") && error.hint().contains("org:NAME"),
+                "{text}: {error}"
+            );
         }
     }
 }

@@ -58,6 +58,11 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
+    /// The forge is called with another token for a scope from now on.
+    TokenReplaced {
+        /// Where.
+        scope: ScopeKey,
+    },
     /// The credentials of a registration are at hand (found in the runtime directory after a restart).
     CredentialsFound {
         /// Whose.

@@ -53,6 +53,8 @@ pub struct WatchedScope {
     pub scope: Scope,
     /// The token for it.
     pub token: SecretString,
+    /// The file that the token was read from, if it was one: it is read again while the daemon runs.
+    pub token_file: Option<PathBuf>,
 }
 
 /// A URL of a forge.
@@ -184,8 +186,8 @@ fn scopes(
     let mut lacks_token = false;
     for Listed { value, scope, token } in listed {
         let token = match (token, forge_token) {
-            (Token::Given(token), _) => Some(token),
-            (Token::Absent, Token::Given(token)) => Some(token.clone()),
+            (Token::Given { token, file }, _) => Some((token, file)),
+            (Token::Absent, Token::Given { token, file }) => Some((token.clone(), file.clone())),
             (Token::Wrong, _) | (Token::Absent, Token::Wrong) => None,
             (Token::Absent, Token::Absent) => {
                 lacks_token = true;
@@ -197,9 +199,9 @@ fn scopes(
         if !seen.insert(scope.to_string().to_lowercase()) {
             value.complain(Complaint::new(format!("{} is there twice", quoted(&scope.to_string()))));
         }
-        let (Some(url), Some(token)) = (url, token) else { continue };
+        let (Some(url), Some((token, token_file))) = (url, token) else { continue };
         let key = ScopeKey { forge: ForgeId::new(url.text()), scope: ScopeId::new(scope.to_string()) };
-        watched.push(WatchedScope { key, scope, token });
+        watched.push(WatchedScope { key, scope, token, token_file });
     }
     if lacks_token {
         let complaint = Complaint::new(format!("{MISSING} (or token_env), and a scope has none of its own"));
@@ -231,7 +233,7 @@ struct ScopeText(Scope);
 impl Readable for ScopeText {
     fn read(value: &Value<'_>) -> Result<Self, Complaint> {
         let text = String::read(value)?;
-        Scope::parse(&text).map(Self).map_err(|error| Complaint::new(error.to_string()))
+        Scope::parse(&text).map(Self).map_err(|error| Complaint::new(error.to_string()).hint(error.hint()))
     }
 
     fn shown(&self) -> String {

@@ -43,6 +43,7 @@ pub use example::example;
 pub use forge::{Forge, WatchedScope};
 pub use pool::Pool;
 pub use problem::{ConfigError, Problem};
+pub(crate) use secret::read_again;
 pub use settings::{Origin, Setting};
 pub use surroundings::Surroundings;
 

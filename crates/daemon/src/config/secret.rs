@@ -26,7 +26,12 @@ pub(super) enum Token {
     /// Something is wrong with it, and noted.
     Wrong,
     /// Here it is.
-    Given(SecretString),
+    Given {
+        /// The token.
+        token: SecretString,
+        /// The file that it was read from, if it was one.
+        file: Option<PathBuf>,
+    },
 }
 
 /// Reads `token_file` or `token_env` of a table.
@@ -37,7 +42,7 @@ pub(super) fn token(section: &Section<'_>, surroundings: &Surroundings) -> Token
     if section.notes.count() > before {
         return Token::Wrong;
     }
-    let (key, read, origin) = match (file, variable) {
+    let (key, read, origin) = match (file.clone(), variable) {
         (None, None) => return Token::Absent,
         (Some(_), Some(_)) => {
             let complaint = Complaint::new("stands beside token_file: only one of the two can be meant");
@@ -52,7 +57,7 @@ pub(super) fn token(section: &Section<'_>, surroundings: &Surroundings) -> Token
     match read {
         Ok(secret) => {
             section.notes.set(&section.key("token"), Some("<hidden>".to_owned()), origin);
-            Token::Given(secret)
+            Token::Given { token: secret, file }
         }
         Err(complaint) => {
             section.get(key).inspect(|value| value.complain(complaint));
@@ -61,7 +66,24 @@ pub(super) fn token(section: &Section<'_>, surroundings: &Surroundings) -> Token
     }
 }
 
+/// Reads a token again from its file. Blocks. The error is for people and says nothing of what stands in there.
+pub(crate) fn read_again(path: &Path) -> Result<SecretString, String> {
+    read_token(path).map(|(token, _)| token).map_err(|complaint| complaint.reason)
+}
+
 fn from_file(path: &Path, section: &Section<'_>) -> Result<SecretString, Complaint> {
+    let (token, mode) = read_token(path)?;
+    if mode & 0o004 != 0 {
+        let shown = path.display();
+        let complaint = Complaint::new(format!("everybody on this machine can read {shown}"));
+        let offset = section.get("token_file").map_or(section.offset, |value| value.offset);
+        section.notes.warn(offset, &section.key("token_file"), complaint.hint(format!("chmod 600 {shown}")));
+    }
+    Ok(token)
+}
+
+/// The token in a file, and the file's mode.
+fn read_token(path: &Path) -> Result<(SecretString, u32), Complaint> {
     let shown = path.display();
     let unreadable = |error: io::Error| {
         let complaint = Complaint::new(format!("cannot read {shown}: {error}"));
@@ -75,16 +97,11 @@ fn from_file(path: &Path, section: &Section<'_>) -> Result<SecretString, Complai
     if !metadata.is_file() {
         return Err(Complaint::new(format!("{shown} is not a regular file")));
     }
-    if metadata.permissions().mode() & 0o004 != 0 {
-        let complaint = Complaint::new(format!("everybody on this machine can read {shown}"));
-        let offset = section.get("token_file").map_or(section.offset, |value| value.offset);
-        section.notes.warn(offset, &section.key("token_file"), complaint.hint(format!("chmod 600 {shown}")));
-    }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
     file.take(LONGEST as u64 + 2).read_to_end(&mut bytes).map_err(unreadable)?;
     let text = String::from_utf8(bytes).map_err(|_| Complaint::new(format!("{shown} is not text")))?;
-    checked(text, &format!("{shown}"))
+    checked(text, &format!("{shown}")).map(|token| (token, metadata.permissions().mode()))
 }
 
 fn from_variable(variable: &str, surroundings: &Surroundings) -> Result<SecretString, Complaint> {

@@ -57,7 +57,7 @@ async fn a_dropped_request_changes_nothing_and_a_dropped_answer_hides_what_chang
 }
 
 #[tokio::test]
-async fn answers_can_be_replaced_and_cut() {
+async fn answers_can_be_replaced_cut_and_changed() {
     let emulator = started(EmulatorSettings::new(Version::V15)).await;
     emulator.faults().add(FaultRule::once(Matcher::kind(RouteKind::ListJobs), Effect::html(502)));
     let page = list(&emulator).await.expect("a connection").expect("an answer");
@@ -66,6 +66,10 @@ async fn answers_can_be_replaced_and_cut() {
     let error = list(&emulator).await.expect_err("half of a body");
     assert!(error.to_string().contains("cut") || error.kind() == std::io::ErrorKind::ConnectionReset, "{error}");
     assert_eq!(emulator.faults().remove(cut), 1);
+    let changed = Effect::rewrite(|body| body.replace("waiting", "ready"));
+    emulator.faults().add(FaultRule::once(Matcher::kind(RouteKind::ListJobs), changed));
+    let text = list(&emulator).await.expect("a connection").expect("an answer").text();
+    assert!(text.contains("\"ready\"") && !text.contains("waiting"), "{text}");
     assert_eq!(list(&emulator).await.expect("a connection").expect("an answer").status, 200);
 }
 

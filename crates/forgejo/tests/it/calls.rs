@@ -46,6 +46,17 @@ async fn a_changed_token_is_used_by_all_clones() {
 }
 
 #[tokio::test]
+async fn a_client_with_another_token_leaves_the_first_one_alone() {
+    let version = || Reply::json(200, r#"{"version":"15.0.3+gitea-1.22.0"}"#);
+    let server = Server::start([version(), version()]).await;
+    let client = client(&server.url);
+    client.with_token(&"another".to_owned().into()).unwrap().version().await.unwrap();
+    client.version().await.unwrap();
+    let tokens: Vec<_> = server.seen().iter().map(|seen| seen.header("authorization").map(str::to_owned)).collect();
+    assert_eq!(tokens, [Some("token another".to_owned()), Some(format!("token {TOKEN}"))]);
+}
+
+#[tokio::test]
 async fn a_runner_is_read_or_known_to_be_gone() {
     let runner = r#"{"id":41,"uuid":"u","owner_id":0,"repo_id":17,"name":"n","status":"idle","version":"v12.8.2",
         "labels":["debian"],"description":"d","ephemeral":true}"#;

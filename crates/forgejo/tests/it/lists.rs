@@ -105,7 +105,7 @@ async fn each_limit_makes_the_list_incomplete_when_it_is_passed_and_not_before()
     expect(&listing, &[3, 2, 1], &[], None);
 
     let listing = jobs_of(Reply::json(200, &body), Limits { rows: 2, ..within }).await.unwrap();
-    expect(&listing, &[3, 2], &[], Some("more than 2 rows"));
+    expect(&listing, &[2, 1], &[], Some("more than 2 rows"));
 
     let listing = jobs_of(Reply::json(200, &body), Limits { list: body.len() - 1, ..within }).await.unwrap();
     assert!(!listing.complete && listing.problem.unwrap().contains("larger than"));
@@ -119,10 +119,17 @@ async fn each_limit_makes_the_list_incomplete_when_it_is_passed_and_not_before()
 }
 
 #[tokio::test]
-async fn too_many_bad_rows_count_as_rows() {
-    let body = format!("[{}]", [r#"{"handle":"h"}"#; 3].join(","));
-    let listing = jobs_of(Reply::json(200, &body), Limits { rows: 2, ..Limits::default() }).await.unwrap();
-    assert!(!listing.complete);
+async fn of_a_list_beyond_the_limit_the_oldest_jobs_are_kept() {
+    let body = format!("[{}]", (1..=1_000).rev().map(job).collect::<Vec<_>>().join(","));
+    let listing = jobs_of(Reply::json(200, &body), Limits { rows: 100, ..Limits::default() }).await.unwrap();
+    expect(&listing, &(1..=100).rev().collect::<Vec<_>>(), &[], Some("more than 100 rows"));
+}
+
+#[tokio::test]
+async fn bad_rows_are_bounded_by_themselves() {
+    let body = format!("[{}]", vec![r#"{"handle":"h"}"#; 1_001].join(","));
+    let listing = jobs_of(Reply::json(200, &body), Limits::default()).await.unwrap();
+    assert_eq!((listing.bad_rows.len(), listing.complete), (1_000, false));
 }
 
 #[tokio::test]

@@ -37,6 +37,10 @@ pub fn fold(state: &mut State, policy: &Policy, event: &Event, now: Tick) {
             seen.failures = seen.failures.saturating_add(1);
             seen.last_failure = Some(failure.clone());
         }
+        Event::TokenReplaced { scope } => {
+            // What the old token was refused says nothing of the new one.
+            state.journal.scope_rests.remove(scope);
+        }
         Event::CredentialsFound { runner } => {
             state.journal.credentials.insert(runner.clone());
         }
