@@ -3,9 +3,9 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
+use backend_host::{Program, RunnerVersion};
 use daemon::config::{Config, Surroundings};
 use emulator::{AnswerTimes, Emulator, EmulatorSettings};
 use forge_model::script::ScriptError;
@@ -16,9 +16,6 @@ use crate::failure::Failure;
 
 /// File systems in memory are found here, where there are any.
 const SHARED_MEMORY: &str = "/dev/shm";
-
-/// The first Forgejo Runner with `--handle` (protocol 3.6).
-const LEAST_RUNNER: (u32, u32) = (12, 8);
 
 /// Everything that is needed to play.
 pub(super) struct Stage {
@@ -54,7 +51,7 @@ impl Stage {
             .context("cannot fill the forge")
             .map_err(Failure::not_done)?;
         let deployment = format!("demo-{}", std::process::id());
-        let (runner, name) = runner()?;
+        let (runner, name) = runner().await?;
         let runtime_directory = runtime.as_ref().map_or_else(|| directory.path().join("run"), |dir| dir.path().into());
         let text = configuration(&deployment, &emulator.url(), directory.path(), &runtime_directory, &runner);
         let config = configure(directory.path(), &text, &token)?;
@@ -171,8 +168,8 @@ fn configure(directory: &Path, text: &str, token: &str) -> Result<Config, Failur
 
 /// The runner to use, as the configuration names it, and its name for people: Forgejo Runner if there is a fitting one,
 /// else the stand-in.
-fn runner() -> Result<(Vec<String>, String), Failure> {
-    if let Some(version) = forgejo_runner() {
+async fn runner() -> Result<(Vec<String>, String), Failure> {
+    if let Some(version) = forgejo_runner().await {
         return Ok((vec!["forgejo-runner".to_owned()], format!("forgejo-runner {version}")));
     }
     let program = super::supervisor()?.path;
@@ -181,15 +178,9 @@ fn runner() -> Result<(Vec<String>, String), Failure> {
     Ok((vec![path.to_owned(), "stand-in-runner".to_owned()], name))
 }
 
-/// The version of the Forgejo Runner in PATH, if it is new enough.
-fn forgejo_runner() -> Option<String> {
-    let output = Command::new("forgejo-runner").arg("--version").stdin(Stdio::null()).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let version = text.split_whitespace().find_map(|word| {
-        let word = word.trim_start_matches('v');
-        word.starts_with(|first: char| first.is_ascii_digit()).then_some(word)
-    })?;
-    let mut numbers = version.split('.').map(|number| number.parse::<u32>().ok());
-    let version_numbers = (numbers.next()??, numbers.next()??);
-    (version_numbers >= LEAST_RUNNER).then(|| version.to_owned())
+/// The version of the Forgejo Runner in PATH, if there is one and it is new enough.
+async fn forgejo_runner() -> Option<RunnerVersion> {
+    let program = Program { path: "forgejo-runner".into(), arguments: Vec::new() };
+    let version = backend_host::runner_version(&program, &std::env::var("PATH").ok()?).await.ok()?;
+    (version >= RunnerVersion::LEAST).then_some(version)
 }
