@@ -57,6 +57,8 @@ pub(crate) struct Job {
     pub(crate) attempt: i64,
     pub(crate) handle: Handle,
     pub(crate) status: Status,
+    /// What lists show instead of the status: a word of a later release.
+    pub(crate) shown_as: Option<String>,
     pub(crate) task: Option<TaskId>,
     pub(crate) updated: Moment,
 }

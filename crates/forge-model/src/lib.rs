@@ -9,6 +9,13 @@
 //! | REST | an autoscaler with an access token | [`rest`] |
 //! | runner RPC | a runner with its own credentials | [`rpc`] |
 //!
+//! Calls of scripts that play bad luck: [`Forge::rename_repository`], [`Forge::transfer_repository`] (the old path
+//! redirects), [`Forge::set_actions_enabled`] (the unit, also in the middle of a job), [`Forge::set_archived`],
+//! [`Forge::delete_repository`], [`Forge::delete_owner`], [`Forge::revoke_token`], [`Forge::create_token`] (with
+//! [`TokenSpec::with_text`] a rotated token of another user), [`Forge::start_up`] (after a restart),
+//! [`Forge::show_status_as`] (a status that no client knows), [`Settings::unknown_fields`] (likewise, fields); a restored
+//! backup is an earlier clone.
+//!
 //! What happened is kept in [`Books`], so that a test can say afterwards what really took place.
 //!
 //! Promises: the same seed, settings and calls give the same answers, bit for bit; no clock, no randomness of its own,

@@ -214,6 +214,15 @@ impl Directory {
         Some(repository)
     }
 
+    /// Takes an owner and its access tokens out; its repositories are gone already.
+    pub(crate) fn remove_owner(&mut self, id: OwnerId) {
+        if let Some(owner) = self.owners.remove(&id) {
+            self.owner_names.remove(&owner.name.to_lowercase());
+        }
+        self.redirects.retain(|(owner, _), _| *owner != id);
+        self.tokens.retain(|_, token| token.user != id);
+    }
+
     pub(crate) fn owner_named(&self, name: &str) -> Option<&Owner> {
         self.owner_names.get(&name.to_lowercase()).and_then(|id| self.owners.get(id))
     }

@@ -51,6 +51,8 @@ pub struct Settings {
     pub concurrency_queue: bool,
     /// How long after the end of a needed job its dependents become waiting: 0.3-2 s when measured (protocol 2.3).
     pub emitter_delay: Duration,
+    /// Whether rows of jobs and runners carry a field that no client knows yet, as those of a later release may.
+    pub unknown_fields: bool,
     /// Rows per page when the caller names no limit.
     pub default_paging: usize,
     /// Most rows per page, whatever the caller asks for.
@@ -77,6 +79,7 @@ impl Settings {
             },
             concurrency_queue: true,
             emitter_delay: Duration::from_millis(300),
+            unknown_fields: false,
             default_paging: 30,
             max_response_items: 50,
             books_limit: 1_000_000,

@@ -41,7 +41,7 @@ fn dispatch(
         (RouteKind::GetRunner, Route::Runner(scope, id)) => {
             let area = forge.authorise(token, scope, Access::Read)?;
             let row = forge.get_runner(now, area, runner_id(id))?;
-            Ok(Answer::json(StatusCode::OK, &rows::runner(&row)))
+            Ok(Answer::json(StatusCode::OK, &rows::runner(&row, forge.settings())))
         }
         (RouteKind::DeleteRunner, Route::Runner(scope, id)) => {
             let area = forge.authorise(token, scope, Access::Write)?;
@@ -77,7 +77,7 @@ fn dispatch(
         (RouteKind::RunJobs, Route::RunJobs { owner, repo, run }) => {
             let repository = forge.visible_repository(token, owner, repo)?.id;
             let jobs = forge.list_run_jobs(repository, RunId(number(run)))?;
-            let rows: Vec<Value> = jobs.iter().map(|row| rows::job(row, Version::V16)).collect();
+            let rows: Vec<Value> = jobs.iter().map(|row| rows::job(row, forge.settings())).collect();
             Ok(Answer::json(StatusCode::OK, &Value::Array(rows)))
         }
         (RouteKind::CancelRun, Route::CancelRun { owner, repo, run }) => {
@@ -98,8 +98,7 @@ fn unrouted(route: &Route) -> Answer {
 fn list_jobs(forge: &Forge, request: &Request, token: Option<&str>, scope: &Scope) -> Result<Answer, Refusal> {
     let area = forge.authorise(token, scope, Access::Read)?;
     let labels = LabelFilter::parse(first(&request.query(), "labels"));
-    let version = forge.settings().version;
-    let rows: Vec<Value> = forge.list_jobs(area, &labels).iter().map(|row| rows::job(row, version)).collect();
+    let rows: Vec<Value> = forge.list_jobs(area, &labels).iter().map(|row| rows::job(row, forge.settings())).collect();
     let count = rows.len();
     // An empty job list is the document `null` (protocol 1.3).
     let body = if rows.is_empty() { Value::Null } else { Value::Array(rows) };
@@ -124,7 +123,7 @@ fn list_runners(
         limit: parsed("limit"),
     };
     let page = forge.list_runners(now, area, query);
-    let rows: Vec<Value> = page.rows.iter().map(rows::runner).collect();
+    let rows: Vec<Value> = page.rows.iter().map(|row| rows::runner(row, forge.settings())).collect();
     let link = paging::link(&forge.settings().root_url, request.uri.path(), &parameters, &page, query.page);
     let exposed = if link.is_some() { "Link, X-Total-Count" } else { "X-Total-Count" };
     let mut answer = Answer::json(StatusCode::OK, &Value::Array(rows))

@@ -1,10 +1,10 @@
 //! JSON of rows, with the names and quirks of protocol 1.3, 1.4 and 1.8.
 
 use forge_model::rest::{JobRow, RunnerRow};
-use forge_model::{Forge, Owner, Repository, Version};
+use forge_model::{Forge, Owner, Repository, Settings, Version};
 use serde_json::{Value, json};
 
-pub(super) fn job(row: &JobRow, version: Version) -> Value {
+pub(super) fn job(row: &JobRow, settings: &Settings) -> Value {
     let mut body = json!({
         "id": row.id.0,
         "attempt": row.attempt,
@@ -15,16 +15,16 @@ pub(super) fn job(row: &JobRow, version: Version) -> Value {
         "needs": if row.needs.is_empty() { Value::Null } else { json!(row.needs) },
         "runs_on": row.runs_on,
         "task_id": row.task_id,
-        "status": row.status.word(),
+        "status": row.status_word(),
     });
-    if version == Version::V16 {
+    if settings.version == Version::V16 {
         body["run_id"] = json!(row.run_id.0);
     }
-    body
+    with_unknown_fields(body, settings)
 }
 
-pub(super) fn runner(row: &RunnerRow) -> Value {
-    json!({
+pub(super) fn runner(row: &RunnerRow, settings: &Settings) -> Value {
+    let body = json!({
         "id": row.id.0,
         "uuid": row.uuid,
         "owner_id": row.area.owner_id(),
@@ -35,7 +35,16 @@ pub(super) fn runner(row: &RunnerRow) -> Value {
         "labels": row.labels,
         "description": row.description,
         "ephemeral": row.ephemeral,
-    })
+    });
+    with_unknown_fields(body, settings)
+}
+
+/// What a later release may add, if that is wanted.
+fn with_unknown_fields(mut body: Value, settings: &Settings) -> Value {
+    if settings.unknown_fields {
+        body["of_a_later_release"] = json!({ "nested": [1, null, "text"] });
+    }
+    body
 }
 
 pub(super) fn user(owner: &Owner) -> Value {

@@ -64,6 +64,15 @@ pub struct JobRow {
     pub task_id: i64,
     /// Status.
     pub status: Status,
+    /// A word that the list shows instead ([`Forge::show_status_as`]).
+    pub shown_as: Option<String>,
+}
+
+impl JobRow {
+    /// The word for its status.
+    pub fn status_word(&self) -> &str {
+        self.shown_as.as_deref().unwrap_or(self.status.word())
+    }
 }
 
 impl Forge {
@@ -109,5 +118,6 @@ fn row(job: &Job) -> JobRow {
         runs_on: job.runs_on.clone(),
         task_id: job.task.map_or(0, |task| task.0),
         status: job.status,
+        shown_as: job.shown_as.clone(),
     }
 }

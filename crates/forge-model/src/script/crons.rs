@@ -91,6 +91,15 @@ impl Forge {
         }
     }
 
+    /// What a forge does when it starts: the scheduled clean-ups run at once (protocol 2.7). After more than the zombie
+    /// timeout without the forge this fails every task that was running, since none could report.
+    pub fn start_up(&mut self, now: Moment) {
+        self.crons = Crons::started(now, self.settings.cron_periods);
+        for task in [CronTask::StopZombieTasks, CronTask::StopEndlessTasks, CronTask::CancelAbandonedJobs] {
+            self.run_cron(now, task);
+        }
+    }
+
     pub(crate) fn run_due_crons(&mut self, now: Moment) {
         for task in self.crons.take_due(now) {
             self.run_cron(now, task);

@@ -6,6 +6,7 @@
 mod crons;
 mod emitter;
 mod people;
+mod repositories;
 mod reruns;
 mod runs;
 mod spec;

@@ -1,11 +1,9 @@
-//! Making and changing users, organizations, teams, repositories and access tokens.
-
-use std::collections::BTreeMap;
+//! Making and deleting users, organizations, teams and access tokens.
 
 use super::ScriptError;
 use crate::books::RegistrationEnd;
 use crate::forge::Forge;
-use crate::ids::{JobId, OwnerId, RepoId, RunId, RunnerId, TaskId};
+use crate::ids::{OwnerId, RepoId};
 use crate::moment::Moment;
 use crate::owners::{AccessToken, OwnerKind, TokenSpec};
 use crate::runner::Area;
@@ -59,84 +57,25 @@ impl Forge {
         self.directory.tokens.remove(text);
     }
 
-    /// Switches a repository's Actions unit.
-    pub fn set_actions_enabled(&mut self, repository: RepoId, enabled: bool) -> Result<(), ScriptError> {
-        self.repository_mut(repository)?.actions_enabled = enabled;
+    /// Deletes a user or an organization with its repositories, runners and access tokens (protocol 2.8).
+    pub fn delete_owner(&mut self, now: Moment, id: OwnerId) -> Result<(), ScriptError> {
+        if !self.directory.owners.contains_key(&id) {
+            return Err(ScriptError::NoOwner(id));
+        }
+        let owned = self.directory.repositories.values().filter(|repository| repository.owner == id);
+        for repository in owned.map(|repository| repository.id).collect::<Vec<_>>() {
+            self.delete_repository(now, repository)?;
+        }
+        self.sweep_area(now, Area::Owner(id));
+        self.directory.remove_owner(id);
         Ok(())
     }
 
-    /// Archives a repository, or wakes it.
-    pub fn set_archived(&mut self, repository: RepoId, archived: bool) -> Result<(), ScriptError> {
-        self.repository_mut(repository)?.archived = archived;
-        Ok(())
-    }
-
-    /// Renames a repository; the old name redirects.
-    pub fn rename_repository(&mut self, id: RepoId, name: &str) -> Result<(), ScriptError> {
-        let owner = self.repository_mut(id)?.owner;
-        self.directory.move_repository(id, owner, name);
-        Ok(())
-    }
-
-    /// Gives a repository to another owner; its old path redirects. Its jobs keep the old owner in the lists.
-    pub fn transfer_repository(&mut self, id: RepoId, owner: OwnerId) -> Result<(), ScriptError> {
-        if !self.directory.owners.contains_key(&owner) {
-            return Err(ScriptError::NoOwner(owner));
-        }
-        let name = self.repository_mut(id)?.name.clone();
-        self.directory.move_repository(id, owner, &name);
-        Ok(())
-    }
-
-    /// Sets what jobs of a repository get as secrets and variables.
-    pub fn set_secrets_and_variables(
-        &mut self,
-        repository: RepoId,
-        secrets: BTreeMap<String, String>,
-        variables: BTreeMap<String, String>,
-    ) -> Result<(), ScriptError> {
-        self.repository_mut(repository)?;
-        self.secrets.insert(repository, secrets);
-        self.variables.insert(repository, variables);
-        Ok(())
-    }
-
-    /// Deletes a repository with its runs, its runners, and other scopes' ephemeral runners that worked for it
-    /// (protocol 2.8).
-    pub fn delete_repository(&mut self, now: Moment, id: RepoId) -> Result<(), ScriptError> {
-        self.directory.remove_repository(id).ok_or(ScriptError::NoRepository(id))?;
-        let jobs: Vec<JobId> = self.jobs.values().filter(|job| job.repo == id).map(|job| job.id).collect();
-        for job in &jobs {
-            self.cancel(now, *job);
-        }
-        for job in &jobs {
-            if let Some(job) = self.jobs.remove(job) {
-                self.queue.by_handle.remove(&job.handle);
-            }
-        }
-        let tasks: Vec<(TaskId, RunnerId)> =
-            self.tasks.values().filter(|task| jobs.contains(&task.job)).map(|task| (task.id, task.runner)).collect();
-        for (task, runner) in tasks {
-            self.tasks.remove(&task);
-            if self.runners.get(&runner).is_some_and(|runner| runner.ephemeral) {
-                self.unregister(runner, RegistrationEnd::Swept(now));
-            }
-        }
-        self.recoverable.values_mut().for_each(|tasks| tasks.retain(|task| self.tasks.contains_key(task)));
-        let runs: Vec<RunId> = self.runs.values().filter(|run| run.repo == id).map(|run| run.id).collect();
-        for run in runs {
-            self.runs.remove(&run);
-        }
-        self.queue.groups.retain(|(repo, _), _| *repo != id);
-        let own = Area::Repository(id);
-        let runners: Vec<RunnerId> = self.runners.values().filter(|row| row.area == own).map(|row| row.id).collect();
+    /// Removes every registration of an area whose owner or repository is gone.
+    pub(crate) fn sweep_area(&mut self, now: Moment, area: Area) {
+        let runners: Vec<_> = self.runners.values().filter(|row| row.area == area).map(|row| row.id).collect();
         for runner in runners {
             self.unregister(runner, RegistrationEnd::Swept(now));
         }
-        Ok(())
-    }
-
-    fn repository_mut(&mut self, id: RepoId) -> Result<&mut crate::owners::Repository, ScriptError> {
-        self.directory.repositories.get_mut(&id).ok_or(ScriptError::NoRepository(id))
     }
 }

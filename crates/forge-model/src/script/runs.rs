@@ -113,6 +113,14 @@ impl Forge {
         Ok(())
     }
 
+    /// Shows another word in the place of a job's status, as a later release might (`ready`, say); `None` ends that.
+    /// Nothing else changes: the job is listed and handed out as before.
+    pub fn show_status_as(&mut self, job: JobId, word: Option<&str>) -> Result<(), ScriptError> {
+        let job = self.jobs.get_mut(&job).ok_or(ScriptError::NoJob(job))?;
+        job.shown_as = word.map(str::to_owned);
+        Ok(())
+    }
+
     /// Sets a run's manual priority: jobs of higher ones are handed out first (protocol 2.6). Version 15 does not know
     /// priorities: nothing changes.
     pub fn set_priority(&mut self, run: RunId, priority: i64) -> Result<(), ScriptError> {
@@ -173,6 +181,7 @@ fn new_job(
         attempt: 0,
         handle: Handle::default(),
         status: Status::Blocked,
+        shown_as: None,
         task: None,
         updated: now,
     }

@@ -60,3 +60,21 @@ fn a_registration_token_registers_in_its_area_until_replaced() {
     let row = world.forge.get_runner(world.now, area, made.id).expect("a runner");
     assert_eq!((row.area, row.labels), (area, Some(labels.to_vec())));
 }
+
+#[test]
+fn a_deleted_owner_takes_everything_along() {
+    let World { mut forge, now, .. } = World::new(Version::V15);
+    let alice = forge.create_user("alice", false);
+    let acme = forge.create_organization("acme", &[alice]);
+    let repo = forge.create_repository(acme, "app", false).expect("an owner");
+    let token = forge.create_token(alice, TokenSpec::new(&[TokenScope::All])).expect("a user");
+    forge.register_runner(now, Area::Owner(acme), "of acme", "", true).expect("a name");
+    forge.register_runner(now, Area::Repository(repo), "of its repository", "", true).expect("a name");
+    let other = forge.register_runner(now, Area::Instance, "of the forge", "", true).expect("a name");
+    forge.delete_owner(now, acme).expect("an owner");
+    assert_eq!(forge.runners_now(), vec![other.id]);
+    assert!(forge.repository(repo).is_none() && forge.owner_named("acme").is_none());
+    assert!(forge.who(Some(&token)).is_ok());
+    forge.delete_owner(now, alice).expect("an owner");
+    assert!(forge.who(Some(&token)).is_err());
+}

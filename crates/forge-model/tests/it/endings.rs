@@ -135,3 +135,13 @@ fn log_rows_are_stored_once_and_an_archived_log_takes_no_more() {
     assert_eq!(send(4, &["4"], false), Err(RpcRefusal::LogArchived));
     assert_eq!(world.forge.task_log(task), ["0", "1", "2", "3"]);
 }
+
+#[test]
+fn a_status_of_a_later_release_is_only_shown() {
+    let mut world = World::new(Version::V16);
+    let run = world.push(vec![job("a")]);
+    let job = world.forge.jobs_of_run(run)[0];
+    world.forge.show_status_as(job, Some("ready")).expect("a job");
+    let rows = world.forge.list_jobs(Area::Instance, &forge_model::rest::LabelFilter::Absent);
+    assert_eq!((rows[0].status_word(), rows[0].status), ("ready", Status::Waiting));
+}
