@@ -10,15 +10,17 @@ use stand_in_runner::OneJob;
 const STAND_IN: &str = "stand-in-runner";
 
 /// Gets a machine for every job that waits on a Forgejo, and removes it afterwards.
+//
+// `C` is `Command`, or `Asked` for all that is shown to people.
 #[derive(Debug, Parser)]
 #[command(name = "forgescale", version, propagate_version = true, arg_required_else_help = true)]
-pub(crate) struct Arguments {
+pub(crate) struct Arguments<C: Subcommand> {
     /// What is logged to standard error, such as `debug` or `warn,daemon=trace` [default: `$FORGESCALE_LOG`, else `info`; `error` for the demo]
     #[arg(long, global = true, value_name = "FILTER")]
     pub(crate) log: Option<String>,
     /// What is asked for.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: C,
 }
 
 /// All that the binary can be.
@@ -167,10 +169,10 @@ pub(crate) fn refusal_status(usage: u8) -> u8 {
 mod tests {
     use clap::CommandFactory as _;
 
-    use super::Arguments;
+    use super::{Arguments, Command};
 
     #[test]
     fn the_definitions_contradict_each_other_nowhere() {
-        Arguments::command().debug_assert();
+        Arguments::<Command>::command().debug_assert();
     }
 }

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Asked, Command};
 use failure::Failure;
 
 /// What our own parser's refusals end with.
@@ -31,7 +31,7 @@ const USAGE: u8 = 2;
 pub fn main() -> ExitCode {
     let ring = rustls::crypto::ring::default_provider().install_default();
     assert!(ring.is_ok(), "something else has chosen a TLS provider before main");
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::<Command>::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return refused(&error),
     };
@@ -46,9 +46,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The command line, as manuals, completions and the reference need it.
+/// The command line that people use, as manuals, completions and the reference need it.
 pub fn command_line() -> clap::Command {
-    Arguments::command()
+    Arguments::<Asked>::command()
 }
 
 /// Prints the parser's answer: help and version are answers, everything else is a mistake.

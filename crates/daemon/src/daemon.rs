@@ -20,6 +20,7 @@ use crate::lanes::Lanes;
 use crate::lock::{LockError, StateDirectory};
 use crate::machines::Backend;
 use crate::names::Names;
+use crate::notify::Notifier;
 use crate::observers::{self, Reporting};
 use crate::owner::{Owner, Wish, Written};
 use crate::remembered::Remembered;
@@ -168,6 +169,7 @@ impl Daemon {
             reports,
             once,
             written: Written::default(),
+            notifier: Notifier::of_process(),
         };
         let owner = tokio::spawn(owner.run(events, wish));
         let control = Control { wishes: Arc::new(wishes) };

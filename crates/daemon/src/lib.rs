@@ -16,6 +16,7 @@ mod lanes;
 mod lock;
 mod machines;
 mod names;
+mod notify;
 mod observers;
 mod owner;
 mod remembered;

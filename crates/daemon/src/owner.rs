@@ -25,6 +25,7 @@ use crate::clock::{Clock, wall_ms};
 use crate::history;
 use crate::lanes::Lanes;
 use crate::names::Names;
+use crate::notify::Notifier;
 use crate::remembered::Remembered;
 use crate::report_file::{self, ReportFile};
 
@@ -67,6 +68,8 @@ pub(crate) struct Owner {
     /// Whether to end as soon as everything was listed once and nothing is left to begin.
     pub(crate) once: bool,
     pub(crate) written: Written,
+    /// What the service manager is told.
+    pub(crate) notifier: Notifier,
 }
 
 /// What was written last, and when.
@@ -105,11 +108,14 @@ impl Owner {
             let turn = self.turn();
             let drained = wish == Wish::Drain && self.is_idle() && self.state.journal.assignments.is_empty();
             let once_done = self.once && turn.actions.is_empty() && self.is_idle() && self.has_seen_everything();
+            let draining = self.policy.draining;
+            self.notifier.turn(&turn.report, self.has_seen_everything(), draining, Instant::now());
             self.write(&turn.report, false).await;
             if drained || once_done {
                 break;
             }
         }
+        self.notifier.stopping();
         let report = self.reports.borrow().as_ref().clone();
         self.write(&report, true).await;
         let store = self.store;

@@ -1,11 +1,14 @@
-//! Checks and generated files of the project: `cargo xtask tidy`.
+//! Checks and generated files of the project: `cargo xtask tidy`, `cargo xtask generate`, `cargo xtask dist`.
 #![forbid(unsafe_code)]
 
+mod dist;
+mod generate;
 mod rules;
 mod tidy;
 mod tree;
 
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -16,12 +19,32 @@ use clap::Parser;
 enum Task {
     /// Check the rules that no compiler checks
     Tidy,
+    /// Write the documents that are made from the program: reference and schema
+    Generate,
+    /// Write man pages and shell completions
+    Dist {
+        /// Where to
+        #[arg(long, value_name = "DIR", default_value = "target/dist")]
+        output: PathBuf,
+    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let Task::Tidy = Task::parse();
-    let complaints = tidy::check(&tidy::root())?;
+    let (lines, is_fine) = match Task::parse() {
+        Task::Tidy => {
+            let complaints = tidy::check(&tidy::root())?;
+            (complaints.iter().map(ToString::to_string).collect(), complaints.is_empty())
+        }
+        Task::Generate => {
+            let written = generate::write(&tidy::root())?;
+            (written.iter().map(|document| format!("wrote {}", document.path)).collect(), true)
+        }
+        Task::Dist { output } => {
+            dist::write(&output)?;
+            (vec![format!("wrote {}", output.display())], true)
+        }
+    };
     let mut out = io::stderr().lock();
-    complaints.iter().try_for_each(|complaint| writeln!(out, "{complaint}"))?;
-    Ok(if complaints.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    lines.iter().try_for_each(|line: &String| writeln!(out, "{line}"))?;
+    Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

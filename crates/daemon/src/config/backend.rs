@@ -13,6 +13,7 @@ use super::pool::machines;
 use super::problem::Complaint;
 use super::read::{Section, Value, any};
 use super::settings::Origin;
+use super::shape::Shape;
 use super::size::Size;
 use super::value::{Readable, at_least, name, quoted, quoted_list};
 
@@ -142,6 +143,8 @@ fn backend(section: Section<'_>, surroundings: &Surroundings) -> Option<Backend>
 struct Command(Vec<String>);
 
 impl Readable for Command {
+    const SHAPE: Shape = Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)]);
+
     fn read(value: &Value<'_>) -> Result<Self, Complaint> {
         let DeValue::Array(_) = value.raw else {
             return String::read(value).map(|program| Self(vec![program]));
@@ -161,6 +164,7 @@ impl Readable for Command {
 /// The runner's program and first arguments. A name is looked for on the PATH, a path starts at the folder of the
 /// configuration file; the setting shows what was found.
 fn runner(section: &Section<'_>, path: &str) -> Option<(PathBuf, Vec<String>)> {
+    section.declare::<Command>("runner", Some(quoted(RUNNER)));
     let value = section.get("runner");
     let Command(mut words) = match &value {
         Some(value) => value.read(any)?,

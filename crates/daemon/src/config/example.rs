@@ -5,12 +5,38 @@ pub fn example() -> &'static str {
     include_str!("example.toml")
 }
 
+/// The example with every setting in use; of two that exclude each other, the second if `alternative`.
+pub(super) fn uncommented(alternative: bool) -> String {
+    let mut lines: Vec<&str> = Vec::new();
+    for line in example().lines() {
+        match line.strip_prefix(ALTERNATIVE) {
+            Some(other) if alternative => {
+                lines.pop();
+                lines.push(other);
+            }
+            None => lines.push(setting(line).map_or(line, |(_, body)| body)),
+            Some(_) => lines.push(line),
+        }
+    }
+    lines.join("\n")
+}
+
+/// How a line begins whose setting excludes the one before it.
+pub(super) const ALTERNATIVE: &str = "# or: ";
+
+/// The key of a setting, and the line without its comment sign; nothing for lines that are something else.
+pub(super) fn setting(line: &str) -> Option<(&str, &str)> {
+    let body = line.strip_prefix("# ").unwrap_or(line);
+    let (key, _) = body.split_once(" = ")?;
+    (!key.contains([' ', '='])).then_some((key, body))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use super::super::{Config, Origin, Setting};
-    use super::example;
+    use super::{example, uncommented};
     use crate::config::tests::{Place, surroundings};
 
     /// The settings of an example whose files are moved to where they exist.
@@ -19,24 +45,6 @@ mod tests {
         let text = text.replace("/usr/local/bin:/usr/bin:/bin", &place.path().display().to_string());
         let config = Config::parse(&text, Path::new("/"), &surroundings(place));
         config.unwrap_or_else(|problems| panic!("{problems:#?}")).settings
-    }
-
-    /// The example with every setting in use; of two that exclude each other, the second if `alternative`.
-    fn uncommented(alternative: bool) -> String {
-        let mut lines: Vec<&str> = Vec::new();
-        for line in example().lines() {
-            let body = line.strip_prefix("# ").unwrap_or(line);
-            let is_setting = body.split_once(" = ").is_some_and(|(key, _)| !key.contains([' ', '=']));
-            match line.strip_prefix("# or: ") {
-                Some(other) if alternative => {
-                    lines.pop();
-                    lines.push(other);
-                }
-                None if is_setting => lines.push(body),
-                _ => lines.push(line),
-            }
-        }
-        lines.join("\n")
     }
 
     /// A key without the numbers of list elements: what one scope may have, every scope may.

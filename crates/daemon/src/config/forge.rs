@@ -15,6 +15,7 @@ use super::Surroundings;
 use super::problem::Complaint;
 use super::read::{MISSING, Section, Value, any};
 use super::secret::{Token, token};
+use super::shape::Shape;
 use super::value::{Readable, at_least, quoted, quoted_list};
 
 /// How often job lists are read (design section 8: a real server answers in 5 ms, and its webhooks arrive later than such
@@ -73,6 +74,8 @@ impl ForgeUrl {
 }
 
 impl Readable for ForgeUrl {
+    const SHAPE: Shape = Shape::Text;
+
     fn read(value: &Value<'_>) -> Result<Self, Complaint> {
         let text = String::read(value)?;
         let wrong = |reason: String| Complaint::new(format!("{}: {reason}", quoted(&text)));
@@ -231,6 +234,8 @@ fn element<'a>(value: Value<'a>, surroundings: &Surroundings) -> Listed<'a> {
 struct ScopeText(Scope);
 
 impl Readable for ScopeText {
+    const SHAPE: Shape = Shape::Text;
+
     fn read(value: &Value<'_>) -> Result<Self, Complaint> {
         let text = String::read(value)?;
         Scope::parse(&text).map(Self).map_err(|error| Complaint::new(error.to_string()).hint(error.hint()))

@@ -20,8 +20,10 @@ mod policy;
 mod pool;
 mod problem;
 mod read;
+mod reference;
 mod secret;
 mod settings;
+mod shape;
 mod size;
 mod suggest;
 mod surroundings;
@@ -43,8 +45,10 @@ pub use example::example;
 pub use forge::{Forge, WatchedScope};
 pub use pool::Pool;
 pub use problem::{ConfigError, Problem};
+pub use reference::{Key, keys};
 pub(crate) use secret::read_again;
 pub use settings::{Origin, Setting};
+pub use shape::Shape;
 pub use surroundings::Surroundings;
 
 use problem::Complaint;
@@ -92,7 +96,7 @@ impl Config {
 
     /// Checks a text; relative paths in it start at `directory`.
     pub fn parse(text: &str, directory: &Path, surroundings: &Surroundings) -> Result<Self, Vec<Problem>> {
-        let notes = Notes::new(text, directory);
+        let notes = notes(text, directory, surroundings);
         let document = document(text, &notes);
         let config =
             document.and_then(|table| Self::read(Section::new(&notes, String::new(), 0, &table), surroundings));
@@ -139,10 +143,15 @@ impl Config {
 /// configuration may be wrong or not readable for the one who asks (its tokens, say).
 pub fn state_directory(file: &Path, surroundings: &Surroundings) -> Result<PathBuf, ConfigError> {
     let (text, directory) = text_of(file)?;
-    let notes = Notes::new(&text, &directory);
+    let notes = notes(&text, &directory, surroundings);
     let path = document(&text, &notes)
         .and_then(|table| paths::state(&Section::new(&notes, String::new(), 0, &table), surroundings));
     path.ok_or_else(|| ConfigError::Problems { file: file.to_owned(), problems: notes.problems.take() })
+}
+
+fn notes<'a>(text: &'a str, directory: &'a Path, surroundings: &Surroundings) -> Notes<'a> {
+    let credentials = surroundings.variable("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    Notes::new(text, directory, credentials.filter(|path| path.is_absolute()))
 }
 
 /// The text of the file and the folder that it is in.

@@ -12,6 +12,7 @@ use super::backend::Backend;
 use super::forge::CODEBERG_INTERVAL;
 use super::problem::Complaint;
 use super::read::{Section, Value, any};
+use super::shape::Shape;
 use super::value::{Readable, at_least, name, positive, quoted, quoted_list, unknown};
 
 /// How often a runner asks for its job: the default of Forgejo Runner itself (protocol 3.6).
@@ -142,6 +143,8 @@ fn labels(section: &Section<'_>) -> Vec<Label> {
 }
 
 impl Readable for Label {
+    const SHAPE: Shape = Shape::Text;
+
     fn read(value: &Value<'_>) -> Result<Self, Complaint> {
         let text = String::read(value)?;
         Self::parse(&text).map_err(|error| {

@@ -1,20 +1,22 @@
 //! A reader of TOML that collects problems instead of stopping at the first.
 //!
 //! A [`Section`] is a table being read. Every key is asked for by name, and each answer is also noted as a [`Setting`] with
-//! its origin; what was never asked for is an unknown key ([`Section::close`]). So `config show`, the unknown keys and the
-//! example's test all rest on the very calls that read the values, and no list of keys is kept beside them.
+//! its origin; what was never asked for is an unknown key ([`Section::close`]). What is asked for, as what, and with which
+//! default is noted, too ([`Facts`]). So `config show`, the unknown keys, the example's test, the reference and the schema
+//! all rest on the very calls that read the values, and no list of keys is kept beside them.
 //!
 //! Deliberately absent: serde. It stops at the first mistake and knows no lines.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Complaint, Problem};
 use super::settings::{Origin, Setting};
+use super::shape::Facts;
 use super::suggest;
 use super::value::Readable;
 
@@ -26,20 +28,30 @@ pub(super) struct Notes<'a> {
     text: &'a str,
     /// Relative paths start here.
     pub(super) directory: &'a Path,
+    /// Where the service manager put the service's credentials, if it did.
+    pub(super) credentials: Option<PathBuf>,
     pub(super) problems: RefCell<Vec<Problem>>,
     pub(super) warnings: RefCell<Vec<Problem>>,
     pub(super) settings: RefCell<Vec<Setting>>,
+    /// What is known of each key, under its general name (`forge[].url`, `backend.*.kind`).
+    pub(super) facts: RefCell<BTreeMap<String, Facts>>,
 }
 
 impl<'a> Notes<'a> {
-    pub(super) fn new(text: &'a str, directory: &'a Path) -> Self {
+    pub(super) fn new(text: &'a str, directory: &'a Path, credentials: Option<PathBuf>) -> Self {
         Self {
             text,
             directory,
+            credentials,
             problems: RefCell::default(),
             warnings: RefCell::default(),
             settings: RefCell::default(),
+            facts: RefCell::default(),
         }
+    }
+
+    fn learn(&self, general: &str, learn: impl FnOnce(&mut Facts)) {
+        learn(self.facts.borrow_mut().entry(general.to_owned()).or_default());
     }
 
     /// Line and column, both from 1, of a byte offset.
@@ -82,13 +94,15 @@ impl<'a> Notes<'a> {
 pub(super) struct Value<'a> {
     pub(super) notes: &'a Notes<'a>,
     pub(super) key: String,
+    /// Its key with `[]` for the number of an element and `*` for a name that is chosen freely.
+    general: String,
     pub(super) offset: usize,
     pub(super) raw: &'a DeValue<'a>,
 }
 
 impl<'a> Value<'a> {
-    fn new(notes: &'a Notes<'a>, key: String, value: &'a Spanned<DeValue<'a>>) -> Self {
-        Self { notes, key, offset: value.span().start, raw: value.get_ref() }
+    fn new(notes: &'a Notes<'a>, key: String, general: String, value: &'a Spanned<DeValue<'a>>) -> Self {
+        Self { notes, key, general, offset: value.span().start, raw: value.get_ref() }
     }
 
     pub(super) fn complain(&self, complaint: Complaint) {
@@ -106,6 +120,7 @@ impl<'a> Value<'a> {
 
     /// Reads it as `T`, which must also pass `check`; a problem is noted when it does not.
     pub(super) fn read<T: Readable>(&self, check: impl FnOnce(&T) -> Result<(), Complaint>) -> Option<T> {
+        self.notes.learn(&self.general, |facts| facts.shape(T::SHAPE));
         let read = T::read(self).and_then(|value| check(&value).map(|()| value));
         read.map_err(|complaint| self.complain(complaint)).ok()
     }
@@ -116,7 +131,9 @@ impl<'a> Value<'a> {
             self.complain(self.wrong_type("a list"));
             return Vec::new();
         };
-        let element = |(index, value)| Value::new(self.notes, format!("{}[{index}]", self.key), value);
+        let element = |(index, value)| {
+            Value::new(self.notes, format!("{}[{index}]", self.key), format!("{}[]", self.general), value)
+        };
         array.iter().enumerate().map(element).collect()
     }
 
@@ -126,7 +143,8 @@ impl<'a> Value<'a> {
             self.complain(self.wrong_type("a table"));
             return None;
         };
-        Some(Section::new(self.notes, self.key.clone(), self.offset, table))
+        let general = self.general.clone();
+        Some(Section { general, ..Section::new(self.notes, self.key.clone(), self.offset, table) })
     }
 }
 
@@ -151,13 +169,26 @@ pub(super) struct Section<'a> {
     pub(super) notes: &'a Notes<'a>,
     table: &'a DeTable<'a>,
     path: String,
+    general: String,
     pub(super) offset: usize,
     asked: RefCell<BTreeSet<&'static str>>,
 }
 
 impl<'a> Section<'a> {
     pub(super) fn new(notes: &'a Notes<'a>, path: String, offset: usize, table: &'a DeTable<'a>) -> Self {
-        Self { notes, table, path, offset, asked: RefCell::default() }
+        Self { notes, table, general: path.clone(), path, offset, asked: RefCell::default() }
+    }
+
+    fn general(&self, key: &str) -> String {
+        if self.general.is_empty() { key.to_owned() } else { format!("{}.{key}", self.general) }
+    }
+
+    /// Notes what kind of value a key has, and its default as TOML.
+    pub(super) fn declare<T: Readable>(&self, key: &'static str, default: Option<String>) {
+        self.notes.learn(&self.general(key), |facts| {
+            facts.shape(T::SHAPE);
+            facts.default = default.or(facts.default.take());
+        });
     }
 
     /// The full name of a key in it; of the table itself when the key is empty.
@@ -172,7 +203,8 @@ impl<'a> Section<'a> {
     /// The value of a key, which is known from now on.
     pub(super) fn get(&self, key: &'static str) -> Option<Value<'a>> {
         self.asked.borrow_mut().insert(key);
-        self.table.get(key).map(|value| Value::new(self.notes, self.key(key), value))
+        self.notes.learn(&self.general(key), |_| {});
+        self.table.get(key).map(|value| Value::new(self.notes, self.key(key), self.general(key), value))
     }
 
     /// All entries in the order of the file, for tables whose keys are names.
@@ -182,8 +214,8 @@ impl<'a> Section<'a> {
         entries
             .into_iter()
             .map(|(key, value)| {
-                let place =
-                    Value { offset: key.span().start, ..Value::new(self.notes, self.key(key.get_ref()), value) };
+                let value = Value::new(self.notes, self.key(key.get_ref()), self.general("*"), value);
+                let place = Value { offset: key.span().start, ..value };
                 (key.get_ref().as_ref(), place)
             })
             .collect()
@@ -200,6 +232,7 @@ impl<'a> Section<'a> {
         key: &'static str,
         check: impl FnOnce(&T) -> Result<(), Complaint>,
     ) -> Option<T> {
+        self.declare::<T>(key, None);
         let Some(found) = self.get(key) else {
             self.notes.set(&self.key(key), None, Origin::Default);
             return None;
@@ -217,6 +250,7 @@ impl<'a> Section<'a> {
         check: impl FnOnce(&T) -> Result<(), Complaint>,
     ) -> Option<T> {
         if self.get(key).is_none() {
+            self.declare::<T>(key, None);
             self.missing(key, example);
             return None;
         }
@@ -225,6 +259,7 @@ impl<'a> Section<'a> {
 
     /// Reports that a required key is not there.
     pub(super) fn missing(&self, key: &str, example: &str) {
+        self.notes.learn(&self.general(key), |facts| facts.required = true);
         self.complain(key, Complaint::new(MISSING).hint(format!("for example: {example}")));
     }
 
@@ -235,6 +270,7 @@ impl<'a> Section<'a> {
         default: T,
         check: impl FnOnce(&T) -> Result<(), Complaint>,
     ) -> T {
+        self.declare::<T>(key, Some(default.shown()));
         if self.get(key).is_none() {
             self.notes.set(&self.key(key), Some(default.shown()), Origin::Default);
             return default;

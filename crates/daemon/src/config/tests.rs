@@ -217,6 +217,26 @@ fn a_token_is_checked_and_never_printed() {
 }
 
 #[test]
+fn a_token_may_be_a_credential_of_the_service() {
+    let place = Place::new();
+    let text = SMALL.replace("\"token\"", "\"${CREDENTIALS_DIRECTORY}/token-site\"");
+    let credentials = place.path().display().to_string();
+    let path = credentials.clone();
+    let service = move |name: &str| match name {
+        "CREDENTIALS_DIRECTORY" => Some(credentials.clone()),
+        "PATH" | "HOME" => Some(path.clone()),
+        _ => None,
+    };
+    let config = Config::parse(&text, Path::new("/elsewhere"), &Surroundings::new(service, false)).unwrap();
+    assert_eq!(config.forges[0].scopes[0].token.expose_secret(), "s1te");
+
+    let problems = parse(&text).unwrap_err();
+    assert_eq!((problems.len(), problems[0].line, problems[0].key.as_str()), (1, 4, "forge[0].token_file"));
+    assert!(problems[0].reason.contains("CREDENTIALS_DIRECTORY is not set"), "{problems:?}");
+    assert!(problems[0].hint.as_ref().unwrap().contains("LoadCredential"));
+}
+
+#[test]
 fn directories_come_from_the_service_the_user_or_the_file() {
     let state = |variables: &[(&str, &str)], root: bool, text: &str| {
         let variables: Vec<(String, String)> =

@@ -7,11 +7,15 @@ use toml::de::DeValue;
 
 use super::problem::Complaint;
 use super::read::Value;
+use super::shape::Shape;
 use super::size::Size;
 use super::{duration, suggest};
 
 /// A type that a setting can have.
 pub(super) trait Readable: Sized {
+    /// How it is written, for the reference.
+    const SHAPE: Shape;
+
     /// Reads it, or says what is wrong.
     fn read(value: &Value<'_>) -> Result<Self, Complaint>;
 
@@ -39,6 +43,8 @@ fn string<'a>(value: &Value<'a>, expected: &str) -> Result<&'a str, Complaint> {
 }
 
 impl Readable for String {
+    const SHAPE: Shape = Shape::Text;
+
     fn read(value: &Value<'_>) -> Result<Self, Complaint> {
         match string(value, "a string")? {
             "" => Err(Complaint::new("is empty")),
@@ -51,12 +57,26 @@ impl Readable for String {
     }
 }
 
-/// A path; a relative one starts at the folder of the configuration file.
+/// The start of a path to a credential that systemd has passed on (`LoadCredential=`).
+const CREDENTIALS: &str = "${CREDENTIALS_DIRECTORY}/";
+
+/// A path; a relative one starts at the folder of the configuration file, or with `${CREDENTIALS_DIRECTORY}` where the
+/// service manager put the service's credentials. No other variable is looked at: a configuration says what it means.
 impl Readable for PathBuf {
+    const SHAPE: Shape = Shape::Path;
+
     fn read(value: &Value<'_>) -> Result<Self, Complaint> {
         match string(value, "a path")? {
             "" => Err(Complaint::new("is empty")),
-            text => Ok(value.notes.directory.join(text)),
+            text => match (text.strip_prefix(CREDENTIALS), &value.notes.credentials) {
+                (None, _) => Ok(value.notes.directory.join(text)),
+                (Some(name), Some(credentials)) => Ok(credentials.join(name)),
+                (Some(_), None) => Err(Complaint::new("the environment variable CREDENTIALS_DIRECTORY is not set")
+                    .hint(
+                        "systemd sets it for a service with LoadCredential=; by hand name the folder that the file is \
+                         in: CREDENTIALS_DIRECTORY=/etc/forgescale forgescale …",
+                    )),
+            },
         }
     }
 
@@ -66,6 +86,8 @@ impl Readable for PathBuf {
 }
 
 impl Readable for Duration {
+    const SHAPE: Shape = Shape::Duration;
+
     fn read(value: &Value<'_>) -> Result<Self, Complaint> {
         let text = string(value, "a duration in quotes")
             .map_err(|complaint| complaint.hint("write it with its unit, like \"90s\" or \"3h\""))?;
@@ -78,6 +100,8 @@ impl Readable for Duration {
 }
 
 impl Readable for Size {
+    const SHAPE: Shape = Shape::Size;
+
     fn read(value: &Value<'_>) -> Result<Self, Complaint> {
         let text = string(value, "a size in quotes")
             .map_err(|complaint| complaint.hint("write it with its unit, like \"2GiB\""))?;
@@ -97,8 +121,10 @@ fn integer(value: &Value<'_>) -> Result<i64, Complaint> {
 }
 
 macro_rules! readable_integer {
-    ($($type:ty: $range:literal),*) => {$(
+    ($($type:ty: $least:expr, $most:expr, $range:literal;)*) => {$(
         impl Readable for $type {
+            const SHAPE: Shape = Shape::Whole { least: $least, most: $most };
+
             fn read(value: &Value<'_>) -> Result<Self, Complaint> {
                 let number = integer(value)?;
                 Self::try_from(number).map_err(|_| Complaint::new(format!("{number} is not {}", $range)))
@@ -111,7 +137,11 @@ macro_rules! readable_integer {
     )*};
 }
 
-readable_integer!(u32: "between 0 and 4294967295", i32: "between -2147483648 and 2147483647", usize: "0 or more");
+readable_integer! {
+    u32: 0, Some(4_294_967_295), "between 0 and 4294967295";
+    i32: -2_147_483_648, Some(2_147_483_647), "between -2147483648 and 2147483647";
+    usize: 0, None, "0 or more";
+}
 
 /// Accepts 1 and more.
 pub(super) fn positive<T: PartialOrd + From<u8>>(number: &T) -> Result<(), Complaint> {
