@@ -144,6 +144,7 @@ impl<'a> Value<'a> {
             return None;
         };
         let general = self.general.clone();
+        self.notes.learn(&general, |_| {});
         Some(Section { general, ..Section::new(self.notes, self.key.clone(), self.offset, table) })
     }
 }

@@ -16,6 +16,10 @@ use super::{Config, Surroundings, document, notes};
 const BARE: [&str; 2] =
     ["", "[[forge]]\nscopes = [{}]\n[[forge]]\n[[pool]]\n[backend.a]\n[backend.b]\nkind = \"host\"\n"];
 
+/// The runner of the example, and a program that is there on every Linux: some defaults follow from a usable backend.
+const RUNNER: &str = "runner = \"forgejo-runner\"";
+const PROGRAM: &str = "runner = \"/proc/self/exe\"";
+
 /// One key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
@@ -60,8 +64,9 @@ pub fn keys() -> Vec<Key> {
 /// What reading a text says about its keys.
 fn survey(text: &str) -> BTreeMap<String, Facts> {
     let surroundings = Surroundings::new(|_| None, true);
-    let notes = notes(text, Path::new("/"), &surroundings);
-    let table = document(text, &notes);
+    let text = text.replace(RUNNER, PROGRAM);
+    let notes = notes(&text, Path::new("/"), &surroundings);
+    let table = document(&text, &notes);
     if let Some(table) = &table {
         Config::read(Section::new(&notes, String::new(), 0, table), &surroundings);
     }

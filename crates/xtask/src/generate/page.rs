@@ -36,7 +36,7 @@ pub(super) fn page(keys: &[Key]) -> String {
             let words = if words.is_empty() { String::new() } else { format!("{words}\n\n") };
             let _ = write!(page, "\n## {}\n\n{words}", heading(of));
         }
-        page.push_str(&line(key, of));
+        page.push_str(&line(key, of, keys));
     }
     page
 }
@@ -64,16 +64,32 @@ fn heading(table: &str) -> String {
 }
 
 /// One key with all that is known of it.
-fn line(key: &Key, table: &str) -> String {
+fn line(key: &Key, table: &str, keys: &[Key]) -> String {
     let name = key.path[table.len()..].trim_start_matches('.');
-    let kinds: Vec<String> = key.shapes.iter().map(|shape| kind(*shape)).collect();
-    let mut facts = if kinds.is_empty() { vec!["list or table".to_owned()] } else { kinds };
+    let mut facts = kinds(key, keys);
     if key.required {
         facts.push("required".to_owned());
     }
     facts.extend(key.default.as_ref().map(|default| format!("default `{default}`")));
     let words = if key.words.is_empty() { String::new() } else { format!(": {}", key.words) };
     format!("- **`{name}`** ({}){words}\n", facts.join(", "))
+}
+
+/// Every way to write it, in words.
+fn kinds(key: &Key, keys: &[Key]) -> Vec<String> {
+    let below = |suffix: &str| keys.iter().find(|other| other.path == format!("{}{suffix}", key.path));
+    if let Some(element) = below("[]") {
+        let table = keys.iter().any(|other| other.path.starts_with(&format!("{}.", element.path)));
+        let ways = element.shapes.iter().map(|shape| kind(*shape)).chain(table.then(|| "table".to_owned()));
+        return vec![format!("list of {}", ways.collect::<Vec<_>>().join(" or "))];
+    }
+    if let Some(named) = below(".*") {
+        return vec![format!(
+            "table of {}",
+            named.shapes.iter().map(|shape| kind(*shape)).collect::<Vec<_>>().join(" or ")
+        )];
+    }
+    key.shapes.iter().map(|shape| kind(*shape)).collect()
 }
 
 fn kind(shape: Shape) -> String {
