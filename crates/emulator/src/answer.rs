@@ -63,8 +63,15 @@ impl Answer {
             Refusal::UnknownToken { token } => {
                 Self::error(forge, StatusCode::UNAUTHORIZED, &unknown_token(forge, refusal, token))
             }
+            Refusal::NotSudoAdmin => Self::json(status(refusal), &json!({ "message": refusal.to_string() })),
             other => Self::error(forge, status(other), &other.to_string()),
         }
+    }
+
+    /// A second document after the first, as versions up to 15.0.3 do after a failed registration (protocol 1.5).
+    pub(crate) fn followed_by(mut self, value: &Value) -> Self {
+        self.body.extend(format!("{value}\n").into_bytes());
+        self
     }
 
     fn not_found(forge: &Forge, refusal: &Refusal, errors: &Value) -> Self {
@@ -90,14 +97,20 @@ fn status(refusal: &Refusal) -> StatusCode {
         Refusal::MissingScope { .. }
         | Refusal::NotSiteAdmin
         | Refusal::NotOrganizationOwner
-        | Refusal::NotRepositoryOwner => StatusCode::FORBIDDEN,
+        | Refusal::NotRepositoryOwner
+        | Refusal::NotSudoAdmin
+        | Refusal::MayNotWrite
+        | Refusal::NotHookAdmin => StatusCode::FORBIDDEN,
         Refusal::TargetNotFound
         | Refusal::NoOrganization { .. }
         | Refusal::NoOwner { .. }
         | Refusal::NoRunner { .. }
+        | Refusal::NoRun { .. }
         | Refusal::NotEditable => StatusCode::NOT_FOUND,
         Refusal::Moved { .. } => StatusCode::MOVED_PERMANENTLY,
         Refusal::NameRequired => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::Invalid(_) => StatusCode::BAD_REQUEST,
+        Refusal::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

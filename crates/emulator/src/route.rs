@@ -30,6 +30,22 @@ pub enum RouteKind {
     RunJobs,
     /// `POST /repos/{owner}/{repo}/actions/runs/{id}/cancel`, since version 16.
     CancelRun,
+    /// `GET /repos/{owner}/{repo}/actions/runs`.
+    ListRuns,
+    /// `GET /repos/{owner}/{repo}/actions/runs/{id}`.
+    GetRun,
+    /// `DELETE /repos/{owner}/{repo}/actions/runs/{id}`, since version 16.
+    DeleteRun,
+    /// `GET /repos/{owner}/{repo}/actions/tasks`.
+    ListTasks,
+    /// `POST /repos/{owner}/{repo}/actions/workflows/{file}/dispatches`.
+    Dispatch,
+    /// `GET S/hooks`.
+    ListHooks,
+    /// `POST S/hooks`.
+    CreateHook,
+    /// `POST /users/{user}/tokens`.
+    CreateToken,
     /// `POST /admin/cron/{task}`.
     Cron,
     /// The RPC's `Ping`.
@@ -79,6 +95,12 @@ pub(crate) enum Route {
     ScopeId(Scope),
     RunJobs { owner: String, repo: String, run: String },
     CancelRun { owner: String, repo: String, run: String },
+    Runs { owner: String, repo: String },
+    Run { owner: String, repo: String, run: String },
+    Tasks { owner: String, repo: String },
+    Dispatch { owner: String, repo: String, file: String },
+    Hooks(Scope),
+    Tokens(String),
     Cron(String),
     Rpc(RouteKind),
     UnknownApi,
@@ -108,12 +130,26 @@ pub(crate) fn find(path: &str) -> Route {
         ["user", "actions", "runners", tail @ ..] => runners(Scope::User, tail, true),
         ["orgs", name, "actions", "runners", tail @ ..] => runners(Scope::Organization((*name).to_owned()), tail, true),
         ["repos", owner, name, "actions", "runners", tail @ ..] => runners(repository(owner, name), tail, true),
-        ["repos", owner, repo, "actions", "runs", run, "jobs"] => {
-            Route::RunJobs { owner: (*owner).to_owned(), repo: (*repo).to_owned(), run: (*run).to_owned() }
-        }
-        ["repos", owner, repo, "actions", "runs", run, "cancel"] => {
-            Route::CancelRun { owner: (*owner).to_owned(), repo: (*repo).to_owned(), run: (*run).to_owned() }
-        }
+        ["repos", owner, name, "hooks"] => Route::Hooks(repository(owner, name)),
+        ["repos", owner, repo, "actions", tail @ ..] => of_repository(owner, repo, tail),
+        ["orgs", name, "hooks"] => Route::Hooks(Scope::Organization((*name).to_owned())),
+        ["user", "hooks"] => Route::Hooks(Scope::User),
+        ["admin", "hooks"] => Route::Hooks(Scope::Instance),
+        ["users", user, "tokens"] => Route::Tokens((*user).to_owned()),
+        _ => Route::UnknownApi,
+    }
+}
+
+/// What follows `actions` of a repository, but for its runners.
+fn of_repository(owner: &str, repo: &str, tail: &[&str]) -> Route {
+    let (owner, repo) = (owner.to_owned(), repo.to_owned());
+    match tail {
+        ["runs"] => Route::Runs { owner, repo },
+        ["runs", run] => Route::Run { owner, repo, run: (*run).to_owned() },
+        ["runs", run, "jobs"] => Route::RunJobs { owner, repo, run: (*run).to_owned() },
+        ["runs", run, "cancel"] => Route::CancelRun { owner, repo, run: (*run).to_owned() },
+        ["tasks"] => Route::Tasks { owner, repo },
+        ["workflows", file, "dispatches"] => Route::Dispatch { owner, repo, file: (*file).to_owned() },
         _ => Route::UnknownApi,
     }
 }
@@ -149,6 +185,16 @@ fn rpc(path: &str) -> Option<RouteKind> {
 }
 
 impl Route {
+    /// A method that the place knows, for the answer to one that it does not; the real router names one only.
+    pub(crate) const fn allowed(&self) -> Option<&'static str> {
+        match self {
+            Self::Runners(_) | Self::Hooks(_) | Self::Cron(_) | Self::Dispatch { .. } | Self::Tokens(_) => Some("POST"),
+            Self::Runner(..) => Some("DELETE"),
+            Self::UnknownApi | Self::UnknownPage | Self::Rpc(_) | Self::CancelRun { .. } => None,
+            _ => Some("GET"),
+        }
+    }
+
     /// What is asked by this method at this place.
     pub(crate) fn kind(&self, method: &str) -> RouteKind {
         match (self, method) {
@@ -164,6 +210,14 @@ impl Route {
             (Self::ScopeId(_), "GET") => RouteKind::ScopeId,
             (Self::RunJobs { .. }, "GET") => RouteKind::RunJobs,
             (Self::CancelRun { .. }, "POST") => RouteKind::CancelRun,
+            (Self::Runs { .. }, "GET") => RouteKind::ListRuns,
+            (Self::Run { .. }, "GET") => RouteKind::GetRun,
+            (Self::Run { .. }, "DELETE") => RouteKind::DeleteRun,
+            (Self::Tasks { .. }, "GET") => RouteKind::ListTasks,
+            (Self::Dispatch { .. }, "POST") => RouteKind::Dispatch,
+            (Self::Hooks(_), "GET") => RouteKind::ListHooks,
+            (Self::Hooks(_), "POST") => RouteKind::CreateHook,
+            (Self::Tokens(_), "POST") => RouteKind::CreateToken,
             (Self::Cron(_), "POST") => RouteKind::Cron,
             (Self::Rpc(kind), _) => *kind,
             _ => RouteKind::Unknown,

@@ -7,8 +7,9 @@ use crate::ids::{Handle, IdSource, JobId, OwnerId, RepoId, RunId, RunnerId, Task
 use crate::job::{Job, Queue, Run, Task};
 use crate::moment::Moment;
 use crate::owners::{Directory, Owner, Repository};
+use crate::rest::Hook;
 use crate::runner::{Area, Runner};
-use crate::script::Crons;
+use crate::script::{Crons, Workflow};
 use crate::settings::Settings;
 use crate::status::Status;
 
@@ -32,12 +33,16 @@ pub struct Forge {
     pub(crate) last_run_number: BTreeMap<RepoId, i64>,
     pub(crate) secrets: BTreeMap<RepoId, BTreeMap<String, String>>,
     pub(crate) variables: BTreeMap<RepoId, BTreeMap<String, String>>,
+    pub(crate) workflows: BTreeMap<(RepoId, String), Workflow>,
+    pub(crate) hooks: BTreeMap<i64, Hook>,
     pub(crate) crons: Crons,
     pub(crate) books: Books,
     pub(crate) last_run: i64,
     pub(crate) last_job: i64,
     pub(crate) last_task: i64,
     pub(crate) last_runner: i64,
+    pub(crate) last_hook: i64,
+    pub(crate) last_token: i64,
 }
 
 impl Forge {
@@ -61,12 +66,16 @@ impl Forge {
             last_run_number: BTreeMap::new(),
             secrets: BTreeMap::new(),
             variables: BTreeMap::new(),
+            workflows: BTreeMap::new(),
+            hooks: BTreeMap::new(),
             crons,
             books,
             last_run: 0,
             last_job: 0,
             last_task: 0,
             last_runner: 0,
+            last_hook: 0,
+            last_token: 0,
         }
     }
 

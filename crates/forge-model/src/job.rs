@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Handle, JobId, OwnerId, RepoId, RunId, RunnerId, TaskId};
 use crate::moment::Moment;
-use crate::script::Condition;
+use crate::script::{Condition, JobSpec};
 use crate::status::Status;
 
 /// What runs of one concurrency group do to each other (protocol 2.5).
@@ -54,6 +54,7 @@ pub(crate) struct Job {
     pub(crate) needs: Vec<String>,
     pub(crate) payload: String,
     pub(crate) condition: Condition,
+    pub(crate) expands_to: Vec<JobSpec>,
     pub(crate) attempt: i64,
     pub(crate) handle: Handle,
     pub(crate) status: Status,

@@ -22,8 +22,8 @@
 //! no input or output; a listing costs what the *unfinished* jobs cost, never what the history costs; `Clone` is a
 //! complete snapshot.
 //!
-//! Deliberately absent: HTTP (statuses, headers, JSON), webhooks, the evaluation of workflow files and expressions (the
-//! caller says what they would have come to), approval, artifacts, dynamic matrices.
+//! Deliberately absent: HTTP (statuses, headers, JSON), delivery of webhooks, the evaluation of workflow files and
+//! expressions (the caller says what they would have come to), approval, artifacts, reusable workflows.
 //!
 //! Facts about Forgejo are cited as "protocol N.M", the section of the project's protocol reference.
 #![forbid(unsafe_code)]

@@ -68,6 +68,8 @@ pub enum Category {
     Repository,
     /// `/user`.
     User,
+    /// Needed by none of the modelled paths; repository-specific tokens may carry it.
+    Issue,
     /// Needed by none of the modelled paths.
     Misc,
 }
@@ -80,8 +82,16 @@ impl Category {
             Self::Organization => "organization",
             Self::Repository => "repository",
             Self::User => "user",
+            Self::Issue => "issue",
             Self::Misc => "misc",
         }
+    }
+
+    /// The category of a word.
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::Admin, Self::Organization, Self::Repository, Self::User, Self::Issue, Self::Misc]
+            .into_iter()
+            .find(|category| category.word() == word)
     }
 }
 
@@ -137,6 +147,17 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
+    /// What a person may who signed in with a password, or the forge's own user with a job's token: everything that
+    /// the person may.
+    pub(crate) fn of_person(user: OwnerId) -> Self {
+        Self { user, scopes: vec![TokenScope::All], public_only: false, repositories: None }
+    }
+
+    /// Whether it is not restricted to other repositories.
+    pub(crate) fn covers(&self, repository: RepoId) -> bool {
+        self.repositories.as_ref().is_none_or(|only| only.contains(&repository))
+    }
+
     pub(crate) fn allows_reading(&self, category: Category) -> bool {
         self.allows_writing(category) || self.scopes.contains(&TokenScope::Read(category))
     }
@@ -152,6 +173,7 @@ pub(crate) struct Directory {
     pub(crate) owners: BTreeMap<OwnerId, Owner>,
     pub(crate) repositories: BTreeMap<RepoId, Repository>,
     pub(crate) tokens: BTreeMap<String, AccessToken>,
+    pub(crate) passwords: BTreeMap<OwnerId, String>,
     owner_names: BTreeMap<String, OwnerId>,
     repository_names: BTreeMap<(OwnerId, String), RepoId>,
     redirects: BTreeMap<(OwnerId, String), RepoId>,
@@ -221,6 +243,7 @@ impl Directory {
         }
         self.redirects.retain(|(owner, _), _| *owner != id);
         self.tokens.retain(|_, token| token.user != id);
+        self.passwords.remove(&id);
     }
 
     pub(crate) fn owner_named(&self, name: &str) -> Option<&Owner> {
@@ -254,9 +277,12 @@ impl Directory {
         self.owns(user, repository.owner) || repository.team_admins.contains(&user)
     }
 
+    /// Whether the user may push to the repository.
+    pub(crate) fn writes(&self, user: OwnerId, repository: &Repository) -> bool {
+        self.owns_repository(user, repository) || repository.collaborators.contains(&user)
+    }
+
     pub(crate) fn sees(&self, user: Option<OwnerId>, repository: &Repository) -> bool {
-        !repository.private
-            || user
-                .is_some_and(|user| self.owns_repository(user, repository) || repository.collaborators.contains(&user))
+        !repository.private || user.is_some_and(|user| self.writes(user, repository))
     }
 }

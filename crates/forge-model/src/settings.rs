@@ -53,6 +53,8 @@ pub struct Settings {
     pub emitter_delay: Duration,
     /// Whether rows of jobs and runners carry a field that no client knows yet, as those of a later release may.
     pub unknown_fields: bool,
+    /// The text with which the database refuses to write registrations; `None`: it works.
+    pub database_error: Option<String>,
     /// Rows per page when the caller names no limit.
     pub default_paging: usize,
     /// Most rows per page, whatever the caller asks for.
@@ -80,6 +82,7 @@ impl Settings {
             concurrency_queue: true,
             emitter_delay: Duration::from_millis(300),
             unknown_fields: false,
+            database_error: None,
             default_paging: 30,
             max_response_items: 50,
             books_limit: 1_000_000,

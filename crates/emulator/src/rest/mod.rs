@@ -1,27 +1,42 @@
 //! The REST API: from a request and its route to an answer (protocol 1).
 
+mod dispatch;
+mod hooks;
 mod paging;
 mod register;
 mod rows;
+mod runs;
+mod tokens;
 
 use axum::http::StatusCode;
-use forge_model::rest::{Access, LabelFilter, Refusal, RunnerQuery, Scope};
+use forge_model::rest::{Access, Caller, LabelFilter, Refusal, RunnerQuery, Scope};
 use forge_model::script::CronTask;
-use forge_model::{Area, Forge, Moment, RepoId, RunId, RunnerId, Version};
+use forge_model::{Area, Forge, Moment, RepoId, RunnerId};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::request::{Request, first};
 use crate::route::{Route, RouteKind};
 
+/// What the forge says about a token in the query.
+const DEPRECATED_QUERY: &str = "token and access_token API authentication is deprecated and will be removed in Forgejo \
+                                v13.0.0. Please use AuthorizationHeaderToken instead. Existing queries will continue to \
+                                work but without authorization.";
+
 /// Answers one request.
 pub(crate) fn answer(forge: &mut Forge, now: Moment, request: &Request, route: &Route) -> Answer {
-    let token = request.token();
-    match dispatch(forge, now, request, route, token.as_deref()) {
+    let credentials = request.credentials();
+    let caller = credentials.caller();
+    let answer = match dispatch(forge, now, request, route, caller) {
         Ok(answer) => answer,
         Err(Refusal::Moved { owner, repository }) => moved(forge, request, owner, repository),
+        // The text of an internal error is shown to site administrators only (protocol 1.9).
+        Err(Refusal::Internal(_)) if !forge.asks_as_site_admin(caller) => {
+            Answer::refusal(forge, &Refusal::Internal(String::new()))
+        }
         Err(refusal) => Answer::refusal(forge, &refusal),
-    }
+    };
+    if credentials.in_query { answer.header("Warning", DEPRECATED_QUERY) } else { answer }
 }
 
 fn dispatch(
@@ -29,74 +44,75 @@ fn dispatch(
     now: Moment,
     request: &Request,
     route: &Route,
-    token: Option<&str>,
+    caller: Caller<'_>,
 ) -> Result<Answer, Refusal> {
     match (route.kind(&request.method), route) {
-        (RouteKind::ListJobs, Route::Jobs(scope)) => list_jobs(forge, request, token, scope),
-        (RouteKind::ListRunners, Route::Runners(scope)) => list_runners(forge, now, request, token, scope),
+        (RouteKind::ListJobs, Route::Jobs(scope)) => list_jobs(forge, request, caller, scope),
+        (RouteKind::ListRunners, Route::Runners(scope)) => list_runners(forge, now, request, caller, scope),
         (RouteKind::RegisterRunner, Route::Runners(scope)) => {
-            let area = forge.authorise(token, scope, Access::Write)?;
-            register::register(forge, now, request, area)
+            let area = forge.authorise(caller, scope, Access::Write)?;
+            register::register(forge, now, request, caller, area)
         }
         (RouteKind::GetRunner, Route::Runner(scope, id)) => {
-            let area = forge.authorise(token, scope, Access::Read)?;
+            let area = forge.authorise(caller, scope, Access::Read)?;
             let row = forge.get_runner(now, area, runner_id(id))?;
             Ok(Answer::json(StatusCode::OK, &rows::runner(&row, forge.settings())))
         }
         (RouteKind::DeleteRunner, Route::Runner(scope, id)) => {
-            let area = forge.authorise(token, scope, Access::Write)?;
+            let area = forge.authorise(caller, scope, Access::Write)?;
             forge.delete_runner(now, area, runner_id(id))?;
             Ok(Answer::empty(StatusCode::NO_CONTENT))
         }
         (RouteKind::RegistrationToken, Route::RegistrationToken(scope)) => {
-            let area = forge.authorise(token, scope, Access::Read)?;
+            let area = forge.authorise(caller, scope, Access::Read)?;
             Ok(Answer::json(StatusCode::OK, &json!({ "token": forge.registration_token(area) })))
         }
-        (RouteKind::ScopeId, Route::ScopeId(scope)) => scope_id(forge, token, scope),
+        (RouteKind::ScopeId, Route::ScopeId(scope)) => scope_id(forge, caller, scope),
         (RouteKind::RepositoryById, Route::RepositoryById(id)) => {
-            let repository = forge.repository_by_id(token, RepoId(number(id)))?;
+            let repository = forge.repository_by_id(caller, RepoId(number(id)))?;
             Ok(Answer::json(StatusCode::OK, &rows::repository(forge, repository)))
         }
         (RouteKind::Version, _) => {
-            forge.check_token(token)?;
+            forge.check_token(caller)?;
             Ok(Answer::json(StatusCode::OK, &json!({ "version": forge.settings().version.text() })))
         }
         (RouteKind::ApiSettings, _) => {
-            forge.check_token(token)?;
+            forge.check_token(caller)?;
             Ok(Answer::json(StatusCode::OK, &api_settings(forge)))
         }
         (RouteKind::Cron, Route::Cron(name)) => {
-            forge.authorise(token, &Scope::Instance, Access::Write)?;
+            forge.authorise(caller, &Scope::Instance, Access::Write)?;
             let task = CronTask::named(name).ok_or(Refusal::TargetNotFound)?;
             forge.run_cron(now, task);
             Ok(Answer::empty(StatusCode::NO_CONTENT))
         }
-        (RouteKind::RunJobs | RouteKind::CancelRun, _) if forge.settings().version == Version::V15 => {
-            Ok(Answer::no_page())
+        (RouteKind::CreateHook, Route::Hooks(scope)) => {
+            let area = forge.hook_area(caller, scope, Access::Write)?;
+            Ok(hooks::create(forge, now, request, area))
         }
-        (RouteKind::RunJobs, Route::RunJobs { owner, repo, run }) => {
-            let repository = forge.visible_repository(token, owner, repo)?.id;
-            let jobs = forge.list_run_jobs(repository, RunId(number(run)))?;
-            let rows: Vec<Value> = jobs.iter().map(|row| rows::job(row, forge.settings())).collect();
-            Ok(Answer::json(StatusCode::OK, &Value::Array(rows)))
+        (RouteKind::ListHooks, Route::Hooks(scope)) => {
+            let area = forge.hook_area(caller, scope, Access::Read)?;
+            Ok(hooks::list(forge, area))
         }
-        (RouteKind::CancelRun, Route::CancelRun { owner, repo, run }) => {
-            cancel_run(forge, now, token, owner, repo, RunId(number(run)))
+        (RouteKind::CreateToken, Route::Tokens(user)) => tokens::create(forge, now, request, caller, user),
+        (RouteKind::Dispatch, Route::Dispatch { owner, repo, file }) => {
+            let repository = forge.writable_repository(caller, owner, repo)?;
+            dispatch::dispatch(forge, now, request, caller, repository, file)
         }
-        _ => Ok(unrouted(route)),
+        _ => runs::answer(forge, now, request, caller, route),
     }
 }
 
 /// A path that nobody serves, or a method that its path does not know.
 fn unrouted(route: &Route) -> Answer {
-    match route {
-        Route::UnknownApi | Route::UnknownPage => Answer::no_page(),
-        _ => Answer::empty(StatusCode::METHOD_NOT_ALLOWED),
+    match route.allowed() {
+        None => Answer::no_page(),
+        Some(method) => Answer::empty(StatusCode::METHOD_NOT_ALLOWED).header("Allow", method),
     }
 }
 
-fn list_jobs(forge: &Forge, request: &Request, token: Option<&str>, scope: &Scope) -> Result<Answer, Refusal> {
-    let area = forge.authorise(token, scope, Access::Read)?;
+fn list_jobs(forge: &Forge, request: &Request, caller: Caller<'_>, scope: &Scope) -> Result<Answer, Refusal> {
+    let area = forge.authorise(caller, scope, Access::Read)?;
     let labels = LabelFilter::parse(first(&request.query(), "labels"));
     let rows: Vec<Value> = forge.list_jobs(area, &labels).iter().map(|row| rows::job(row, forge.settings())).collect();
     let count = rows.len();
@@ -111,10 +127,10 @@ fn list_runners(
     forge: &Forge,
     now: Moment,
     request: &Request,
-    token: Option<&str>,
+    caller: Caller<'_>,
     scope: &Scope,
 ) -> Result<Answer, Refusal> {
-    let area: Area = forge.authorise(token, scope, Access::Read)?;
+    let area: Area = forge.authorise(caller, scope, Access::Read)?;
     let parameters = request.query();
     let parsed = |name: &str| first(&parameters, name).and_then(|text| text.parse::<i64>().ok());
     let query = RunnerQuery {
@@ -139,33 +155,14 @@ fn is_true(text: &str) -> bool {
     matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True" | "on")
 }
 
-fn scope_id(forge: &Forge, token: Option<&str>, scope: &Scope) -> Result<Answer, Refusal> {
+fn scope_id(forge: &Forge, caller: Caller<'_>, scope: &Scope) -> Result<Answer, Refusal> {
     let body = match scope {
-        Scope::User => rows::user(forge.who(token)?),
-        Scope::Organization(name) => rows::organization(forge.organization(token, name)?),
-        Scope::Repository { owner, name } => rows::repository(forge, forge.visible_repository(token, owner, name)?),
+        Scope::User => rows::user(forge.who(caller)?),
+        Scope::Organization(name) => rows::organization(forge.organization(caller, name)?),
+        Scope::Repository { owner, name } => rows::repository(forge, forge.visible_repository(caller, owner, name)?),
         Scope::Instance => return Ok(Answer::no_page()),
     };
     Ok(Answer::json(StatusCode::OK, &body))
-}
-
-fn cancel_run(
-    forge: &mut Forge,
-    now: Moment,
-    token: Option<&str>,
-    owner: &str,
-    repo: &str,
-    run: RunId,
-) -> Result<Answer, Refusal> {
-    let scope = Scope::Repository { owner: owner.to_owned(), name: repo.to_owned() };
-    let Area::Repository(repository) = forge.authorise(token, &scope, Access::Write)? else {
-        return Err(Refusal::TargetNotFound);
-    };
-    if !forge.run_is_of(run, repository) {
-        return Err(Refusal::TargetNotFound);
-    }
-    forge.cancel_run(now, run).map_err(|_| Refusal::TargetNotFound)?;
-    Ok(Answer::empty(StatusCode::NO_CONTENT))
 }
 
 fn api_settings(forge: &Forge) -> Value {

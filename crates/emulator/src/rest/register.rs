@@ -1,8 +1,8 @@
 //! The registration's body, read with the leniency of the real forge (protocol 1.5).
 
 use axum::http::StatusCode;
-use forge_model::rest::Refusal;
-use forge_model::{Area, Forge, Moment};
+use forge_model::rest::{Caller, Refusal};
+use forge_model::{Area, Forge, Moment, Version};
 use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
@@ -14,7 +14,13 @@ struct Fields {
     ephemeral: bool,
 }
 
-pub(super) fn register(forge: &mut Forge, now: Moment, request: &Request, area: Area) -> Result<Answer, Refusal> {
+pub(super) fn register(
+    forge: &mut Forge,
+    now: Moment,
+    request: &Request,
+    caller: Caller<'_>,
+    area: Area,
+) -> Result<Answer, Refusal> {
     let fields = match request.content_type() {
         Some("application/json") => from_json(&request.body),
         Some("application/x-www-form-urlencoded") => Ok(from_form(&request.body)),
@@ -24,11 +30,23 @@ pub(super) fn register(forge: &mut Forge, now: Moment, request: &Request, area: 
     match fields {
         Err(text) => Ok(Answer::error(forge, StatusCode::UNPROCESSABLE_ENTITY, &format!("[]: {text}"))),
         Ok(Fields { name, description, ephemeral }) => {
-            let made = forge.register_runner(now, area, &name, &description, ephemeral)?;
+            let made = match forge.register_runner(now, area, &name, &description, ephemeral) {
+                Err(Refusal::Internal(text)) if forge.settings().version == Version::V15 => {
+                    return Ok(two_documents(forge, caller, text));
+                }
+                made => made?,
+            };
             let body = json!({ "id": made.id.0, "uuid": made.uuid, "token": made.token });
             Ok(Answer::json(StatusCode::CREATED, &body))
         }
     }
+}
+
+/// Version 15 does not stop at a database error: what would have been the answer follows the error (protocol 1.5).
+fn two_documents(forge: &mut Forge, caller: Caller<'_>, text: String) -> Answer {
+    let shown = if forge.asks_as_site_admin(caller) { text } else { String::new() };
+    let (uuid, token) = forge.unused_credentials();
+    Answer::refusal(forge, &Refusal::Internal(shown)).followed_by(&json!({ "id": 0, "uuid": uuid, "token": token }))
 }
 
 /// The first document of the body counts; keys in any case; an empty body and `null` have no fields.

@@ -53,11 +53,38 @@ impl Access {
     }
 }
 
+/// Who asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Caller<'a> {
+    /// The access token, or a job's own token.
+    pub token: Option<&'a str>,
+    /// User name and password, where they could be meant; looked at before the token.
+    pub password: Option<(&'a str, &'a str)>,
+    /// The user that a site administrator wants to be (protocol 1.1).
+    pub sudo: Option<&'a str>,
+}
+
+impl<'a> From<Option<&'a str>> for Caller<'a> {
+    fn from(token: Option<&'a str>) -> Self {
+        Self { token, ..Self::default() }
+    }
+}
+
+impl<'a> From<Option<&'a String>> for Caller<'a> {
+    fn from(token: Option<&'a String>) -> Self {
+        token.map(String::as_str).into()
+    }
+}
+
+/// The forge's own user, as whom jobs act: it owns nothing.
+const ACTIONS_USER: OwnerId = OwnerId(-2);
+
 impl Forge {
     /// Checks token, token scope and rights for Actions routes of a scope, in the order of the real forge, and resolves
     /// the scope.
-    pub fn authorise(&self, token: Option<&str>, scope: &Scope, access: Access) -> Result<Area, Refusal> {
-        let token = self.access_token(token)?;
+    pub fn authorise<'a>(&self, caller: impl Into<Caller<'a>>, scope: &Scope, access: Access) -> Result<Area, Refusal> {
+        let token = self.access_token(caller.into())?;
+        let token = token.as_ref();
         check_scope(token, access, scope.category())?;
         match scope {
             Scope::Instance => self.instance_area(token),
@@ -68,42 +95,129 @@ impl Forge {
     }
 
     /// Checks a token where one is optional, as `/version` does.
-    pub fn check_token(&self, token: Option<&str>) -> Result<(), Refusal> {
-        self.access_token(token).map(|_| ())
+    pub fn check_token<'a>(&self, caller: impl Into<Caller<'a>>) -> Result<(), Refusal> {
+        self.access_token(caller.into()).map(|_| ())
     }
 
     /// Whoever the token belongs to: `GET /user`.
-    pub fn who(&self, token: Option<&str>) -> Result<&Owner, Refusal> {
-        let token = self.access_token(token)?;
-        check_scope(token, Access::Read, Category::User)?;
+    pub fn who<'a>(&self, caller: impl Into<Caller<'a>>) -> Result<&Owner, Refusal> {
+        let token = self.access_token(caller.into())?;
+        check_scope(token.as_ref(), Access::Read, Category::User)?;
         let token = token.ok_or(Refusal::TokenRequired)?;
         self.directory.owners.get(&token.user).ok_or(Refusal::TargetNotFound)
     }
 
     /// An organization as anybody may see it: `GET /orgs/{name}`.
-    pub fn organization(&self, token: Option<&str>, name: &str) -> Result<&Owner, Refusal> {
-        check_scope(self.access_token(token)?, Access::Read, Category::Organization)?;
+    pub fn organization<'a>(&self, caller: impl Into<Caller<'a>>, name: &str) -> Result<&Owner, Refusal> {
+        check_scope(self.access_token(caller.into())?.as_ref(), Access::Read, Category::Organization)?;
         self.organization_named(name)
     }
 
     /// A repository that the token may see: `GET /repos/{owner}/{name}`.
-    pub fn visible_repository(&self, token: Option<&str>, owner: &str, name: &str) -> Result<&Repository, Refusal> {
-        let token = self.access_token(token)?;
-        check_scope(token, Access::Read, Category::Repository)?;
-        self.repository_at(token, owner, name)
+    pub fn visible_repository<'a>(
+        &self,
+        caller: impl Into<Caller<'a>>,
+        owner: &str,
+        name: &str,
+    ) -> Result<&Repository, Refusal> {
+        let token = self.access_token(caller.into())?;
+        check_scope(token.as_ref(), Access::Read, Category::Repository)?;
+        self.repository_at(token.as_ref(), owner, name)
     }
 
     /// A repository that the token may see: `GET /repositories/{id}`.
-    pub fn repository_by_id(&self, token: Option<&str>, id: RepoId) -> Result<&Repository, Refusal> {
-        let token = self.access_token(token)?;
-        check_scope(token, Access::Read, Category::Repository)?;
+    pub fn repository_by_id<'a>(&self, caller: impl Into<Caller<'a>>, id: RepoId) -> Result<&Repository, Refusal> {
+        let token = self.access_token(caller.into())?;
+        check_scope(token.as_ref(), Access::Read, Category::Repository)?;
         let repository = self.directory.repositories.get(&id).ok_or(Refusal::TargetNotFound)?;
-        self.check_visible(token, repository)
+        self.check_visible(token.as_ref(), repository)
     }
 
-    fn access_token(&self, token: Option<&str>) -> Result<Option<&AccessToken>, Refusal> {
-        let Some(text) = token else { return Ok(None) };
-        self.directory.tokens.get(text).map(Some).ok_or_else(|| Refusal::UnknownToken { token: text.to_owned() })
+    /// A repository that the caller may push to.
+    pub fn writable_repository<'a>(
+        &self,
+        caller: impl Into<Caller<'a>>,
+        owner: &str,
+        name: &str,
+    ) -> Result<RepoId, Refusal> {
+        let (token, repository) = self.repository_to_change(caller.into(), Access::Write, owner, name)?;
+        if !token.covers(repository.id) || !self.directory.writes(token.user, repository) {
+            return Err(Refusal::MayNotWrite);
+        }
+        Ok(repository.id)
+    }
+
+    /// The area whose webhooks the caller may see or change. Unlike with runners, a repository's collaborators with
+    /// admin permission may.
+    pub fn hook_area<'a>(&self, caller: impl Into<Caller<'a>>, scope: &Scope, access: Access) -> Result<Area, Refusal> {
+        let Scope::Repository { owner, name } = scope else { return self.authorise(caller, scope, access) };
+        let (token, repository) = self.repository_to_change(caller.into(), access, owner, name)?;
+        if !token.covers(repository.id) || !self.directory.writes(token.user, repository) {
+            return Err(Refusal::NotHookAdmin);
+        }
+        Ok(Area::Repository(repository.id))
+    }
+
+    /// Whoever asks, if anybody.
+    pub fn user_of<'a>(&self, caller: impl Into<Caller<'a>>) -> Result<Option<OwnerId>, Refusal> {
+        Ok(self.access_token(caller.into())?.map(|token| token.user))
+    }
+
+    /// Whether a site administrator asks, who is shown the text of internal errors.
+    pub fn asks_as_site_admin<'a>(&self, caller: impl Into<Caller<'a>>) -> bool {
+        matches!(self.user_of(caller), Ok(Some(user)) if self.directory.is_site_admin(user))
+    }
+
+    /// A user signed in with a password: what making an access token takes.
+    pub fn signed_in<'a>(&self, caller: impl Into<Caller<'a>>) -> Option<OwnerId> {
+        let (name, password) = caller.into().password?;
+        let user = self.directory.owner_named(name)?.id;
+        (self.directory.passwords.get(&user)? == password).then_some(user)
+    }
+
+    fn repository_to_change(
+        &self,
+        caller: Caller<'_>,
+        access: Access,
+        owner: &str,
+        name: &str,
+    ) -> Result<(AccessToken, &Repository), Refusal> {
+        let token = self.access_token(caller)?;
+        check_scope(token.as_ref(), access, Category::Repository)?;
+        let repository = self.repository_at(token.as_ref(), owner, name)?;
+        Ok((token.ok_or(Refusal::TokenRequired)?, repository))
+    }
+
+    fn access_token(&self, caller: Caller<'_>) -> Result<Option<AccessToken>, Refusal> {
+        let token = match (self.signed_in(caller), caller.token) {
+            (Some(user), _) => Some(AccessToken::of_person(user)),
+            (None, Some(text)) => Some(self.token_of_text(text)?),
+            (None, None) => None,
+        };
+        match (token, caller.sudo) {
+            (Some(token), Some(name)) => self.act_as(token, name).map(Some),
+            (token, _) => Ok(token),
+        }
+    }
+
+    fn token_of_text(&self, text: &str) -> Result<AccessToken, Refusal> {
+        if let Some(token) = self.directory.tokens.get(text) {
+            return Ok(token.clone());
+        }
+        let of_job = self.queue.tasks.iter().filter_map(|id| self.tasks.get(id)).any(|task| task.token == text);
+        if of_job {
+            return Ok(AccessToken::of_person(ACTIONS_USER));
+        }
+        Err(Refusal::UnknownToken { token: text.to_owned() })
+    }
+
+    /// The token keeps its scopes; only whose it is changes.
+    fn act_as(&self, token: AccessToken, name: &str) -> Result<AccessToken, Refusal> {
+        if !self.directory.is_site_admin(token.user) {
+            return Err(Refusal::NotSudoAdmin);
+        }
+        let user = self.directory.owner_named(name).ok_or(Refusal::TargetNotFound)?.id;
+        Ok(AccessToken { user, ..token })
     }
 
     fn instance_area(&self, token: Option<&AccessToken>) -> Result<Area, Refusal> {
@@ -136,8 +250,7 @@ impl Forge {
         if !repository.actions_enabled {
             return Err(Refusal::TargetNotFound);
         }
-        let covered = token.repositories.as_ref().is_none_or(|only| only.contains(&repository.id));
-        if !covered || !self.directory.owns_repository(token.user, repository) {
+        if !token.covers(repository.id) || !self.directory.owns_repository(token.user, repository) {
             return Err(Refusal::NotRepositoryOwner);
         }
         Ok(Area::Repository(repository.id))
@@ -163,9 +276,7 @@ impl Forge {
         token: Option<&AccessToken>,
         repository: &'a Repository,
     ) -> Result<&'a Repository, Refusal> {
-        let restricted = token.is_some_and(|token| {
-            token.public_only || token.repositories.as_ref().is_some_and(|only| !only.contains(&repository.id))
-        });
+        let restricted = token.is_some_and(|token| token.public_only || !token.covers(repository.id));
         let hidden = repository.private && restricted;
         if hidden || !self.directory.sees(token.map(|token| token.user), repository) {
             return Err(Refusal::TargetNotFound);

@@ -95,13 +95,7 @@ impl Forge {
 
     /// All jobs of a run in every status, oldest first. Version 16 only: the only way to learn how a handle ended.
     pub fn list_run_jobs(&self, repo: RepoId, run: RunId) -> Result<Vec<JobRow>, Refusal> {
-        let run = self.runs.get(&run).filter(|run| run.repo == repo).ok_or(Refusal::TargetNotFound)?;
-        Ok(run.jobs.iter().filter_map(|id| self.jobs.get(id)).map(row).collect())
-    }
-
-    /// Whether a run belongs to a repository.
-    pub fn run_is_of(&self, run: RunId, repo: RepoId) -> bool {
-        self.runs.get(&run).is_some_and(|run| run.repo == repo)
+        Ok(self.run_of(repo, run)?.jobs.iter().filter_map(|id| self.jobs.get(id)).map(row).collect())
     }
 }
 

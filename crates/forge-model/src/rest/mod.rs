@@ -4,11 +4,19 @@
 //! and trust it. A simulator may skip authorisation.
 
 mod authorise;
+mod dispatch;
+mod hooks;
 mod jobs;
 mod refusal;
 mod runners;
+mod runs;
+mod tokens;
 
-pub use authorise::{Access, Scope};
+pub use authorise::{Access, Caller, Scope};
+pub use dispatch::Dispatched;
+pub use hooks::{Hook, HookSpec};
 pub use jobs::{JobRow, LabelFilter};
 pub use refusal::Refusal;
 pub use runners::{Registration, RunnerPage, RunnerQuery, RunnerRow};
+pub use runs::TaskRow;
+pub use tokens::MadeToken;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::authorise::Access;
-use crate::ids::{OwnerId, RepoId, RunnerId};
+use crate::ids::{OwnerId, RepoId, RunId, RunnerId};
 use crate::owners::Category;
 
 /// A refused request. `Display` gives the literal message of the answer's body where the forge has one.
@@ -29,6 +29,21 @@ pub enum Refusal {
     NotOrganizationOwner,
     /// 403.
     NotRepositoryOwner,
+    /// 403: somebody who is no site administrator wants to be another user.
+    NotSudoAdmin,
+    /// 403: the repository may be seen, not pushed to.
+    MayNotWrite,
+    /// 403: somebody else's webhooks.
+    NotHookAdmin,
+    /// 404: no such run in the repository.
+    NoRun {
+        /// The number asked for.
+        id: RunId,
+    },
+    /// 400: the request makes no sense, with the message.
+    Invalid(String),
+    /// 500, with a text that only site administrators are shown.
+    Internal(String),
     /// 404 with the message of the "not found" helper.
     TargetNotFound,
     /// 404: no organization of that name.
@@ -71,6 +86,13 @@ impl fmt::Display for Refusal {
             Self::NotSiteAdmin => f.write_str("user should be the site admin"),
             Self::NotOrganizationOwner => f.write_str("Must be an organization owner"),
             Self::NotRepositoryOwner => f.write_str("user should be the owner of the repo"),
+            Self::NotSudoAdmin => f.write_str("Only administrators allowed to sudo."),
+            Self::MayNotWrite => f.write_str("user should have a permission to write to a repo"),
+            Self::NotHookAdmin => {
+                f.write_str("user should be an owner or a collaborator with admin write of a repository")
+            }
+            Self::NoRun { id } => write!(f, "run with id {id}: resource does not exist"),
+            Self::Invalid(message) | Self::Internal(message) => f.write_str(message),
             Self::TargetNotFound => f.write_str("The target couldn't be found."),
             Self::NoOrganization { .. } => f.write_str("GetOrgByName"),
             Self::NoOwner { .. } => f.write_str("GetUserByName"),

@@ -103,6 +103,7 @@ impl Forge {
         if name.is_empty() {
             return Err(Refusal::NameRequired);
         }
+        self.check_database()?;
         self.last_runner += 1;
         let runner = Runner {
             id: RunnerId(self.last_runner),
@@ -136,6 +137,11 @@ impl Forge {
         Ok(answer)
     }
 
+    /// UUID and secret of a registration that never came to be: what version 15 answers after a database error.
+    pub fn unused_credentials(&mut self) -> (String, String) {
+        (self.ids.uuid(), self.ids.secret())
+    }
+
     /// One runner, of this scope or a superior one (protocol 1.6).
     pub fn get_runner(&self, now: Moment, area: Area, id: RunnerId) -> Result<RunnerRow, Refusal> {
         self.visible_runner(area, id).map(|runner| row(runner, now))
@@ -147,6 +153,7 @@ impl Forge {
         if area != Area::Instance && runner.area != area {
             return Err(Refusal::NotEditable);
         }
+        self.check_database()?;
         self.unregister(id, RegistrationEnd::Deleted(now));
         Ok(())
     }
@@ -159,6 +166,10 @@ impl Forge {
         let token = self.ids.secret();
         self.registration_tokens.insert(area, token.clone());
         token
+    }
+
+    fn check_database(&self) -> Result<(), Refusal> {
+        self.settings.database_error.clone().map_or(Ok(()), |text| Err(Refusal::Internal(text)))
     }
 
     fn visible_runner(&self, area: Area, id: RunnerId) -> Result<&Runner, Refusal> {

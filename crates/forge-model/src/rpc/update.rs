@@ -54,11 +54,16 @@ impl Forge {
             }
         }
         let sent_outputs = task.outputs.keys().cloned().collect();
+        let result = report.result.filter(|status| status.is_final());
         if task.status.is_final() {
-            return Ok(TaskUpdate { result: Some(task.status), sent_outputs });
+            let known = task.status;
+            // A final report counts up the version even when it comes too late, after a cancellation, say.
+            if result.is_some() {
+                self.bump_after_end(caller);
+            }
+            return Ok(TaskUpdate { result: Some(known), sent_outputs });
         }
         task.updated = now;
-        let result = report.result.filter(|status| status.is_final());
         if let Some(status) = result {
             self.finish(now, caller, report.task, status);
         }
@@ -66,8 +71,13 @@ impl Forge {
     }
 
     fn finish(&mut self, now: Moment, runner: RunnerId, task: TaskId, status: Status) {
-        let area = self.runners.get(&runner).map(|runner| runner.area);
+        self.bump_after_end(runner);
         self.end_task(now, task, status);
+    }
+
+    /// With the concurrency queue, the end of a task may let other jobs start: the scope's version grows (protocol 3.4).
+    fn bump_after_end(&mut self, runner: RunnerId) {
+        let area = self.runners.get(&runner).map(|runner| runner.area);
         if let Some(area) = area.filter(|_| self.settings.concurrency_queue) {
             self.bump_area(area);
         }

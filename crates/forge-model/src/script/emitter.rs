@@ -32,9 +32,36 @@ impl Forge {
                 return;
             }
             for (job, status) in settled {
+                if status == Status::Waiting && self.expand(now, job) {
+                    continue;
+                }
                 self.set_job_status(now, job, status);
             }
         }
+    }
+
+    /// Replaces an incomplete job by what it comes to: new rows with new handles (protocol 2.3).
+    fn expand(&mut self, now: Moment, id: JobId) -> bool {
+        let Some(job) = self.jobs.get(&id).filter(|job| !job.expands_to.is_empty()) else { return false };
+        let (run, repo, owner, specs) = (job.run, job.repo, job.owner, job.expands_to.clone());
+        let needs = job.needs.clone();
+        self.set_job_status(now, id, Status::Skipped);
+        self.forget_jobs(now, &[id]);
+        if let Some(run) = self.runs.get_mut(&run) {
+            run.jobs.retain(|job| *job != id);
+        }
+        for spec in specs {
+            self.last_job += 1;
+            let new = JobId(self.last_job);
+            let spec = super::JobSpec { needs: needs.clone(), ..spec };
+            self.jobs.insert(new, super::runs::new_job(new, run, repo, owner, spec, now));
+            if let Some(run) = self.runs.get_mut(&run) {
+                run.jobs.push(new);
+            }
+            self.next_attempt(now, new, Status::Waiting);
+        }
+        self.bump_versions(owner, repo);
+        true
     }
 
     /// What a blocked job becomes; `None` while a need has not ended.

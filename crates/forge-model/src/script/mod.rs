@@ -10,10 +10,13 @@ mod repositories;
 mod reruns;
 mod runs;
 mod spec;
+mod workflows;
 
 pub use crons::CronTask;
 pub(crate) use crons::Crons;
 pub use spec::{Concurrency, Condition, Event, JobSpec, RunSpec};
+pub(crate) use workflows::MAIN;
+pub use workflows::{Input, Workflow};
 
 use crate::ids::{JobId, OwnerId, RepoId, RunId};
 

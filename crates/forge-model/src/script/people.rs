@@ -46,10 +46,20 @@ impl Forge {
         if !self.directory.owners.contains_key(&user) {
             return Err(ScriptError::NoOwner(user));
         }
+        self.last_token += 1;
         let text = spec.text.unwrap_or_else(|| self.ids.secret());
         let TokenSpec { scopes, public_only, repositories, .. } = spec;
         self.directory.tokens.insert(text.clone(), AccessToken { user, scopes, public_only, repositories });
         Ok(text)
+    }
+
+    /// Lets a user sign in with a password, too: the only way to make access tokens through REST.
+    pub fn set_password(&mut self, user: OwnerId, password: &str) -> Result<(), ScriptError> {
+        if !self.directory.owners.contains_key(&user) {
+            return Err(ScriptError::NoOwner(user));
+        }
+        self.directory.passwords.insert(user, password.to_owned());
+        Ok(())
     }
 
     /// Revokes an access token.

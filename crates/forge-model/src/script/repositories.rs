@@ -60,7 +60,19 @@ impl Forge {
         for job in &jobs {
             self.cancel(now, *job);
         }
-        for job in &jobs {
+        self.forget_jobs(now, &jobs);
+        let runs: Vec<RunId> = self.runs.values().filter(|run| run.repo == id).map(|run| run.id).collect();
+        for run in runs {
+            self.runs.remove(&run);
+        }
+        self.queue.groups.retain(|(repo, _), _| *repo != id);
+        self.sweep_area(now, Area::Repository(id));
+        Ok(())
+    }
+
+    /// Drops ended jobs with their tasks, and the ephemeral runners that worked for them.
+    pub(crate) fn forget_jobs(&mut self, now: Moment, jobs: &[JobId]) {
+        for job in jobs {
             if let Some(job) = self.jobs.remove(job) {
                 self.queue.by_handle.remove(&job.handle);
             }
@@ -74,13 +86,6 @@ impl Forge {
             }
         }
         self.recoverable.values_mut().for_each(|tasks| tasks.retain(|task| self.tasks.contains_key(task)));
-        let runs: Vec<RunId> = self.runs.values().filter(|run| run.repo == id).map(|run| run.id).collect();
-        for run in runs {
-            self.runs.remove(&run);
-        }
-        self.queue.groups.retain(|(repo, _), _| *repo != id);
-        self.sweep_area(now, Area::Repository(id));
-        Ok(())
     }
 
     pub(super) fn repository_mut(&mut self, id: RepoId) -> Result<&mut crate::owners::Repository, ScriptError> {

@@ -159,7 +159,7 @@ fn resolve_group(spec: &RunSpec) -> (GroupKey, GroupMode) {
     ((spec.repo, name), mode)
 }
 
-fn new_job(
+pub(super) fn new_job(
     id: JobId,
     run: RunId,
     repo: crate::ids::RepoId,
@@ -178,6 +178,7 @@ fn new_job(
         needs: spec.needs,
         payload: spec.payload,
         condition: spec.condition,
+        expands_to: spec.expands_to,
         attempt: 0,
         handle: Handle::default(),
         status: Status::Blocked,

@@ -90,6 +90,9 @@ pub struct JobSpec {
     pub payload: String,
     /// Its `if:`.
     pub condition: Condition,
+    /// The jobs that take its place when its needs have succeeded: a matrix or labels made from outputs (protocol 2.3).
+    /// Empty: it is what it is.
+    pub expands_to: Vec<JobSpec>,
 }
 
 impl JobSpec {
@@ -108,6 +111,7 @@ impl JobSpec {
             needs: Vec::new(),
             payload,
             condition: Condition::Absent,
+            expands_to: Vec::new(),
         }
     }
 
@@ -129,6 +133,13 @@ impl JobSpec {
     #[must_use]
     pub fn with_payload(mut self, payload: &str) -> Self {
         payload.clone_into(&mut self.payload);
+        self
+    }
+
+    /// The same job, to be replaced by others when its needs have succeeded.
+    #[must_use]
+    pub fn expanding_to(mut self, jobs: Vec<Self>) -> Self {
+        self.expands_to = jobs;
         self
     }
 

@@ -11,6 +11,7 @@ pub(crate) enum Kind {
     Task,
     Handle,
     Uuid,
+    AccessToken,
 }
 
 /// A one-to-one mapping, filled as answers and the scenario bring new pairs.
@@ -20,6 +21,8 @@ pub(crate) struct Mapping {
     recorded: BTreeMap<(Kind, String), String>,
     /// Tokens that registrations answered, by our UUID.
     pub(crate) tokens: BTreeMap<String, String>,
+    /// Access tokens that were made, by case.
+    pub(crate) made_tokens: BTreeMap<String, String>,
 }
 
 impl Mapping {

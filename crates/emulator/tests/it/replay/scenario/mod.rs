@@ -7,29 +7,19 @@ use base64::Engine as _;
 use emulator::Emulator;
 use forge_model::rest::Registration;
 use forge_model::rpc::{Credentials, FetchAsk, TaskReport};
-use forge_model::script::{JobSpec, RunSpec};
-use forge_model::{
-    Area, Category, Forge, JobId, Moment, OwnerId, RepoId, RunId, Status, TaskId, TokenScope, TokenSpec,
-};
+use forge_model::script::{JobSpec, RunSpec, Workflow};
+use forge_model::{Area, Forge, JobId, Moment, OwnerId, RepoId, RunId, Status, TaskId};
 
 use super::Case;
 use super::mapping::{Kind, Mapping};
 
-/// Repositories in the order in which the recorded ones were made, so that their numbers agree.
-const REPOSITORIES: [(&str, &str); 12] = [
-    ("alice", "app"),
-    ("alice", "empty"),
-    ("acme", "web"),
-    ("acme", "private"),
-    ("alice", "needs"),
-    ("alice", "forms"),
-    ("alice", "many"),
-    ("alice", "rerun"),
-    ("alice", "unitoff"),
-    ("alice", "archived"),
-    ("alice", "life"),
-    ("alice", "fetch"),
-];
+mod later;
+mod people;
+mod queueing;
+mod rights;
+
+pub(crate) use people::password;
+use people::people;
 
 /// The script, and what it has to remember.
 pub(crate) struct Scenario<'a> {
@@ -39,17 +29,26 @@ pub(crate) struct Scenario<'a> {
     /// Runners registered by the script, by UUID.
     registered: BTreeMap<String, Registration>,
     run: RunId,
+    /// The runner that last took a job by [`Scenario::take_as`], and its task.
+    working: Option<(Registration, TaskId)>,
+    /// The text for `JOB-TOKEN` and for `REGISTRATION-TOKEN`.
+    pub(crate) job_token: String,
+    pub(crate) registration_token: String,
 }
 
 impl<'a> Scenario<'a> {
     pub(crate) fn new(emulator: &'a Emulator, cases: &'a [Case]) -> Self {
         let repositories = emulator.with_forge(|forge, _| people(forge, cases));
+        let registration_token = emulator.with_forge(|forge, _| forge.registration_token(Area::Instance));
         Self {
             emulator,
             cases: cases.iter().map(|case| (case.name.as_str(), case)).collect(),
             repositories,
             registered: BTreeMap::new(),
             run: RunId(0),
+            working: None,
+            job_token: String::new(),
+            registration_token,
         }
     }
 
@@ -66,11 +65,11 @@ impl<'a> Scenario<'a> {
                 self.push("app", vec![job("build")]);
                 self.push("web", vec![job("build")]);
             }
-            "jobs.needs.second-is-blocked-and-hidden" => {
+            "dispatch.return-run-info" => {
                 let deploy =
                     self.payload_of("fetch.needs.second", job("deploy").named("Deploy it")).needing(&["build"]);
                 let build = self.payload_of("fetch.needs.first", job("build"));
-                self.push("needs", vec![build, deploy]);
+                self.workflow("needs", "ci.yml", Workflow::of(vec![build, deploy]));
             }
             "fetch.needs.first" | "fetch.needs.second" => self.runner_for(case, "needs", mapping),
             "jobs.needs.unblocked" => self.pass(Duration::from_secs(2)),
@@ -117,8 +116,9 @@ impl<'a> Scenario<'a> {
                 self.take(case, mapping);
             }
             "early-end.runner" => self.bind_number(case, "early-end.log", mapping),
-            "runner.offline-after-60s" => self.offline_runner(case, mapping),
-            _ => {}
+            // The runner that a failing database kept from being deleted.
+            "runner.offline-after-60s" => self.pass(Duration::from_secs(61)),
+            _ => self.before_later(case, mapping),
         }
     }
 
@@ -159,8 +159,16 @@ impl<'a> Scenario<'a> {
         job.with_payload(std::str::from_utf8(&payload).expect("YAML"))
     }
 
+    fn workflow(&self, repo: &str, file: &str, workflow: Workflow) {
+        self.script(|forge, _, this| forge.set_workflow(this.repo(repo), file, workflow).expect("a repository"));
+    }
+
     fn register(&mut self, area: Area, name: &str) -> Registration {
-        let made = self.script(|forge, now, _| forge.register_runner(now, area, name, "", true).expect("a name"));
+        self.register_kind(area, name, true)
+    }
+
+    fn register_kind(&mut self, area: Area, name: &str, ephemeral: bool) -> Registration {
+        let made = self.script(|forge, now, _| forge.register_runner(now, area, name, "", ephemeral).expect("a name"));
         self.registered.insert(made.uuid.clone(), made.clone());
         made
     }
@@ -168,8 +176,15 @@ impl<'a> Scenario<'a> {
     /// Registers the runner whose credentials a case presents, without declaring it.
     fn bare_runner_for(&mut self, case: &Case, repo: &str, mapping: &mut Mapping) {
         let made = self.register(Area::Repository(self.repo(repo)), "r");
-        let uuid = &case.request_headers["x-runner-uuid"];
-        assert!(mapping.agrees(Kind::Uuid, uuid, &made.uuid), "{} has a new runner", case.name);
+        bind_credentials(case, &made, mapping);
+    }
+
+    /// Registers and declares the runner whose credentials a case presents, for an area.
+    fn declared_for(&mut self, case: &Case, area: Area, label: &str, ephemeral: bool, mapping: &mut Mapping) {
+        let name = if ephemeral { "r" } else { "persistent" };
+        let made = self.register_kind(area, name, ephemeral);
+        bind_credentials(case, &made, mapping);
+        self.script(|forge, now, _| declare_as(forge, now, &made, label));
     }
 
     /// Registers and declares the runner whose credentials a case presents.
@@ -189,7 +204,8 @@ impl<'a> Scenario<'a> {
     fn bind_number(&self, case: &Case, presented_by: &str, mapping: &mut Mapping) {
         let registration = self.presented(self.cases[presented_by], mapping);
         let recorded = case.runner_in_path().expect("a runner in the path");
-        assert!(mapping.agrees(Kind::Runner, recorded, &registration.id.to_string()));
+        let ours = registration.id.to_string();
+        assert!(mapping.agrees(Kind::Runner, recorded, &ours), "{}: {ours} for {recorded}", case.name);
     }
 
     /// Binds the handle that a case asks for to a job of the last run.
@@ -223,8 +239,7 @@ impl<'a> Scenario<'a> {
                 declare(forge, now, &registration);
                 let job = forge.jobs_of_run(this.run)[index];
                 let task = fetch(forge, now, &registration, job);
-                let report = TaskReport { task, result: Some(Status::Success), outputs: BTreeMap::new() };
-                forge.update_task(now, credentials(&registration), &report).expect("its own task");
+                report(forge, now, &registration, task, Status::Success);
             });
             self.pass(Duration::from_secs(2));
         }
@@ -271,16 +286,6 @@ impl<'a> Scenario<'a> {
         self.push("empty", vec![job("a")]);
         self.bind_handle("fetch.other-repo-handle", 0, mapping);
     }
-
-    /// A runner that called once and then not for more than a minute. (The recorded one shows the UUID of a deleted row,
-    /// although it is still answered; UUIDs are mapped, so this is not looked at.)
-    fn offline_runner(&mut self, case: &Case, mapping: &mut Mapping) {
-        let registration = self.register(Area::Repository(self.repo("empty")), "offline-after-60s");
-        self.script(|forge, now, _| declare(forge, now, &registration));
-        let recorded = case.runner_in_path().expect("a runner in the path");
-        assert!(mapping.agrees(Kind::Runner, recorded, &registration.id.to_string()));
-        self.pass(Duration::from_secs(61));
-    }
 }
 
 fn job(key: &str) -> JobSpec {
@@ -291,8 +296,17 @@ fn credentials(registration: &Registration) -> Credentials<'_> {
     Credentials { uuid: &registration.uuid, token: &registration.token }
 }
 
+fn bind_credentials(case: &Case, made: &Registration, mapping: &mut Mapping) {
+    let uuid = &case.request_headers["x-runner-uuid"];
+    assert!(mapping.agrees(Kind::Uuid, uuid, &made.uuid), "{} has a new runner", case.name);
+}
+
 fn declare(forge: &mut Forge, now: Moment, registration: &Registration) {
-    let labels = ["debian".to_owned()];
+    declare_as(forge, now, registration, "debian");
+}
+
+fn declare_as(forge: &mut Forge, now: Moment, registration: &Registration, label: &str) {
+    let labels = [label.to_owned()];
     forge.declare(now, credentials(registration), "v12.10.2", &labels).expect("a registered runner");
 }
 
@@ -303,43 +317,7 @@ fn fetch(forge: &mut Forge, now: Moment, registration: &Registration, job: JobId
     answer.tasks.first().expect("a task").id
 }
 
-/// Users, organization, repositories, and an access token for every placeholder in the recording.
-fn people(forge: &mut Forge, cases: &[Case]) -> BTreeMap<&'static str, RepoId> {
-    forge.create_user("boss", true);
-    let alice = forge.create_user("alice", false);
-    let carol = forge.create_user("carol", false);
-    let dave = forge.create_user("dave", false);
-    forge.create_user("bob", false);
-    let acme = forge.create_organization("acme", &[alice]);
-    let repositories: BTreeMap<&'static str, RepoId> = REPOSITORIES
-        .into_iter()
-        .map(|(owner, name)| {
-            let owner = if owner == "acme" { acme } else { alice };
-            (name, forge.create_repository(owner, name, name == "private").expect("an owner"))
-        })
-        .collect();
-    forge.add_collaborator(repositories["app"], carol).expect("a repository");
-    forge.create_team(&[dave], &[repositories["web"]]).expect("a repository");
-    for case in cases {
-        let header = case.request_headers.get("Authorization").map(String::as_str).unwrap_or_default();
-        if let Some(text) = header.split(' ').nth(1).filter(|text| text.starts_with("PAT-")) {
-            access_token(forge, text);
-        }
-    }
-    repositories
-}
-
-/// Makes the access token that a placeholder describes: `PAT-<user>_<scopes>`.
-fn access_token(forge: &mut Forge, text: &str) {
-    let (user, scopes) = text["PAT-".len()..].split_once('_').expect("user and scopes");
-    let user = forge.owner_named(user).expect("a known user").id;
-    let categories = [Category::Admin, Category::Organization, Category::Repository, Category::User, Category::Misc];
-    let category = |word: &str| categories.into_iter().find(|known| known.word() == word).expect("a category");
-    let scope = match scopes.split_once('_') {
-        Some(("read", word)) => TokenScope::Read(category(word)),
-        Some(("write", word)) => TokenScope::Write(category(word)),
-        _ => TokenScope::All,
-    };
-    let spec = TokenSpec { public_only: scopes == "public_only", ..TokenSpec::new(&[scope]).with_text(text) };
-    forge.create_token(user, spec).expect("a user");
+fn report(forge: &mut Forge, now: Moment, registration: &Registration, task: TaskId, status: Status) {
+    let report = TaskReport { task, result: Some(status), outputs: BTreeMap::new() };
+    forge.update_task(now, credentials(registration), &report).expect("its own task");
 }
