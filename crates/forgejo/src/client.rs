@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::answer::{expect, listing, missing, value};
 use crate::request::Requests;
 use crate::rows::Row;
-use crate::{Error, Job, Listing, Runner, Scope, Version};
+use crate::{Error, Job, Listing, Runner, Scope};
 
 /// Most pages that one listing of runners asks for: 25,000 runners at Forgejo's default maximum of 50 a page.
 const PAGE_LIMIT: usize = 500;
@@ -101,9 +101,9 @@ pub enum RepositoryName {
 #[derive(Clone)]
 pub struct Client {
     base: BaseUrl,
-    requests: Requests,
+    pub(crate) requests: Requests,
     pub(crate) runners: RunnerClient,
-    limits: Limits,
+    pub(crate) limits: Limits,
 }
 
 impl fmt::Debug for Client {
@@ -124,11 +124,6 @@ struct RegisterAnswer {
     id: i64,
     uuid: String,
     token: String,
-}
-
-#[derive(Deserialize)]
-struct VersionAnswer {
-    version: String,
 }
 
 #[derive(Deserialize)]
@@ -165,14 +160,6 @@ impl Client {
     /// The same client with another token; neither changes the other's.
     pub fn with_token(&self, token: &SecretString) -> Result<Self, Error> {
         Ok(Self { requests: self.requests.with_token(token)?, ..self.clone() })
-    }
-
-    /// Version of the forge. A bad token fails here too (protocol 1.1).
-    pub async fn version(&self) -> Result<Version, Error> {
-        let call = "get version";
-        let answer: VersionAnswer = self.get_value(call, "/version").await?;
-        let reason = "it holds no version number".to_owned();
-        Version::parse(&answer.version).ok_or(Error::Malformed { call, reason, acted: Acted::No })
     }
 
     /// All jobs of a scope that wait or run, newest first (protocol 1.3).
@@ -296,7 +283,11 @@ impl Client {
         Ok(Some(answer.id))
     }
 
-    async fn get_value<T: serde::de::DeserializeOwned>(&self, call: &'static str, path: &str) -> Result<T, Error> {
+    pub(crate) async fn get_value<T: serde::de::DeserializeOwned>(
+        &self,
+        call: &'static str,
+        path: &str,
+    ) -> Result<T, Error> {
         let response = expect(call, self.requests.get(call, path).await?, StatusCode::OK).await?;
         value(call, response, &self.limits, Acted::No).await
     }

@@ -20,19 +20,25 @@
 mod answer;
 mod client;
 mod error;
+mod greeting;
 mod listing;
 mod request;
+mod rights;
 mod rows;
 mod runner_calls;
 mod scope;
 mod splitter;
+mod stranger;
 mod version;
 
 pub use client::{Client, ClientSettings, Deletion, Limits, Registration, RepositoryName};
 pub use error::{Error, ErrorClass};
+pub use greeting::{Greeting, NoAnswer};
 pub use listing::{BadRow, Listing};
+pub use rights::{Lack, Rights};
 pub use rows::{Job, JobStatus, Runner, RunnerStatus};
 pub use runner_calls::{EarlyEnd, FENCE_LABEL, FenceAnswer, TaskOwner};
 pub use runner_rpc::{Acted, Credentials};
 pub use scope::{Scope, ScopeError};
+pub use stranger::Stranger;
 pub use version::Version;

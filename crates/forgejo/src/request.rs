@@ -133,7 +133,7 @@ fn next_place(from: &Url, response: &Response) -> Option<Url> {
     (next.origin() == from.origin() && next.username().is_empty() && next.password().is_none()).then_some(next)
 }
 
-fn redirected(call: &'static str, response: &Response) -> Error {
+pub(crate) fn redirected(call: &'static str, response: &Response) -> Error {
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("nowhere");
     let location = bounded_message(location.split(['?', '#']).next().unwrap_or_default());
     Error::Redirected { call, status: response.status().as_u16(), location }

@@ -38,9 +38,9 @@ async fn a_changed_token_is_used_by_all_clones() {
     let server = Server::start([version(), version()]).await;
     let client = client(&server.url);
     let clone = client.clone();
-    assert_eq!(client.version().await.unwrap().major, 15);
+    assert_eq!(client.greet().await.unwrap().version.major, 15);
     client.set_token(&"another".to_owned().into()).unwrap();
-    clone.version().await.unwrap();
+    clone.greet().await.unwrap();
     assert_eq!(server.seen()[1].header("authorization"), Some("token another"));
     assert!(client.set_token(&"line\nbreak".to_owned().into()).is_err());
 }
@@ -50,8 +50,8 @@ async fn a_client_with_another_token_leaves_the_first_one_alone() {
     let version = || Reply::json(200, r#"{"version":"15.0.3+gitea-1.22.0"}"#);
     let server = Server::start([version(), version()]).await;
     let client = client(&server.url);
-    client.with_token(&"another".to_owned().into()).unwrap().version().await.unwrap();
-    client.version().await.unwrap();
+    client.with_token(&"another".to_owned().into()).unwrap().greet().await.unwrap();
+    client.greet().await.unwrap();
     let tokens: Vec<_> = server.seen().iter().map(|seen| seen.header("authorization").map(str::to_owned)).collect();
     assert_eq!(tokens, [Some("token another".to_owned()), Some(format!("token {TOKEN}"))]);
 }

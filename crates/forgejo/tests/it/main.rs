@@ -2,11 +2,14 @@
 
 mod calls;
 mod errors;
+mod greeting;
 mod lists;
 mod recorded;
+mod rights;
 mod runner_calls;
 #[path = "../../../runner-rpc/tests/it/scripted.rs"]
 mod scripted;
+mod stranger;
 
 use std::time::Duration;
 
