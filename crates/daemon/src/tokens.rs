@@ -167,7 +167,7 @@ impl Judged {
 /// Asks the forge whom a token stands for. The instance is the same whoever asks.
 async fn judge(client: &Client, scope: &Scope, known: &KnownId, token: &SecretString) -> Verdict {
     let asked = match client.with_token(token) {
-        Ok(client) if *scope == Scope::Instance => client.version().await.map(|_| None),
+        Ok(client) if *scope == Scope::Instance => client.greet().await.map(|_| None),
         Ok(client) => client.scope_id(scope).await,
         Err(error) => return Verdict::Bad(chain(&error)),
     };
