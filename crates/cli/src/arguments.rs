@@ -15,7 +15,7 @@ const STAND_IN: &str = "stand-in-runner";
 #[derive(Debug, Parser)]
 #[command(name = "forgescale", version, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Arguments<C: Subcommand> {
-    /// What is logged to standard error, such as `debug` or `warn,daemon=trace` [default: `$FORGESCALE_LOG`, else `info`; `error` for the demo]
+    /// What is logged to standard error, such as `debug` or `warn,daemon=trace` [default: `$FORGESCALE_LOG`, else `info`; `error` for check and demo]
     #[arg(long, global = true, value_name = "FILTER")]
     pub(crate) log: Option<String>,
     /// What is asked for.
@@ -47,6 +47,8 @@ pub(crate) enum Asked {
     Run(Run),
     /// Play everything through on this machine: an emulated Forgejo, some work, this autoscaler
     Demo(Demo),
+    /// Look at everything that `run` will need, and change nothing: exit status 2 if something does not work
+    Check(Check),
     /// Write or check a configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -57,10 +59,10 @@ pub(crate) enum Asked {
 }
 
 impl Asked {
-    /// What is logged when nobody says anything: the demo tells its own story.
+    /// What is logged when nobody says anything: check and demo tell their own story.
     pub(crate) fn default_log(&self) -> &'static str {
         match self {
-            Self::Demo(_) => "error",
+            Self::Check(_) | Self::Demo(_) => "error",
             Self::Run(_) | Self::Config(_) | Self::Explain(_) | Self::Version => "info",
         }
     }
@@ -78,6 +80,20 @@ pub(crate) struct Run {
     /// List everything once, launch what there is room for, and end; jobs go on
     #[arg(long, conflicts_with = "drain")]
     pub(crate) once: bool,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Exit with status 1 if there are warnings
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Print the findings as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `demo`.

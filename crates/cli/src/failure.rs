@@ -27,6 +27,11 @@ pub(crate) enum Failure {
     },
     /// The configuration cannot be used: status 2.
     Config(ConfigError),
+    /// What was asked for is done, standard output has told it, and the status repeats how it is.
+    Told {
+        /// The status.
+        status: u8,
+    },
     /// Standard output could not be written: status 1, or 0 when its reader has gone.
     Output(io::Error),
 }
@@ -61,6 +66,7 @@ impl Failure {
             Self::Output(_) if self.is_closed_output() => 0,
             Self::NotDone { .. } | Self::Output(_) => 1,
             Self::Usage { .. } | Self::Config(_) => 2,
+            Self::Told { status } => *status,
         })
     }
 }
@@ -91,6 +97,7 @@ impl fmt::Display for Failure {
                 let ConfigError::Problems { file, problems } = error else { return Ok(()) };
                 problems.iter().try_for_each(|problem| Located { file, problem }.fmt(f))
             }
+            Self::Told { .. } => Ok(()),
             Self::Output(error) => writeln!(f, "error: cannot write to standard output: {error}"),
         }
     }

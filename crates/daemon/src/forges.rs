@@ -11,7 +11,7 @@ use crate::config;
 use crate::tokens::{KnownId, TokenSource};
 
 /// How the daemon names itself to forges.
-const USER_AGENT: &str = concat!("forgescale/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!("forgescale/", env!("CARGO_PKG_VERSION"));
 
 /// Why a forge cannot be called at all.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +102,6 @@ impl Forges {
     }
 }
 
-fn authorities(path: &PathBuf) -> Result<Vec<u8>, ForgeError> {
+pub(crate) fn authorities(path: &PathBuf) -> Result<Vec<u8>, ForgeError> {
     std::fs::read(path).map_err(|source| ForgeError::Authorities { path: path.clone(), source })
 }

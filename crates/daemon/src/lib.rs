@@ -6,6 +6,7 @@
 //! Deliberately absent: flags and signals (the command's), rules of any kind (the planner's).
 #![forbid(unsafe_code)]
 
+pub mod check;
 mod clock;
 pub mod config;
 mod convert;
@@ -19,6 +20,7 @@ mod names;
 mod notify;
 mod observers;
 mod owner;
+mod private;
 mod remembered;
 pub mod report_file;
 mod tokens;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The file's name in the state directory.
-const NAME: &str = "lock";
+pub(crate) const NAME: &str = "lock";
 
 /// How long a lock is waited for.
 const MOMENT: Duration = Duration::from_secs(1);

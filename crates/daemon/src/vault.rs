@@ -4,6 +4,7 @@
 //! so. A token is never written to a file system that may reach a disk (invariant 11).
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -14,8 +15,8 @@ use std::time::{Duration, Instant};
 use planner::ids::RunnerUuid;
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// `statfs` types of file systems that live in memory: tmpfs and ramfs (`linux/magic.h`).
-const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
+use crate::convert::chain;
+use crate::private;
 
 /// A file of credentials longer than this is none of ours: a token has 40 characters.
 const LONGEST: u64 = 256;
@@ -46,7 +47,7 @@ impl Vault {
             }
             Err(error) => {
                 tracing::warn!(
-                    directory = %directory.display(), %error,
+                    directory = %directory.display(), error = chain(&*error),
                     "the runtime directory is not usable: credentials of runners do not survive a restart"
                 );
                 None
@@ -114,11 +115,15 @@ impl Vault {
     }
 }
 
-/// Makes the directory; whether it is in memory.
-fn usable(directory: &Path) -> io::Result<bool> {
+/// Makes the directory; whether it is in memory. An error when others could read it or put another in its place: half of
+/// that is the runtime directory two levels above, which may have been there before us.
+fn usable(directory: &Path) -> Result<bool, Box<dyn Error>> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let kind = rustix::fs::statfs(directory)?.f_type;
-    Ok(IN_MEMORY.iter().any(|&magic| u64::try_from(kind).is_ok_and(|kind| kind == magic)))
+    private::closed(directory)?;
+    for above in directory.ancestors().skip(1).take(2) {
+        private::guarded(above)?;
+    }
+    Ok(private::is_in_memory(directory)?)
 }
 
 /// Whether a uuid, which a forge has chosen, can be the name of a file and leads nowhere else.
@@ -186,6 +191,23 @@ mod tests {
         } else {
             eprintln!("skipped: /dev/shm is no tmpfs here");
         }
+    }
+
+    #[test]
+    fn a_directory_that_others_can_enter_gets_no_file() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let shared_memory = Path::new("/dev/shm");
+        let place = if shared_memory.is_dir() { tempfile::tempdir_in(shared_memory) } else { tempfile::tempdir() };
+        let place = place.unwrap();
+        let directory = place.path().join("credentials");
+        fs::create_dir(&directory).unwrap();
+        let in_use = RunnerUuid::new("u");
+        fs::write(directory.join("planted"), "secret").unwrap();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
+        let vault = Vault::open(Some(&directory), ORPHANED);
+        assert!(vault.runners().is_empty(), "what others have left is not believed");
+        vault.put(&in_use, &SecretString::from("secret"));
+        assert!(vault.token(&in_use).is_some() && !directory.join("u").exists());
     }
 
     fn check_files(directory: &Path) {

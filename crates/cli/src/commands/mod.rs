@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod check;
 mod config_init;
 mod config_show;
 mod demo;
@@ -16,6 +17,7 @@ use crate::failure::Failure;
 pub(crate) fn run(asked: Asked) -> Result<(), Failure> {
     let out = &mut io::stdout().lock();
     match asked {
+        Asked::Check(arguments) => check::run(&arguments, out),
         Asked::Config(ConfigCommand::Init { output }) => config_init::run(output.as_deref(), out),
         Asked::Config(ConfigCommand::Show { config }) => config_show::run(&config, out),
         Asked::Explain(arguments) => explain::run(&arguments, out),

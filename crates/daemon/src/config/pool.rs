@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use planner::ids::{BackendId, PoolId};
-use planner::label::Label;
+use planner::label::{Environment, Label};
 use planner::policy::{Clocks, PoolPolicy};
 use toml::de::DeValue;
 
@@ -67,6 +67,10 @@ fn pool(
         if named.contains(text.as_str()) { Ok(()) } else { Err(unknown("backend", text, named.iter().copied())) }
     });
     let max: Option<u32> = section.required("max", "max = 4", |number: &u32| machines(*number));
+    if let (Some(0), Some(value)) = (max, section.get("max")) {
+        let complaint = Complaint::new("this pool makes no machine: its jobs wait").hint("max = 1 or more");
+        section.notes.warn(value.offset, &value.key, complaint);
+    }
     let priority = section.or("priority", 0_i32, any);
     let max_per_repository = section.optional("max_per_repository", positive::<u32>);
     let fetch_interval = fetch_interval(&section, codeberg);
@@ -137,9 +141,25 @@ fn labels(section: &Section<'_>) -> Vec<Label> {
         Err(Complaint::new(format!("label {} is there twice", quoted(label.name()))))
     };
     let mut once = once;
-    let labels: Vec<Label> = elements.iter().filter_map(|value| value.read(&mut once)).collect();
+    let read = |value: &Value<'_>| value.read(&mut once).inspect(|label| warn_of_image(value, label));
+    let labels: Vec<Label> = elements.iter().filter_map(read).collect();
     section.notes.set(&list.key, Some(quoted_list(labels.iter().map(Label::to_string))), list.origin());
     labels
+}
+
+/// Forgejo Runner takes an argument without the two slashes for the image itself, slash and all (protocol 4): each job of
+/// the label then fails.
+fn warn_of_image(value: &Value<'_>, label: &Label) {
+    let Environment::Docker(Some(argument)) = label.environment() else { return };
+    if argument.strip_prefix("//").is_some_and(|image| !image.is_empty()) {
+        return;
+    }
+    let image = argument.trim_start_matches('/');
+    let image = if image.is_empty() { "node:22-bookworm" } else { image };
+    let complaint =
+        Complaint::new(format!("label {} names no image: {} is none", quoted(label.name()), quoted(argument)));
+    let hint = format!("write \"{}:docker://{image}\"", label.name());
+    value.notes.warn(value.offset, &value.key, complaint.hint(hint));
 }
 
 impl Readable for Label {

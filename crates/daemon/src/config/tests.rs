@@ -173,6 +173,22 @@ fn a_wrong_scope_hides_no_missing_token() {
 }
 
 #[test]
+fn what_is_allowed_and_can_hardly_be_meant_is_a_warning() {
+    let warned = |from: &str, to: &str| {
+        let warnings = parse(&SMALL.replace(from, to)).unwrap().warnings;
+        let [warning] = warnings.as_slice() else { panic!("{to}: {warnings:?}") };
+        (warning.line, warning.key.clone(), warning.hint.clone().unwrap_or_default())
+    };
+    for typo in ["docker:/node:22", "docker:node:22"] {
+        let text = format!("debian:{typo}");
+        let (line, key, hint) = warned("debian:docker://node:22-bookworm", &text);
+        assert_eq!((line, key.as_str(), hint.as_str()), (8, "pool[0].labels[0]", "write \"debian:docker://node:22\""));
+    }
+    assert_eq!(warned("debian:docker://node:22-bookworm", "debian:docker://").1, "pool[0].labels[0]");
+    assert_eq!(warned("max = 4", "max = 0").1, "pool[0].max");
+}
+
+#[test]
 fn codeberg_is_asked_politely() {
     let codeberg = SMALL.replace("forge.example", "codeberg.org");
     let config = parse(&codeberg).unwrap();

@@ -19,6 +19,7 @@ use planner::report::short;
 
 use crate::arguments::{Explain, Place};
 use crate::failure::Failure;
+pub(super) use sentence::plain;
 use subject::Subject;
 
 /// The daemon writes its report far more often than this.

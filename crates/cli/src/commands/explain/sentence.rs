@@ -45,6 +45,6 @@ pub(super) fn state(state: JobState) -> &'static str {
 }
 
 /// Foreign text (names of jobs, messages) on one line, and unable to play tricks on a terminal.
-pub(super) fn plain(text: &str) -> String {
+pub(in crate::commands) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }

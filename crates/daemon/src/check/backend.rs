@@ -1,0 +1,61 @@
+//! One backend: its runner program, what its jobs can reach, and what its labels need.
+
+use backend_host::{Program, RunnerVersion, RunnerVersionError, runner_version};
+use planner::ids::BackendId;
+use planner::label::Environment;
+
+use super::docker;
+use super::finding::Finding;
+use crate::config::{Backend, BackendKind, Config, HostSettings, Pool};
+use crate::convert::chain;
+
+/// Everything about one backend.
+pub(super) async fn check(id: &BackendId, backend: &Backend, config: &Config) -> Vec<Finding> {
+    let subject = format!("backend {id}");
+    let BackendKind::Host(host) = &backend.kind;
+    let pools = || config.pools.iter().filter(|pool| pool.policy.backend == *id);
+    let mut findings = vec![runner(&subject, host).await];
+    findings.extend(docker::check(&subject, host, pools()));
+    findings.extend(reach_of_jobs(&subject, pools()));
+    findings
+}
+
+async fn runner(subject: &str, host: &HostSettings) -> Finding {
+    let shown = host.runner.display();
+    let program = Program { path: host.runner.clone(), arguments: host.runner_arguments.clone() };
+    let version = match runner_version(&program, &host.path).await {
+        Ok(version) => version,
+        Err(error @ RunnerVersionError::Unknown { .. }) => {
+            return Finding::warning(subject, chain(&error))
+                .hint("a build of your own? It must know what Forgejo Runner 12.8 knows");
+        }
+        Err(error) => {
+            return Finding::error(subject, chain(&error))
+                .hint(format!("install Forgejo Runner {} or newer", RunnerVersion::LEAST_WITHOUT_DOUBT));
+        }
+    };
+    if version < RunnerVersion::LEAST {
+        let message = format!("{shown} is version {version}, which cannot run one job by its handle");
+        return Finding::error(subject, message).hint("install Forgejo Runner 12.8.2 or newer");
+    }
+    if version < RunnerVersion::LEAST_WITHOUT_DOUBT {
+        let message =
+            format!("{shown} is version {version}, which ends with 0 when it got no job, as if it had had one");
+        return Finding::warning(subject, message).hint("install Forgejo Runner 12.8.2 or newer");
+    }
+    Finding::ok(subject, format!("{shown} is version {version}"))
+}
+
+/// Jobs that run on the host itself, as the user of the daemon, can read what the daemon can.
+fn reach_of_jobs<'a>(subject: &str, mut pools: impl Iterator<Item = &'a Pool>) -> Option<Finding> {
+    let on_host = |pool: &&Pool| pool.policy.labels.iter().any(|label| *label.environment() == Environment::Host);
+    let pool = pools.find(on_host)?;
+    let message = format!(
+        "jobs of the pool {} run as the user of Forgescale itself: each can read the forge's token and the files of other jobs",
+        pool.policy.id
+    );
+    Some(
+        Finding::warning(subject, message)
+            .hint("serve only repositories that you trust with it, or use docker:// labels"),
+    )
+}

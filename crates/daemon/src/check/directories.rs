@@ -1,0 +1,147 @@
+//! State and runtime directory: whether the daemon will be able to use them, without making or touching anything.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use rustix::fs::{Access, AtFlags, CWD};
+
+use super::finding::Finding;
+use crate::config::Config;
+use crate::convert::chain;
+use crate::{lock, private};
+
+/// Logs, records and jobs' folders need some room: with less than this, work will soon fail.
+const LEAST_ROOM: u64 = 64 << 20;
+
+/// Write permission of group and others.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// Both directories.
+pub(super) fn check(config: &Config) -> Vec<Finding> {
+    let mut findings = state(&config.state_directory);
+    findings.extend(runtime(config.runtime_directory.as_deref()));
+    findings
+}
+
+fn state(directory: &Path) -> Vec<Finding> {
+    let subject = format!("state_directory {}", directory.display());
+    let there = match existing(directory) {
+        Ok(there) => there,
+        Err(error) => return vec![Finding::error(subject, error.to_string()).hint("give another state_directory")],
+    };
+    if let Err(error) = writable(there) {
+        let message = format!("cannot write to {}: {error}", there.display());
+        return vec![
+            Finding::error(subject, message)
+                .hint("run this as the user that the daemon will run as; chown it to that one"),
+        ];
+    }
+    let mut findings = vec![if there == directory { in_use(&subject, directory) } else { to_come(&subject, there) }];
+    findings.extend(room(&subject, there));
+    findings.extend(others(&subject, there, directory));
+    findings
+}
+
+/// The directory, or the nearest above it that is there.
+fn existing(directory: &Path) -> io::Result<&Path> {
+    for path in directory.ancestors() {
+        match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => return Ok(path),
+            Ok(_) => return Err(io::Error::other(format!("{} is not a directory", path.display()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io::Error::other(format!("cannot look at {}: {error}", path.display()))),
+        }
+    }
+    Err(io::Error::other("there is no directory above it"))
+}
+
+/// Whether this process may make files in it, by its effective user.
+fn writable(directory: &Path) -> io::Result<()> {
+    let access = Access::WRITE_OK | Access::EXEC_OK;
+    Ok(rustix::fs::accessat(CWD, directory, access, AtFlags::EACCESS)?)
+}
+
+/// A directory that is there: whether a daemon has it. Its lock is tried for a moment, which a daemon that starts in that
+/// very moment waits for.
+fn in_use(subject: &str, directory: &Path) -> Finding {
+    let unused = || Finding::ok(subject, "it can be written to, and no daemon has it");
+    match File::open(directory.join(lock::NAME)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => unused(),
+        Err(error) => Finding::error(subject, format!("cannot open its lock: {error}"))
+            .hint("run this as the user that the daemon runs as"),
+        Ok(file) => match file.try_lock_shared() {
+            Ok(()) => unused(),
+            Err(TryLockError::WouldBlock) => Finding::ok(subject, "it can be written to; a daemon runs with it now"),
+            Err(TryLockError::Error(error)) => {
+                Finding::error(subject, format!("files in it cannot be locked: {error}"))
+                    .hint("use a local file system")
+            }
+        },
+    }
+}
+
+fn to_come(subject: &str, there: &Path) -> Finding {
+    Finding::ok(subject, format!("it is not there yet, and can be made in {}", there.display()))
+}
+
+fn room(subject: &str, there: &Path) -> Option<Finding> {
+    let about = rustix::fs::statvfs(there).ok()?;
+    let free = about.f_bavail.saturating_mul(about.f_frsize);
+    (free < LEAST_ROOM).then(|| {
+        let message = format!("only {} MiB are free there", free >> 20);
+        Finding::warning(subject, message).hint("make room: jobs on the host backend work below it")
+    })
+}
+
+fn others(subject: &str, there: &Path, directory: &Path) -> Option<Finding> {
+    let mode = std::fs::metadata(directory).ok()?.mode() & 0o7777;
+    (there == directory && mode & WRITABLE_BY_OTHERS != 0).then(|| {
+        Finding::warning(subject, format!("other users can change what is in it (mode {mode:04o})"))
+            .hint(format!("chmod 700 {}", directory.display()))
+    })
+}
+
+fn runtime(directory: Option<&Path>) -> Vec<Finding> {
+    let Some(directory) = directory else {
+        let message = "there is none: after a restart of the daemon, runners that wait cannot be fenced and lost jobs not ended early";
+        let finding = Finding::warning("runtime_directory", message);
+        return vec![finding.hint("runtime_directory = \"/run/…\", on a tmpfs and owned by the daemon's user")];
+    };
+    let subject = format!("runtime_directory {}", directory.display());
+    vec![match looked_at(directory) {
+        Ok(Runtime::Usable) => Finding::ok(subject, "it is in memory, and ours alone to change"),
+        Ok(Runtime::ToCome) => Finding::ok(subject, "it is not there yet, and can be made, in memory"),
+        Ok(Runtime::OnDisk) => Finding::warning(
+            subject,
+            "it is not in memory: credentials of runners are not kept there, and a restart loses them",
+        )
+        .hint("give a directory on a tmpfs, as below /run"),
+        Err(reason) => Finding::warning(
+            subject,
+            format!("{reason}: credentials of runners are not kept there, and a restart loses them"),
+        )
+        .hint("make it the daemon's user's own, mode 0700, or leave it to the daemon to make it"),
+    }]
+}
+
+/// How a runtime directory is.
+enum Runtime {
+    Usable,
+    ToCome,
+    OnDisk,
+}
+
+fn looked_at(directory: &Path) -> Result<Runtime, String> {
+    let there = existing(directory).map_err(|error| error.to_string())?;
+    if !private::is_in_memory(there).map_err(|error| error.to_string())? {
+        return Ok(Runtime::OnDisk);
+    }
+    writable(there).map_err(|error| format!("cannot write to {}: {error}", there.display()))?;
+    if there != directory {
+        return Ok(Runtime::ToCome);
+    }
+    private::guarded(directory).map_err(|error| chain(&error))?;
+    Ok(Runtime::Usable)
+}

@@ -1,0 +1,55 @@
+//! Looks at everything that the daemon will need, before it needs it.
+//!
+//! ```text
+//! Config ─► file ┬ forge, forge, … ┬ backend, … ┬ directories ─► findings, in this order
+//!                │  └ greeting, scopes, runners in reach, the runners' way: side by side
+//! ConfigError ─► its problems as findings
+//! ```
+//!
+//! Promises: nothing is changed at a forge or on a disk, so that it can be asked beside a running daemon; every call has
+//! a deadline; no secret is in a finding; one failure hides no other.
+//!
+//! Deliberately absent: what only the daemon can see (`explain` tells that), and repairs.
+
+mod backend;
+mod clock;
+mod configuration;
+mod directories;
+mod docker;
+mod finding;
+mod forge;
+mod reach;
+mod runners;
+mod scope;
+mod service;
+
+use std::path::Path;
+use std::pin::Pin;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+pub use configuration::unusable;
+pub use finding::{Finding, Verdict};
+
+use crate::config::Config;
+
+/// How many things are looked at side by side; each forge counts as one and asks for as many of its scopes.
+const SIDE_BY_SIDE: usize = 8;
+
+/// The findings about one thing, to come.
+type Findings<'a> = Pin<Box<dyn Future<Output = Vec<Finding>> + 'a>>;
+
+/// Looks at everything that a configuration leads to. `file` is where it was read from, for what is said about it.
+pub async fn check(file: &Path, config: &Config) -> Vec<Finding> {
+    let mut checks: Vec<Findings<'_>> = vec![Box::pin(async { configuration::usable(file, config) })];
+    checks.extend(config.forges.iter().map(|it| Box::pin(forge::check(it, config)) as Findings<'_>));
+    checks.extend(config.backends.iter().map(|(id, it)| Box::pin(backend::check(id, it, config)) as Findings<'_>));
+    checks.push(Box::pin(async { directories::check(config) }));
+    in_order(checks).await
+}
+
+/// Runs checks side by side; what they find comes in the order of the checks.
+async fn in_order(checks: Vec<Findings<'_>>) -> Vec<Finding> {
+    stream::iter(checks).buffered(SIDE_BY_SIDE).collect::<Vec<_>>().await.concat()
+}
