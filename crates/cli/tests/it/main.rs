@@ -1,5 +1,6 @@
 //! The binary, each command of it: output, exit status, what goes where.
 
+mod check;
 mod config;
 mod e2e;
 mod explain;

@@ -26,9 +26,11 @@ pub(super) async fn check(forge: &Forge, clients: &[&ScopeClient], config: &Conf
     let listings: Vec<_> = stream::iter(lists).buffered(SIDE_BY_SIDE).collect().await;
     let mut doubts = Vec::new();
     let mut rows: BTreeMap<i64, Runner> = BTreeMap::new();
+    let mut read = 0;
     for listed in listings {
         match listed {
             Ok(Listing { rows: found, problem, .. }) => {
+                read += 1;
                 rows.extend(found.into_iter().map(|row| (row.id, row)));
                 doubts.extend(problem.map(|problem| incomplete(&subject, &problem)));
             }
@@ -36,6 +38,9 @@ pub(super) async fn check(forge: &Forge, clients: &[&ScopeClient], config: &Conf
             Err(error) if !matches!(error.class(), ErrorClass::Transient | ErrorClass::RateLimited { .. }) => {}
             Err(error) => doubts.push(incomplete(&subject, &convert::chain(&error))),
         }
+    }
+    if read == 0 {
+        return doubts;
     }
     let rows: Vec<Runner> = rows.into_values().collect();
     let foreign = convert::foreign_runners(&config.deployment, &forge.id, &rows);

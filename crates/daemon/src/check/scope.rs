@@ -68,7 +68,7 @@ fn lacking(subject: &str, scope: &Scope, lack: &Lack) -> Finding {
             } else {
                 format!("the token lacks {needed}")
             };
-            error(message).hint(format!("make a new token with {needed}: those of a token cannot be changed"))
+            error(message).hint(format!("make a token with {needed} (Settings, Applications)"))
         }
         Lack::Ownership => ownership(subject, scope),
         Lack::Visibility => visibility(subject, scope),

@@ -147,18 +147,18 @@ fn labels(section: &Section<'_>) -> Vec<Label> {
     labels
 }
 
-/// Forgejo Runner takes an argument without the two slashes for the image itself, slash and all (protocol 4): each job of
-/// the label then fails.
+/// Forgejo Runner takes two slashes off an argument, if they are there, and the rest for the image: with one slash each
+/// job of the label fails.
 fn warn_of_image(value: &Value<'_>, label: &Label) {
     let Environment::Docker(Some(argument)) = label.environment() else { return };
-    if argument.strip_prefix("//").is_some_and(|image| !image.is_empty()) {
+    let image = argument.strip_prefix("//").unwrap_or(argument);
+    if !image.is_empty() && !image.starts_with('/') {
         return;
     }
-    let image = argument.trim_start_matches('/');
-    let image = if image.is_empty() { "node:22-bookworm" } else { image };
-    let complaint =
-        Complaint::new(format!("label {} names no image: {} is none", quoted(label.name()), quoted(argument)));
-    let hint = format!("write \"{}:docker://{image}\"", label.name());
+    let meant = image.trim_start_matches('/');
+    let meant = if meant.is_empty() { "node:22-bookworm" } else { meant };
+    let complaint = Complaint::new(format!("label {} names no image: {} is none", quoted(label.name()), quoted(image)));
+    let hint = format!("write \"{}:docker://{meant}\"", label.name());
     value.notes.warn(value.offset, &value.key, complaint.hint(hint));
 }
 

@@ -179,12 +179,15 @@ fn what_is_allowed_and_can_hardly_be_meant_is_a_warning() {
         let [warning] = warnings.as_slice() else { panic!("{to}: {warnings:?}") };
         (warning.line, warning.key.clone(), warning.hint.clone().unwrap_or_default())
     };
-    for typo in ["docker:/node:22", "docker:node:22"] {
+    for typo in ["docker:/node:22", "docker:///node:22"] {
         let text = format!("debian:{typo}");
         let (line, key, hint) = warned("debian:docker://node:22-bookworm", &text);
         assert_eq!((line, key.as_str(), hint.as_str()), (8, "pool[0].labels[0]", "write \"debian:docker://node:22\""));
     }
     assert_eq!(warned("debian:docker://node:22-bookworm", "debian:docker://").1, "pool[0].labels[0]");
+    for right in ["debian:docker:node:22", "debian:docker", "debian"] {
+        assert_eq!(parse(&SMALL.replace("debian:docker://node:22-bookworm", right)).unwrap().warnings, [], "{right}");
+    }
     assert_eq!(warned("max = 4", "max = 0").1, "pool[0].max");
 }
 

@@ -1,0 +1,119 @@
+//! The forge: reached or not, its version, its clock, the runners' way to it, and runners beside ours.
+
+use std::net::TcpListener;
+
+use emulator::{Effect, Emulator, EmulatorSettings, FaultRule, Matcher, RouteKind};
+use forge_model::rpc::Credentials;
+use forge_model::{Area, TokenScope, Version};
+
+use super::place::Place;
+
+#[test]
+fn where_all_is_well_every_line_says_so() {
+    let place = Place::new();
+    let found = place.found();
+    assert_eq!(found.status, Some(0));
+    let subjects: Vec<&str> =
+        found.subjects("ok").into_iter().filter_map(|subject| subject.split(' ').next()).collect();
+    let file = place.folder.path().join("c.toml");
+    let expected =
+        [file.to_str().unwrap(), "forge", "scope", "runners", "runner_url", "backend", "state_directory", "runtime_directory"];
+    assert_eq!(subjects, expected, "{found:#?}");
+    assert_eq!(found.subjects("error").len() + found.subjects("warning").len(), 1, "{found:#?}");
+    place.unchanged();
+}
+
+#[test]
+fn each_way_not_to_be_reached_has_its_hint_and_stands_alone() {
+    let place = Place::new();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let unknown = format!("http://{}.invalid", "x".repeat(70));
+    for (url, words) in [
+        (format!("http://{free}"), ["refuses connections", "is the forge running"]),
+        (unknown, ["is unknown", "name servers"]),
+    ] {
+        let text = place.text("\"org:acme\"", "").replace(&place.emulator.url(), &url);
+        place.write("c.toml", &text, 0o600);
+        let found = place.found();
+        assert!(found.has("forge ", "error", &words), "{found:#?}");
+        assert_eq!(found.subjects("error").len(), 1, "{found:#?}");
+        assert_eq!(found.status, Some(2));
+    }
+}
+
+/// Lets the forge answer a question for its version like this.
+fn version(place: &Place, version: &str, date: Option<&str>) {
+    let mut headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+    headers.extend(date.map(|date| ("Date".to_owned(), date.to_owned())));
+    let effect = Effect::Answer { status: 200, headers, body: format!("{{\"version\":\"{version}\"}}") };
+    place.emulator.faults().add(FaultRule::always(Matcher::kind(RouteKind::Version), effect));
+}
+
+#[test]
+fn a_forge_before_15_is_refused() {
+    let place = Place::new();
+    version(&place, "14.0.2+gitea-1.22.0", None);
+    place.finds("forge ", "error", &["Forgejo 14.0.2", "15"]);
+}
+
+#[test]
+fn a_clock_that_is_far_off_is_told() {
+    let place = Place::new();
+    version(&place, "16.0.0+gitea-1.22.0", Some("Thu, 01 Jan 2015 00:00:00 GMT"));
+    place.finds("forge ", "warning", &["behind this machine's", "NTP"]);
+}
+
+#[test]
+fn a_page_of_a_proxy_is_no_forge() {
+    let place = Place::new();
+    place.emulator.faults().add(FaultRule::always(Matcher::kind(RouteKind::Version), Effect::html(200)));
+    place.finds("forge ", "error", &["login page or a proxy"]);
+}
+
+#[test]
+fn a_persistent_runner_with_our_labels_is_named() {
+    let place = Place::new();
+    place.emulator.with_forge(|forge, now| {
+        let acme = forge.repository(place.site).unwrap().owner;
+        for (area, name, label) in
+            [(Area::Instance, "big-old", "debian"), (Area::Owner(acme), "windows", "windows")]
+        {
+            let made = forge.register_runner(now, area, name, "", false).unwrap();
+            let credentials = Credentials { uuid: &made.uuid, token: &made.token };
+            forge.declare(now, credentials, "v12.8.2", &[label.to_owned()]).unwrap();
+        }
+    });
+    let found = place.found();
+    assert!(found.has("runners of ", "warning", &["big-old", "debian"]), "{found:#?}");
+    assert!(!found.has("runners of ", "warning", &["windows"]), "{found:#?}");
+}
+
+#[test]
+fn runners_need_the_service_and_the_same_forge() {
+    let place = Place::new();
+    let rest = place.emulator.faults().add(FaultRule::always(Matcher::kind(RouteKind::Ping), Effect::html(404)));
+    place.finds("runner_url ", "error", &["do not reach the forge", "/api/actions"]);
+    place.emulator.faults().remove(rest);
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let other = runtime.block_on(Emulator::start(EmulatorSettings::new(Version::V16))).unwrap();
+    place.configure("\"org:acme\"", &format!("runner_url = \"{}\"", other.url()));
+    place.finds("runner_url ", "error", &["it is another forge"]);
+    let asked: Vec<RouteKind> = other.calls().by_kind().map(|(kind, _)| kind).collect();
+    assert_eq!(asked, [RouteKind::ScopeId, RouteKind::Ping], "nothing that a token would be needed for");
+    let alias = place.emulator.url().replace("127.0.0.1", "localhost");
+    place.configure("\"org:acme\"", &format!("runner_url = \"{alias}\""));
+    place.finds("runner_url ", "ok", &["runners reach the forge"]);
+    drop(other);
+}
+
+#[test]
+fn every_scope_has_its_line() {
+    let place = Place::new();
+    place.token(place.dana, &[TokenScope::All]);
+    place.configure("\"org:acme\", \"repo:acme/site\", \"user\"", "");
+    let scopes: Vec<String> = place.found().subjects("ok").into_iter().map(str::to_owned).collect();
+    for scope in ["org:acme", "repo:acme/site", "user"] {
+        assert!(scopes.iter().any(|subject| subject.starts_with(&format!("scope {scope} "))), "{scope}: {scopes:?}");
+    }
+}

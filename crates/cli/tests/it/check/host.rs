@@ -1,0 +1,72 @@
+//! This host: runner program, jobs' reach, directories.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::place::Place;
+
+#[test]
+fn a_runner_that_is_too_old_is_refused_and_a_doubtful_one_told() {
+    let place = Place::new();
+    place.runner("forgejo-runner version v12.7.3");
+    place.finds("backend here", "error", &["version 12.7.3", "12.8.2 or newer"]);
+    for doubtful in ["v12.8.0", "v12.8.1"] {
+        place.runner(&format!("forgejo-runner version {doubtful}"));
+        place.finds("backend here", "warning", &["ends with 0", "12.8.2"]);
+    }
+    place.runner("hello");
+    place.finds("backend here", "warning", &["names no version"]);
+    place.write("runner", "#!/nonexistent/interpreter\n", 0o700);
+    place.finds("backend here", "error", &["could not run"]);
+}
+
+#[test]
+fn jobs_that_run_as_the_daemon_are_warned_of_and_those_in_containers_are_not() {
+    let place = Place::new();
+    place.finds("backend here", "warning", &["pool debian", "can read the forge's token"]);
+    let text = place.text("\"org:acme\"", "").replace("debian:host", "debian:docker://node:22");
+    place.write("c.toml", &text, 0o600);
+    let found = place.found();
+    assert!(!found.has("backend here", "warning", &["forge's token"]), "{found:#?}");
+}
+
+#[test]
+fn labels_with_docker_need_an_engine() {
+    let place = Place::new();
+    let text = place.text("\"org:acme\"", "").replace("debian:host", "debian:docker://node:22");
+    let socket = place.folder.path().join("engine.sock");
+    let text = format!("{text}environment = {{ DOCKER_HOST = \"unix://{}\" }}\n", socket.display());
+    place.write("c.toml", &text, 0o600);
+    place.finds("backend here", "error", &["needs Docker", "engine.sock"]);
+}
+
+#[test]
+fn a_state_directory_may_be_used_by_a_daemon_and_must_be_writable() {
+    let place = Place::new();
+    let state = place.folder.path().join("state");
+    fs::create_dir(&state).unwrap();
+    let lock = File::create(state.join("lock")).unwrap();
+    assert!(place.found().has("state_directory", "ok", &["no daemon has it"]));
+    lock.lock().unwrap();
+    assert!(place.found().has("state_directory", "ok", &["a daemon runs with it"]));
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(place.found().has("state_directory", "warning", &["other users can change", "chmod 700"]));
+    place.write("file", "", 0o600);
+    let text = place.text("\"org:acme\"", "").replace("\"state\"", "\"file/state\"");
+    place.write("c.toml", &text, 0o600);
+    let found = place.found();
+    assert!(found.has("state_directory", "error", &["file"]), "{found:#?}");
+    assert_eq!(found.status, Some(2));
+}
+
+#[test]
+fn a_runtime_directory_on_a_disk_or_open_to_others_is_warned_of() {
+    let place = Place::new();
+    fs::set_permissions(place.memory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    place.finds("runtime_directory", "warning", &["credentials of runners are not kept there"]);
+    fs::set_permissions(place.memory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    // No disk: what the kernel shows of itself is no memory of ours either.
+    let text = place.text("\"org:acme\"", "").replace(place.memory.path().to_str().unwrap(), "/proc");
+    place.write("c.toml", &text, 0o600);
+    place.finds("runtime_directory", "warning", &["not in memory"]);
+}

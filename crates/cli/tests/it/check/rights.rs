@@ -1,0 +1,100 @@
+//! What a token lacks is named, scope by scope.
+
+use forge_model::{Category, TokenScope, TokenSpec};
+
+use super::place::Place;
+
+const READ: TokenScope = TokenScope::Read(Category::Repository);
+const WRITE: TokenScope = TokenScope::Write(Category::Repository);
+
+#[test]
+fn a_read_only_token_is_told_which_scope_it_lacks() {
+    let place = Place::new();
+    place.token(place.dana, &[TokenScope::Read(Category::Organization)]);
+    place.finds("scope org:acme of http", "error", &["may only read", "write:organization"]);
+}
+
+#[test]
+fn a_token_of_another_category_is_told_which_scope_it_lacks() {
+    let place = Place::new();
+    place.configure("\"org:acme\", \"repo:acme/site\", \"user\", \"instance\"", "");
+    place.token(place.dana, &[READ]);
+    let found = place.found();
+    assert!(found.has("scope org:acme", "error", &["the token lacks write:organization"]), "{found:#?}");
+    assert!(found.has("scope repo:acme/site", "error", &["may only read", "write:repository"]), "{found:#?}");
+    assert!(found.has("scope user", "error", &["the token lacks write:user"]), "{found:#?}");
+    assert!(found.has("scope instance", "error", &["the token lacks write:admin"]), "{found:#?}");
+    assert_eq!(found.status, Some(2));
+    place.unchanged();
+}
+
+#[test]
+fn a_collaborator_is_no_owner() {
+    let place = Place::new();
+    place.configure("\"repo:acme/site\"", "");
+    let carol = place.emulator.with_forge(|forge, _| {
+        let carol = forge.create_user("carol", false);
+        forge.add_collaborator(place.site, carol).unwrap();
+        carol
+    });
+    place.token(carol, &[TokenScope::All]);
+    place.finds("scope repo:acme/site", "error", &["does not own acme/site", "a collaborator is not enough"]);
+}
+
+#[test]
+fn somebody_outside_the_owners_cannot_serve_an_organization_nor_the_instance() {
+    let place = Place::new();
+    place.configure("\"org:acme\", \"instance\"", "");
+    let carol = place.emulator.with_forge(|forge, _| forge.create_user("carol", false));
+    place.token(carol, &[TokenScope::All]);
+    place.finds("scope org:acme", "error", &["does not own the organization acme", "team Owners"]);
+    place.finds("scope instance", "error", &["no site administrator"]);
+}
+
+#[test]
+fn an_unknown_token_is_named_for_its_scope_and_shown_nowhere() {
+    let place = Place::new();
+    place.write("token", "0123456789abcdef0123456789abcdef01234567", 0o600);
+    place.finds("scope org:acme", "error", &["does not know the token", "write:organization"]);
+    assert!(!place.found().has("runners of ", "ok", &[]), "no list of runners was read");
+    let ran = place.run(&[]);
+    assert!(!ran.out.contains("0123456789abcdef"), "{}", ran.out);
+    assert_eq!(ran.err, "");
+}
+
+#[test]
+fn a_repository_specific_token_serves_its_repository_and_no_other() {
+    let place = Place::new();
+    let api = place.emulator.with_forge(|forge, _| {
+        let acme = forge.repository(place.site).unwrap().owner;
+        forge.create_repository(acme, "api", false).unwrap()
+    });
+    let spec = TokenSpec { repositories: Some([api].into()), ..TokenSpec::new(&[WRITE]) };
+    place.token_of(place.dana, spec);
+    place.configure("\"repo:acme/api\", \"repo:acme/site\"", "");
+    let found = place.found();
+    assert!(found.has("scope repo:acme/api", "ok", &["may read and write"]), "{found:#?}");
+    assert!(found.has("scope repo:acme/site", "error", &["for other repositories only"]), "{found:#?}");
+}
+
+#[test]
+fn what_does_not_exist_or_has_no_actions_or_another_name_is_told_apart() {
+    let place = Place::new();
+    place.emulator.with_forge(|forge, _| {
+        let acme = forge.repository(place.site).unwrap().owner;
+        let off = forge.create_repository(acme, "off", false).unwrap();
+        forge.set_actions_enabled(off, false).unwrap();
+        let old = forge.create_repository(acme, "old", false).unwrap();
+        forge.set_archived(old, true).unwrap();
+        forge.rename_repository(place.site, "page").unwrap();
+    });
+    place.configure("\"org:acne\", \"repo:acme/nothing\", \"repo:acme/off\", \"repo:acme/old\", \"repo:acme/site\"", "");
+    let found = place.found();
+    assert!(found.has("scope org:acne", "error", &["no organization acne"]), "{found:#?}");
+    assert!(found.has("scope repo:acme/nothing", "error", &["no repository acme/nothing"]), "{found:#?}");
+    assert!(found.has("scope repo:acme/off", "error", &["Actions are switched off"]), "{found:#?}");
+    assert!(found.has("scope repo:acme/old", "ok", &["may read and write"]), "{found:#?}");
+    assert!(found.has("scope repo:acme/old", "warning", &["archived"]), "{found:#?}");
+    assert!(found.has("scope repo:acme/site", "error", &["repo:acme/page now"]), "{found:#?}");
+    place.unchanged();
+}
