@@ -60,5 +60,9 @@ fn json_holds_counts_and_findings() {
 fn a_configuration_that_is_not_there_is_an_error_like_any_other() {
     let ran = run(&mut forgescale(["check", "--config", "/nonexistent/c.toml"]));
     assert_eq!((ran.status, ran.err.as_str()), (Some(2), ""));
-    assert!(ran.out.starts_with("error    configuration: cannot read the configuration /nonexistent/c.toml"), "{}", ran.out);
+    assert!(
+        ran.out.starts_with("error    configuration: cannot read the configuration /nonexistent/c.toml"),
+        "{}",
+        ran.out
+    );
 }

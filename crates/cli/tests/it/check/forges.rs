@@ -16,8 +16,16 @@ fn where_all_is_well_every_line_says_so() {
     let subjects: Vec<&str> =
         found.subjects("ok").into_iter().filter_map(|subject| subject.split(' ').next()).collect();
     let file = place.folder.path().join("c.toml");
-    let expected =
-        [file.to_str().unwrap(), "forge", "scope", "runners", "runner_url", "backend", "state_directory", "runtime_directory"];
+    let expected = [
+        file.to_str().unwrap(),
+        "forge",
+        "scope",
+        "runners",
+        "runner_url",
+        "backend",
+        "state_directory",
+        "runtime_directory",
+    ];
     assert_eq!(subjects, expected, "{found:#?}");
     assert_eq!(found.subjects("error").len() + found.subjects("warning").len(), 1, "{found:#?}");
     place.unchanged();
@@ -75,9 +83,7 @@ fn a_persistent_runner_with_our_labels_is_named() {
     let place = Place::new();
     place.emulator.with_forge(|forge, now| {
         let acme = forge.repository(place.site).unwrap().owner;
-        for (area, name, label) in
-            [(Area::Instance, "big-old", "debian"), (Area::Owner(acme), "windows", "windows")]
-        {
+        for (area, name, label) in [(Area::Instance, "big-old", "debian"), (Area::Owner(acme), "windows", "windows")] {
             let made = forge.register_runner(now, area, name, "", false).unwrap();
             let credentials = Credentials { uuid: &made.uuid, token: &made.token };
             forge.declare(now, credentials, "v12.8.2", &[label.to_owned()]).unwrap();

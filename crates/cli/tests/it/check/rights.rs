@@ -88,7 +88,8 @@ fn what_does_not_exist_or_has_no_actions_or_another_name_is_told_apart() {
         forge.set_archived(old, true).unwrap();
         forge.rename_repository(place.site, "page").unwrap();
     });
-    place.configure("\"org:acne\", \"repo:acme/nothing\", \"repo:acme/off\", \"repo:acme/old\", \"repo:acme/site\"", "");
+    place
+        .configure("\"org:acne\", \"repo:acme/nothing\", \"repo:acme/off\", \"repo:acme/old\", \"repo:acme/site\"", "");
     let found = place.found();
     assert!(found.has("scope org:acne", "error", &["no organization acne"]), "{found:#?}");
     assert!(found.has("scope repo:acme/nothing", "error", &["no repository acme/nothing"]), "{found:#?}");
