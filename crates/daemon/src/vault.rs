@@ -172,22 +172,23 @@ mod tests {
 
     #[test]
     fn a_directory_on_a_disk_gets_no_file() {
-        let directory = tempfile::tempdir().unwrap();
-        if usable(directory.path()).unwrap() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("credentials");
+        if usable(&directory).unwrap() {
             // The directory for temporary files is in memory here: then the other half of the rule is what holds.
-            return check_files(directory.path());
+            return check_files(&directory);
         }
-        let vault = Vault::open(Some(directory.path()), ORPHANED);
+        let vault = Vault::open(Some(&directory), ORPHANED);
         vault.put(&RunnerUuid::new("u"), &SecretString::from("secret"));
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
         assert!(vault.token(&RunnerUuid::new("u")).is_some());
     }
 
     #[test]
     fn credentials_in_memory_survive_and_go_with_their_runner() {
         let shared_memory = Path::new("/dev/shm");
-        if shared_memory.is_dir() && usable(shared_memory).unwrap_or(false) {
-            check_files(tempfile::tempdir_in(shared_memory).unwrap().path());
+        if shared_memory.is_dir() && private::is_in_memory(shared_memory).unwrap_or(false) {
+            check_files(&tempfile::tempdir_in(shared_memory).unwrap().path().join("credentials"));
         } else {
             eprintln!("skipped: /dev/shm is no tmpfs here");
         }
