@@ -40,13 +40,12 @@ pub(super) async fn check(forge: &Forge, config: &Config) -> Vec<Finding> {
             let message = format!("it is another forge: it calls itself {theirs}, and that of url {ours}");
             found.push(Finding::error(&subject, message).hint("both must lead to the same forge"));
         }
-        (Ok(_), Ok(_)) | (_, Err(_)) => {}
-        // Who does not answer has been told of above.
+        // Who does not answer at all has been told of already.
         (Err(error), Ok(_)) if error.no_answer().is_none() => {
             let message = format!("it is not known whether it is the same forge: {}", chain(&error));
             found.push(Finding::warning(&subject, message).hint("it should let /api/v1 through, as the forge does"));
         }
-        (Err(_), Ok(_)) => {}
+        _ => {}
     }
     found
 }
