@@ -23,5 +23,6 @@ mod release_race;
 mod rival;
 mod rivalry;
 mod secrets;
+mod service;
 mod signals;
 mod world;
