@@ -20,6 +20,9 @@ pub(crate) fn write(folder: &Path) -> anyhow::Result<()> {
         clap_complete::generate_to(shell, &mut command, "forgescale", &completions)
             .with_context(|| format!("cannot write completions for {shell}"))?;
     }
+    // `help` needs no manual of its own; completions have built it into the other value.
+    let command = cli::command_line().disable_help_subcommand(true);
+    let command = command.mut_subcommands(|below| below.disable_help_subcommand(true));
     clap_mangen::generate_to(command, &man).context("cannot write the man pages")
 }
 
@@ -39,6 +42,8 @@ mod tests {
             let text = fs::read_to_string(folder.path().join(name)).unwrap();
             assert!(text.contains("explain") && !text.contains("supervise"), "{name}");
         }
-        assert!(!folder.path().join("man/forgescale-supervise.1").exists());
+        for absent in ["supervise", "help", "config-help"] {
+            assert!(!folder.path().join(format!("man/forgescale-{absent}.1")).exists(), "{absent}");
+        }
     }
 }
