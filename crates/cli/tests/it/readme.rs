@@ -1,4 +1,5 @@
-//! The README cannot lie: its configuration is valid, its commands exist, and `.ci/run` runs what it promises.
+//! The README and the documents cannot lie: configurations are valid, commands and linked files exist, and `.ci/run` runs
+//! what it promises.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -58,6 +59,77 @@ fn the_first_commands_are_two_and_the_ci_script_runs_them() {
     for command in first {
         assert!(script.contains(&command), "{command}");
     }
+}
+
+/// Every document for readers, below the root.
+fn documents() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut found = Vec::new();
+    for folder in ["", "docs/", "docs/guides/", "docs/reference/"] {
+        for entry in fs::read_dir(root.join(folder)).expect("a folder of documents") {
+            let name = entry.expect("an entry").file_name().into_string().expect("a name");
+            if Path::new(&name).extension().is_some_and(|extension| extension == "md") {
+                found.push(format!("{folder}{name}"));
+            }
+        }
+    }
+    found
+}
+
+/// The targets of a document's links, without those of other sites.
+fn links(document: &str) -> Vec<&str> {
+    let targets = document.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets.filter(|target| !target.starts_with("http")).collect()
+}
+
+/// What a link to a heading is called: small letters and digits, with `-` for spaces, nothing else.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut count = 0;
+    for document in documents() {
+        let folder = Path::new(&document).parent().expect("a folder");
+        for link in links(&text(&document)) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { document.clone() } else { folder.join(file).display().to_string() };
+            let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(&target).exists();
+            assert!(found, "{document} links to {link}, which is not there");
+            let has_heading = |line: &str| line.starts_with('#') && anchor(line.trim_start_matches('#')) == heading;
+            assert!(heading.is_empty() || text(&target).lines().any(has_heading), "{document}: no heading for {link}");
+            count += 1;
+        }
+    }
+    assert!(count >= 8, "only {count} links");
+}
+
+#[test]
+fn files_that_the_guides_install_exist() {
+    let guide = text("docs/guides/install.md");
+    let files: Vec<&str> = guide.split([' ', '\n', '`']).filter(|word| word.starts_with("packaging/")).collect();
+    assert!(files.len() >= 2, "{files:?}");
+    for file in files {
+        assert!(!text(file).is_empty());
+    }
+}
+
+#[test]
+fn the_unit_lets_jobs_survive_the_daemon() {
+    let unit = text("packaging/systemd/forgescale.service");
+    let has = |wanted: &str| unit.lines().any(|line| line == wanted);
+    // Anything else signals running jobs, loses their credentials, or empties their files under them.
+    for line in ["KillMode=process", "RuntimeDirectoryPreserve=yes", "OOMPolicy=continue", "Delegate=yes"] {
+        assert!(has(line), "{line}");
+    }
+    assert!(!unit.lines().any(|line| line.starts_with("PrivateTmp=")));
+    // A sign of life is wanted, and the daemon gives one; a core dump would hold tokens.
+    assert!(has("Type=notify") && has("WatchdogSignal=SIGKILL"));
+    let program = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/forgescale ")).unwrap();
+    let ran = run(&mut forgescale(program.replace("/etc/", "/nonexistent/").split(' ')));
+    assert!(ran.err.contains("cannot read the configuration /nonexistent/forgescale/forgescale.toml"), "{}", ran.err);
 }
 
 /// The text of every Rust file below a folder.
