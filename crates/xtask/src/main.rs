@@ -1,12 +1,15 @@
-//! Checks and generated files of the project: `cargo xtask tidy`, `cargo xtask generate`, `cargo xtask dist`.
+//! Checks and generated files of the project: `cargo xtask tidy`, `cargo xtask generate`, `cargo xtask dist`,
+//! `cargo xtask bench all`.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod dist;
 mod generate;
 mod rules;
 mod tidy;
 mod tree;
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +30,13 @@ enum Task {
         #[arg(long, value_name = "DIR", default_value = "target/dist")]
         output: PathBuf,
     },
+    /// Measure latency, load on the forge and memory
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// What to measure, and where to write it: `cargo xtask bench help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -43,6 +53,7 @@ fn main() -> anyhow::Result<ExitCode> {
             dist::write(&output)?;
             (vec![format!("wrote {}", output.display())], true)
         }
+        Task::Bench { arguments } => (Vec::new(), bench::run(&arguments)?),
     };
     let mut out = io::stderr().lock();
     lines.iter().try_for_each(|line: &String| writeln!(out, "{line}"))?;
