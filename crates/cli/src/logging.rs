@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use anyhow::Context as _;
+use anyhow::anyhow;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -20,7 +20,8 @@ pub(crate) fn start(filter: Option<&str>, default: &str) -> Result<(), Failure> 
     };
     let filter = EnvFilter::builder()
         .parse(&filter)
-        .with_context(|| format!("{origin} is no filter of logs: `{filter}`"))
+        // Its text repeats its cause already.
+        .map_err(|error| anyhow!("{origin} is no filter of logs: `{filter}`: {error}"))
         .map_err(|error| Failure::usage(error).hint("for example: --log debug, or --log warn,daemon=trace"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let begun = if io::stderr().is_terminal() {

@@ -155,6 +155,7 @@ impl Daemon {
             pools: config.pools.iter().map(|pool| (pool.policy.id.clone(), pool.clone())).collect(),
             vault,
             events: sender,
+            calls: std::sync::Mutex::default(),
         });
         let owner = Owner {
             policy,

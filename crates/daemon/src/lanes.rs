@@ -3,7 +3,7 @@
 //! The planner hands out no more actions than a lane has slots, so that nothing waits in a queue here.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backend::{CreateRequest, Destroyed, Launch};
@@ -14,12 +14,16 @@ use planner::event::{Answer, Event};
 use planner::ids::{ActionId, AssignmentKey, BackendId, DeploymentId, ForgeId, PoolId, RunnerId, RunnerUuid, ScopeKey};
 use planner::policy::Limits;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::config::Pool;
 use crate::convert;
 use crate::forges::{Forges, ScopeClient};
 use crate::machines::Backend;
 use crate::vault::Vault;
+
+/// How long calls that are under way are waited for at the end.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// What the lanes work with.
 #[derive(Debug)]
@@ -31,13 +35,16 @@ pub(crate) struct Lanes {
     pub(crate) pools: BTreeMap<PoolId, Pool>,
     pub(crate) vault: Vault,
     pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) calls: Mutex<JoinSet<()>>,
 }
 
 impl Lanes {
     /// Begins an action; its answer comes as an event.
     pub(crate) fn begin(self: &Arc<Self>, id: ActionId, action: Action) {
         let lanes = Arc::clone(self);
-        tokio::spawn(async move {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        while calls.try_join_next().is_some() {}
+        calls.spawn(async move {
             let deadline = action.deadline(&lanes.limits);
             let word = action.word();
             let answer = tokio::time::timeout(deadline, lanes.carry_out(action))
@@ -49,6 +56,15 @@ impl Lanes {
             // The owner has gone: then nobody needs the answer, listings will tell.
             let _ = lanes.events.send(Event::Answered { id, answer }).await;
         });
+    }
+
+    /// Waits for the calls that are under way, for a moment at the most; those that take longer are given up. Whoever
+    /// clears up after the daemon would otherwise meet a machine that comes late.
+    pub(crate) async fn finish(&self) {
+        let mut calls = std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = async { while calls.join_next().await.is_some() {} };
+        // What was given up is found by the next start.
+        let _ = tokio::time::timeout(MOMENT, all).await;
     }
 
     async fn carry_out(&self, action: Action) -> Answer {

@@ -116,6 +116,9 @@ impl Owner {
             }
         }
         self.notifier.stopping();
+        // Nobody reads answers and listings any more; what is under way must not outlive us.
+        drop(events);
+        self.lanes.finish().await;
         let report = self.reports.borrow().as_ref().clone();
         self.write(&report, true).await;
         let store = self.store;
@@ -178,7 +181,10 @@ impl Owner {
         }
         self.written.at = Some(Instant::now());
         let now = self.clock.now();
-        self.store.remember(self.remembered.changes(&self.state.journal.handles, now, wall_ms()));
+        let handles = &self.state.journal.handles;
+        if self.store.remember(self.remembered.changes(handles, now, wall_ms())) {
+            self.remembered.were_saved(handles);
+        }
         let dropped = self.store.dropped();
         if dropped > self.written.dropped {
             tracing::warn!(dropped, "the store is too slow: history and back-off memory are lost");

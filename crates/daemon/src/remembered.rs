@@ -43,9 +43,9 @@ impl Remembered {
         (Self { saved: handles.clone() }, handles)
     }
 
-    /// What has changed since the last time.
+    /// What has changed since it was saved last.
     pub(crate) fn changes(
-        &mut self,
+        &self,
         handles: &BTreeMap<JobKey, HandleMemory>,
         now: Tick,
         now_ms: u64,
@@ -66,8 +66,12 @@ impl Remembered {
         }
         let gone = self.saved.keys().filter(|job| !handles.contains_key(*job));
         changes.extend(gone.map(|job| MemoryChange { key: key_of(job), value: None }));
-        self.saved.clone_from(handles);
         changes
+    }
+
+    /// Notes that the changes up to these were saved. Until then they count as changes.
+    pub(crate) fn were_saved(&mut self, handles: &BTreeMap<JobKey, HandleMemory>) {
+        self.saved.clone_from(handles);
     }
 }
 
@@ -129,10 +133,21 @@ mod tests {
     }
 
     #[test]
+    fn a_time_of_day_that_jumped_ahead_ends_rests_and_nothing_else() {
+        let changes = Remembered::default().changes(&handles(90_000), Tick(30_000), 1_000_000);
+        let (_, loaded) = Remembered::load(&rows(changes), Tick(7), 1_000_000_000);
+        let memory = loaded.values().next().unwrap();
+        assert_eq!((memory.tries, memory.failures, memory.rest), (2, 2, Rested::No));
+        assert_eq!(memory.rest_until, Tick(7));
+    }
+
+    #[test]
     fn only_changes_are_written_and_what_is_forgotten_is_removed() {
         let mut remembered = Remembered::default();
         let mut now = handles(90_000);
         assert_eq!(remembered.changes(&now, Tick(1), 1).len(), 1);
+        assert_eq!(remembered.changes(&now, Tick(1), 1).len(), 1, "what was dropped is tried again");
+        remembered.were_saved(&now);
         now.values_mut().next().unwrap().listed_at = Tick(7);
         assert_eq!(remembered.changes(&now, Tick(2), 2), []);
         let changes = remembered.changes(&BTreeMap::new(), Tick(3), 3);

@@ -39,7 +39,7 @@ pub struct Rewrite(Arc<dyn Fn(String) -> String + Send + Sync>);
 impl Rewrite {
     pub(crate) fn apply(&self, body: Vec<u8>) -> Vec<u8> {
         // Every body that is worth a change is text.
-        String::from_utf8(body).map_or_else(|error| error.into_bytes(), |text| (self.0)(text).into_bytes())
+        String::from_utf8(body).map_or_else(std::string::FromUtf8Error::into_bytes, |text| (self.0)(text).into_bytes())
     }
 }
 

@@ -147,10 +147,36 @@ fn open<'de, D: Deserializer<'de>, T: From<String>>(deserializer: D) -> Result<T
     Ok(T::from(String::deserialize(deserializer)?))
 }
 
+/// The field that identifies a row. A value of another kind is no key: it would make the row look like some other thing,
+/// and the thing itself look absent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum KeyField {
+    /// A text that is not empty.
+    Text(&'static str),
+    /// A number.
+    Number(&'static str),
+}
+
+impl KeyField {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Text(name) | Self::Number(name) => name,
+        }
+    }
+
+    fn read(self, value: KeyValue) -> Option<String> {
+        match (self, value) {
+            (Self::Text(_), KeyValue::Text(text)) if !text.is_empty() => Some(text),
+            (Self::Number(_), KeyValue::Number(number)) => Some(number.to_string()),
+            (Self::Text(_) | Self::Number(_), _) => None,
+        }
+    }
+}
+
 /// A kind of row that a listing is made of.
 pub(crate) trait Row: Sized + for<'de> Deserialize<'de> {
     /// The field that identifies a row.
-    const KEY: &'static str;
+    const KEY: KeyField;
 
     /// The identity of a good row.
     fn key(&self) -> String;
@@ -167,7 +193,7 @@ pub(crate) trait Row: Sized + for<'de> Deserialize<'de> {
 }
 
 impl Row for Job {
-    const KEY: &'static str = "handle";
+    const KEY: KeyField = KeyField::Text("handle");
 
     fn key(&self) -> String {
         self.handle.clone()
@@ -175,7 +201,7 @@ impl Row for Job {
 }
 
 impl Row for Runner {
-    const KEY: &'static str = "id";
+    const KEY: KeyField = KeyField::Number("id");
 
     fn key(&self) -> String {
         self.id.to_string()
@@ -183,13 +209,13 @@ impl Row for Runner {
 }
 
 /// The key of a row that is a whole JSON object.
-fn complete_key(text: &[u8], field: &'static str) -> Option<String> {
+fn complete_key(text: &[u8], field: KeyField) -> Option<String> {
     let mut found = None;
     if read_key(text, field, &mut found) { found } else { None }
 }
 
 /// The key of a row of which only the beginning is there.
-fn first_key(text: &[u8], field: &'static str) -> Option<String> {
+fn first_key(text: &[u8], field: KeyField) -> Option<String> {
     let mut found = None;
     // Fails at the end of the beginning, as it must; what counts is whether the key came before.
     read_key(text, field, &mut found);
@@ -197,14 +223,14 @@ fn first_key(text: &[u8], field: &'static str) -> Option<String> {
 }
 
 /// Puts the key into `found` as soon as it is read; true if the text is a whole object.
-fn read_key(text: &[u8], field: &'static str, found: &mut Option<String>) -> bool {
+fn read_key(text: &[u8], field: KeyField, found: &mut Option<String>) -> bool {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     deserializer.deserialize_map(KeyVisitor { field, found }).is_ok() && deserializer.end().is_ok()
 }
 
-/// Walks over an object and keeps the value of one field, which is a text that is not empty, or a number.
+/// Walks over an object and keeps the value of one field.
 struct KeyVisitor<'found> {
-    field: &'static str,
+    field: KeyField,
     found: &'found mut Option<String>,
 }
 
@@ -225,15 +251,11 @@ impl<'de> Visitor<'de> for KeyVisitor<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<String>()? {
-            if name != self.field {
+            if name != self.field.name() {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            *self.found = match map.next_value::<KeyValue>()? {
-                KeyValue::Text(text) if !text.is_empty() => Some(text),
-                KeyValue::Number(number) => Some(number.to_string()),
-                KeyValue::Text(_) | KeyValue::Other(_) => None,
-            };
+            *self.found = self.field.read(map.next_value()?);
         }
         Ok(())
     }
@@ -264,7 +286,9 @@ mod tests {
     fn a_bad_row_keeps_its_key_if_it_can_be_read() {
         assert_eq!(Job::decode(br#"{"id":"x","handle":"h"}"#).unwrap_err().key.as_deref(), Some("h"));
         assert_eq!(Runner::decode(br#"{"name":[],"id":41}"#).unwrap_err().key.as_deref(), Some("41"));
-        for unreadable in [r#"{"id":1}"#, r#"{"handle":""}"#, r#"{"handle":{}}"#, "7", r#"{"handle":"h"}}"#, ""] {
+        for unreadable in
+            [r#"{"id":1}"#, r#"{"handle":""}"#, r#"{"handle":{}}"#, r#"{"handle":7}"#, "7", r#"{"handle":"h"}}"#, ""]
+        {
             assert_eq!(Job::decode(unreadable.as_bytes()).unwrap_err().key, None, "{unreadable}");
         }
     }

@@ -63,7 +63,7 @@ pub enum Error {
         source: reqwest::Error,
     },
     /// An answer that says no.
-    #[error("{call}: refused with status {status}, {code}: {message}")]
+    #[error("{call}: refused with status {status}, {code}{}", told(message))]
     Rejected {
         /// The call.
         call: &'static str,
@@ -92,6 +92,11 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
+}
+
+/// A message with what stands in front of it; nothing when there is none.
+fn told(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(": {message}") }
 }
 
 impl Error {

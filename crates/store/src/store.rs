@@ -44,11 +44,9 @@ impl Store {
         Ok((store, Loaded { memory }))
     }
 
-    /// Changes the memory. Never blocks; see [`Store::dropped`].
-    pub fn remember(&self, changes: Vec<MemoryChange>) {
-        if !changes.is_empty() {
-            self.send(Command::Remember(changes));
-        }
+    /// Changes the memory. Never blocks; false when the changes were dropped, see [`Store::dropped`].
+    pub fn remember(&self, changes: Vec<MemoryChange>) -> bool {
+        changes.is_empty() || self.send(Command::Remember(changes))
     }
 
     /// Adds to the history. Never blocks; see [`Store::dropped`].
@@ -66,11 +64,12 @@ impl Store {
         drop(self);
     }
 
-    fn send(&self, command: Command) {
+    fn send(&self, command: Command) -> bool {
         let sent = self.sender.as_ref().is_some_and(|sender| sender.try_send(command).is_ok());
         if !sent {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+        sent
     }
 }
 

@@ -126,6 +126,15 @@ async fn of_a_list_beyond_the_limit_the_oldest_jobs_are_kept() {
 }
 
 #[tokio::test]
+async fn a_list_of_80_megabytes_is_read_to_its_end_within_its_limit() {
+    let rows = format!(",{}", job(1).split_whitespace().collect::<String>()).repeat(600_000);
+    assert!(rows.len() > 80_000_000, "{}", rows.len());
+    let body = format!("[{}{rows}]", job(2));
+    let listing = jobs_of(Reply::json(200, &body), Limits::default()).await.unwrap();
+    assert_eq!((listing.rows.len(), listing.complete), (100_000, false));
+}
+
+#[tokio::test]
 async fn bad_rows_are_bounded_by_themselves() {
     let body = format!("[{}]", vec![r#"{"handle":"h"}"#; 1_001].join(","));
     let listing = jobs_of(Reply::json(200, &body), Limits::default()).await.unwrap();

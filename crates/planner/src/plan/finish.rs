@@ -1,8 +1,8 @@
 //! The machine is gone: what came of the job, and what is left of the registration?
 
-use super::Next;
 use super::context::{Context, Presence};
 use super::living::awaiting;
+use super::{Next, last_words};
 use crate::action::Action;
 use crate::event::{EndReason, Outcome};
 use crate::ids::AssignmentKey;
@@ -10,9 +10,6 @@ use crate::report::{MachineReason, short};
 use crate::seen::{Exit, JobState};
 use crate::state::{Assignment, Ending, Registered};
 use crate::time::Tick;
-
-/// How much of a runner's last words is kept as the error of a failed launch.
-const LAST_WORDS: usize = 200;
 
 pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Next {
     let died_at = assignment.death.map_or(end.at, |death| death.at);
@@ -148,5 +145,5 @@ fn how(assignment: &Assignment) -> String {
         Some(Exit::Unknown) | None => "nobody saw how it ended".to_owned(),
     };
     let last = assignment.log.iter().flatten().rev().find(|line| !line.trim().is_empty());
-    last.map_or(exit.clone(), |line| format!("{exit}, {}", line.trim().chars().take(LAST_WORDS).collect::<String>()))
+    last.map_or(exit.clone(), |line| format!("{exit}, {}", last_words::plain(line)))
 }

@@ -7,6 +7,7 @@ mod budget;
 mod context;
 mod ending;
 mod finish;
+mod last_words;
 mod launch;
 mod living;
 mod queue;

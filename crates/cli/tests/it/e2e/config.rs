@@ -9,6 +9,8 @@ use forge_model::Version;
 pub(crate) struct Setup {
     /// The forge's release.
     pub(crate) version: Version,
+    /// What is watched, as a list in TOML.
+    pub(crate) scopes: &'static str,
     /// The pools.
     pub(crate) pools: Vec<Pool>,
     /// `[limits]`, key by key.
@@ -22,6 +24,7 @@ impl Setup {
     pub(crate) fn new(max: u32) -> Self {
         Self {
             version: Version::V16,
+            scopes: "[\"org:acme\"]",
             pools: vec![Pool::new("debian", max)],
             limits: vec![
                 ("settle", "500ms"),
@@ -62,9 +65,10 @@ impl Pool {
 pub(super) fn text(setup: &Setup, deployment: &str, url: &str, place: &Path, memory: &Path) -> String {
     let mut text = format!(
         "deployment = \"{deployment}\"\nstate_directory = \"{}\"\nruntime_directory = \"{}\"\n\n\
-         [[forge]]\nurl = \"{url}\"\ntoken_file = \"token\"\nscopes = [\"org:acme\"]\ninterval = \"200ms\"\n",
+         [[forge]]\nurl = \"{url}\"\ntoken_file = \"token\"\nscopes = {}\ninterval = \"200ms\"\n",
         place.join("state").display(),
-        memory.display()
+        memory.display(),
+        setup.scopes
     );
     for Pool { name, max, backend, claim, grace } in &setup.pools {
         let _ = write!(

@@ -1,12 +1,9 @@
-//! Answers of the forge that are lost, cut off, late or nonsense.
-
-use std::time::Duration;
+//! Single answers of the forge that are lost or say no. (All of them at once: `bad_luck::answers`.)
 
 use emulator::{Effect, FaultRule, Matcher, RouteKind};
 use forge_model::{RegistrationEnd, Status};
 
 use super::config::Setup;
-use super::processes;
 use super::world::World;
 
 #[test]
@@ -24,43 +21,6 @@ fn a_registration_whose_answer_was_lost_is_swept_and_its_job_runs_once() {
     assert_eq!(first.contacted, None, "nobody has its token");
     assert!(matches!(second.end, RegistrationEnd::UsedUp(_)), "{second:?}");
     world.check_success(&[job]);
-    world.check_nothing_left();
-}
-
-#[test]
-fn a_job_list_that_cannot_be_read_touches_nothing_and_launching_resumes() {
-    let mut world = World::new(&Setup::new(4).limit("forge_deadline", "500ms"));
-    let running = world.push("running", &world.held("running"));
-    world.start(&[]);
-    world.until_is(&running, Status::Running);
-    world.until_explained(&running, &["why:        runs on fs-"]);
-    let faults = [
-        Effect::CutBody,
-        Effect::html(200),
-        Effect::html(502),
-        Effect::status(500),
-        Effect::DropAnswer,
-        Effect::DelayAnswer(Duration::from_secs(30)),
-    ];
-    for (number, effect) in faults.into_iter().enumerate() {
-        let rule = FaultRule::always(Matcher::kind(RouteKind::ListJobs), effect.clone());
-        let fault = world.emulator.faults().add(rule);
-        // One that began before is answered well.
-        world.until("some lists failed", || world.emulator.faults().fired(fault) >= 3);
-        assert!(world.is(&running, Status::Running), "{effect:?}");
-        let registration = &world.registrations(&running)[0];
-        assert_eq!(registration.end, RegistrationEnd::StillThere, "{effect:?}");
-        let processes = processes::of_deployment(&world.deployment);
-        assert!(processes.iter().any(processes::Process::is_supervisor), "{effect:?}: {processes:#?}");
-        world.emulator.faults().remove(fault);
-        let next = world.push(&format!("job {number}"), "echo served");
-        world.until_is(&next, Status::Success);
-        world.check_success(&[next]);
-    }
-    world.let_go("running");
-    world.until_is(&running, Status::Success);
-    assert_eq!(world.registrations(&running).len(), 1);
-    world.check_success(&[running]);
     world.check_nothing_left();
 }
 

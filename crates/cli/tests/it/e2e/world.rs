@@ -43,7 +43,7 @@ pub(crate) struct World {
     pub(crate) memory: TempDir,
     daemon: Option<Daemon>,
     // Last, so that what runs on it is dropped before.
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 /// A job that was pushed.
@@ -77,7 +77,7 @@ impl World {
             write(&place.path().join("broken-runner"), script, 0o700);
         }
         let daemon = None;
-        Self { emulator, deployment, repository, organization, token, place, memory, daemon, _runtime: runtime }
+        Self { emulator, deployment, repository, organization, token, place, memory, daemon, runtime }
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -137,6 +137,24 @@ impl World {
     #[track_caller]
     pub(crate) fn ended(&mut self) -> Option<i32> {
         self.daemon.take().expect("a daemon that was started").wait()
+    }
+
+    /// Writes another token for the daemon to find.
+    pub(crate) fn write_token(&mut self, token: &str) {
+        write(&self.place.path().join("token"), token, 0o600);
+        token.clone_into(&mut self.token);
+    }
+
+    /// Stops the forge, does something, and starts it again at the same address with all that it knew.
+    pub(crate) fn restart_forge(&mut self, meanwhile: impl FnOnce(&Self)) {
+        let version = self.emulator.with_forge(|forge, _| forge.settings().version);
+        let mut settings = EmulatorSettings::new(version);
+        let nobody = self.runtime.block_on(Emulator::start(settings.clone())).expect("a forge");
+        settings.listen = self.emulator.address();
+        let stopped = std::mem::replace(&mut self.emulator, nobody);
+        let past = self.runtime.block_on(stopped.stop());
+        meanwhile(self);
+        self.emulator = self.runtime.block_on(Emulator::resume(settings, past)).expect("the same address");
     }
 
     /// Pushes a run of one job with the label `debian`, which runs a shell script.

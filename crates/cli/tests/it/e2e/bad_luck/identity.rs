@@ -1,0 +1,76 @@
+//! Lists that are empty although nothing has ended: a scope that is another one now, a forge that was restored.
+
+use std::collections::BTreeSet;
+
+use emulator::{Effect, FaultId, FaultRule, Matcher, RouteKind};
+use forge_model::{Status, TokenScope, TokenSpec};
+
+use super::{MANY_POLLS, check_served, until_polled, with_bystander};
+use crate::e2e::config::Setup;
+use crate::e2e::processes;
+use crate::e2e::world::World;
+
+fn answer(world: &World, kind: RouteKind, status: u16, body: &str) -> FaultId {
+    let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+    let answer = Effect::Answer { status, headers, body: body.to_owned() };
+    world.emulator.faults().add(FaultRule::always(Matcher::kind(kind), answer))
+}
+
+/// As if the organization had been deleted, and another one of the same name had come.
+#[test]
+fn an_empty_list_of_a_scope_with_another_id_concludes_nothing() {
+    let (world, bystander) = with_bystander(&Setup::new(2), |_| {});
+    answer(&world, RouteKind::ListJobs, 200, "null\n");
+    answer(&world, RouteKind::ListRunners, 200, "[]\n");
+    answer(&world, RouteKind::GetRunner, 404, "{\"message\":\"runner with ID 1: not there\",\"url\":\"u\"}\n");
+    answer(&world, RouteKind::ScopeId, 200, "{\"id\":4711,\"name\":\"acme\"}\n");
+    until_polled(&world, MANY_POLLS);
+    bystander.check_untouched(&world);
+    let all = world.explain("all");
+    assert!(all.contains("has another id than before: nothing is concluded from its lists"), "{all}");
+
+    world.emulator.faults().clear();
+    check_served(&world, &[world.push("next", "echo served")]);
+    bystander.finish(world);
+}
+
+#[test]
+fn after_a_restore_from_a_backup_kills_are_held_and_jobs_that_come_back_go_on() {
+    let mut world = World::new(&Setup::new(4).limit("mass_left", "2"));
+    let backup = world.emulator.with_forge(|forge, _| forge.clone());
+    let jobs: Vec<_> = (0..3).map(|number| world.push(&format!("job {number}"), &world.held("all"))).collect();
+    world.start(&[]);
+    for job in &jobs {
+        world.until_is(job, Status::Running);
+        world.until_explained(job, &["why:        runs on fs-"]);
+    }
+    // Runners would be told that they are unknown; what they make of it is not the point here.
+    let silent = FaultRule::always(Matcher::when(|kind, _, _| kind.is_rpc()), Effect::DropRequest);
+    let silent = world.emulator.faults().add(silent);
+    let present = world.emulator.with_forge(|forge, _| std::mem::replace(forge, backup));
+    world.until("the kills are held", || world.explain("all").contains("3 jobs vanished at once"));
+    until_polled(&world, MANY_POLLS);
+    let supervisors = || {
+        let ours = processes::of_deployment(&world.deployment).into_iter();
+        ours.filter(processes::Process::is_supervisor).map(|process| process.id).collect::<BTreeSet<_>>()
+    };
+    let held = supervisors();
+    assert_eq!(held.len(), 3);
+    // What the restored forge has, is served. (Something is drawn first: it would choose the same handles again.)
+    world.emulator.faults().remove(silent);
+    world.emulator.with_forge(|forge, _| {
+        let dana = forge.owner_named("dana").expect("dana").id;
+        forge.create_token(dana, TokenSpec::new(&[TokenScope::All])).expect("a token")
+    });
+    let meanwhile = world.push("meanwhile", "echo served");
+    check_served(&world, &[meanwhile]);
+    world.until("only what is held is left", || supervisors() == held);
+
+    world.emulator.with_forge(|forge, _| *forge = present);
+    for job in &jobs {
+        world.until_explained(job, &["why:        runs on fs-"]);
+    }
+    world.let_go("all");
+    check_served(&world, &jobs);
+    world.check_nothing_left();
+}
