@@ -3,7 +3,7 @@
 use emulator::{Effect, FaultRule, Matcher, RouteKind};
 use forge_model::Status;
 
-use super::{MANY_POLLS, check_served, until_polled, with_bystander};
+use super::{MANY_POLLS, check_lives, check_served, until_polled, with_bystander};
 use crate::e2e::config::Setup;
 
 /// The scope of one repository.
@@ -78,7 +78,7 @@ fn a_forge_that_is_restarted_finds_its_jobs_running_and_goes_on() {
     let waiting = world.push("waiting", "echo served");
     world.restart_forge(|world| {
         world.until("the daemon notices", || world.explain("all").contains("no answer from the forge"));
-        bystander.check_lives(world);
+        check_lives(world);
     });
     bystander.check_untouched(&world);
     check_served(&world, &[waiting, world.push("next", "echo served")]);

@@ -68,8 +68,10 @@ fn a_list_without_its_end_is_an_alert_proves_no_absence_and_what_it_shows_is_ser
     let handle = bystander.job.handle.to_string();
     let cut = Effect::rewrite(move |body| {
         let rows: Vec<Value> = serde_json::from_str::<Option<_>>(&body).expect("a list").unwrap_or_default();
-        let rows = rows.iter().filter(|row| row["handle"] != json!(handle));
-        format!("[{}", rows.map(|row| format!("{row},")).collect::<String>())
+        let others = rows.iter().filter(|row| row["handle"] != json!(handle));
+        let mut text = "[".to_owned();
+        others.for_each(|row| text.extend([row.to_string().as_str(), ","]));
+        text
     });
     let fault = world.emulator.faults().add(FaultRule::always(Matcher::kind(RouteKind::ListJobs), cut));
     let waiting = world.push("waiting", "echo served");

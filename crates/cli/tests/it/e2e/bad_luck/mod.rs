@@ -41,14 +41,7 @@ impl Bystander {
         let registrations = world.registrations(&self.job);
         let [only] = registrations.as_slice() else { panic!("not one registration: {registrations:#?}") };
         assert_eq!(only.end, RegistrationEnd::StillThere);
-        self.check_lives(world);
-    }
-
-    /// Checks that its process is there, by the process table alone.
-    #[track_caller]
-    fn check_lives(&self, world: &World) {
-        let processes = processes::of_deployment(&world.deployment);
-        assert!(processes.iter().any(processes::Process::is_supervisor), "{processes:#?}");
+        check_lives(world);
     }
 
     /// Lets it end, and checks that it ended well on its first runner and that nothing is left of anything.
@@ -60,6 +53,13 @@ impl Bystander {
         world.check_success(&[self.job]);
         world.check_nothing_left();
     }
+}
+
+/// Checks that a machine is there, by the process table alone.
+#[track_caller]
+fn check_lives(world: &World) {
+    let processes = processes::of_deployment(&world.deployment);
+    assert!(processes.iter().any(processes::Process::is_supervisor), "{processes:#?}");
 }
 
 /// Waits until these jobs were served, each of them once.

@@ -10,7 +10,11 @@ use crate::e2e::world::World;
 /// A new token of a user, who is made if need be.
 fn token_of(world: &World, user: &str) -> String {
     world.emulator.with_forge(|forge, _| {
-        let id = forge.owner_named(user).map(|owner| owner.id).unwrap_or_else(|| forge.create_user(user, false));
+        let known = forge.owner_named(user).map(|owner| owner.id);
+        let id = match known {
+            Some(id) => id,
+            None => forge.create_user(user, false),
+        };
         forge.create_token(id, TokenSpec::new(&[TokenScope::All])).expect("a token")
     })
 }
