@@ -67,10 +67,11 @@ impl ForgeUrl {
     fn text(&self) -> &str {
         self.0.as_str().trim_end_matches('/')
     }
+}
 
-    fn is_codeberg(&self) -> bool {
-        self.0.host_str().is_some_and(|host| host == "codeberg.org" || host.ends_with(".codeberg.org"))
-    }
+/// Whether a URL leads to codeberg.org, under whichever of its names.
+pub(super) fn is_codeberg(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| host == "codeberg.org" || host.ends_with(".codeberg.org"))
 }
 
 impl Readable for ForgeUrl {
@@ -125,7 +126,7 @@ fn forge(section: Section<'_>, seen: &mut BTreeSet<String>, surroundings: &Surro
     let runner_url: Option<ForgeUrl> = section.optional("runner_url", any);
     let own_token = token(&section, surroundings);
     let ca_file = section.optional("ca_file", |path: &PathBuf| readable_certificates(path));
-    let codeberg = url.as_ref().is_some_and(ForgeUrl::is_codeberg);
+    let codeberg = url.as_ref().is_some_and(|url| is_codeberg(&url.0));
     let interval = interval(&section, codeberg);
     let scopes = scopes(&section, url.as_ref(), &own_token, surroundings);
     section.close();

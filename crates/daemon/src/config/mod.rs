@@ -118,7 +118,7 @@ impl Config {
         let state_directory = paths::state(&root, surroundings);
         let runtime_directory = paths::runtime(&root, surroundings);
         let forges = forge::read(&root, surroundings);
-        let codeberg = forges.iter().any(|forge| forge.url.host_str() == Some("codeberg.org"));
+        let codeberg = forges.iter().any(|forge| forge::is_codeberg(&forge.url));
         let (backends, named) = backend::read(&root, surroundings);
         let pools = pool::read(&root, &backends, &named, codeberg);
         let limits = policy::limits(&root);

@@ -193,7 +193,7 @@ fn what_is_allowed_and_can_hardly_be_meant_is_a_warning() {
 
 #[test]
 fn codeberg_is_asked_politely() {
-    let codeberg = SMALL.replace("forge.example", "codeberg.org");
+    let codeberg = SMALL.replace("forge.example", "www.codeberg.org");
     let config = parse(&codeberg).unwrap();
     assert_eq!(config.forges[0].interval, Duration::from_secs(30));
     assert_eq!(config.pools[0].fetch_interval, Duration::from_secs(30));
