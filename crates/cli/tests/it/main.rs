@@ -6,6 +6,7 @@ mod e2e;
 mod explain;
 mod hidden;
 mod readme;
+mod real_forgejo;
 mod usage;
 
 use std::ffi::OsStr;

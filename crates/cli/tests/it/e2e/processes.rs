@@ -42,6 +42,16 @@ pub(crate) fn of_deployment(deployment: &str) -> Vec<Process> {
         .collect()
 }
 
+/// Kills every process of this deployment's machines. Whatever one starts while others are killed is found by the next
+/// look.
+pub(crate) fn end_all(deployment: &str) {
+    super::world::wait(|| {
+        let left = of_deployment(deployment);
+        left.iter().for_each(Process::kill);
+        left.is_empty()
+    });
+}
+
 /// Every process, with its folder below `/proc`.
 pub(crate) fn all() -> impl Iterator<Item = (i32, PathBuf)> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();

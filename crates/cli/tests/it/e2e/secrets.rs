@@ -37,7 +37,7 @@ fn tokens_are_in_no_argument_environment_log_or_file() {
     }
     assert_eq!(mode(&world.credentials()), 0o700);
     check_processes(&tokens);
-    check_files(&world, &tokens);
+    check_files(world.place.path(), &tokens);
 
     // A daemon that found them again has them in memory as well.
     world.kill();
@@ -46,13 +46,13 @@ fn tokens_are_in_no_argument_environment_log_or_file() {
         world.until_explained(job, &["why:        runs on fs-"]);
     }
     check_processes(&tokens);
-    check_files(&world, &tokens);
+    check_files(world.place.path(), &tokens);
     world.let_go("all");
     world.until("the jobs have ended", || jobs.iter().all(|job| world.is(job, Status::Success)));
     world.check_success(&jobs);
     world.check_nothing_left();
     check_processes(&tokens);
-    check_files(&world, &tokens);
+    check_files(world.place.path(), &tokens);
     let in_memory = files(world.memory.path());
     assert!(in_memory.is_empty(), "left in memory: {in_memory:?}");
 }
@@ -70,23 +70,25 @@ fn check_processes(tokens: &[String]) {
 
 /// No file of the daemon or its machines has a token, but for the one that the operator wrote it to.
 #[track_caller]
-fn check_files(world: &World, tokens: &[String]) {
-    let all = files(world.place.path());
+pub(crate) fn check_files(place: &Path, tokens: &[String]) {
+    let all = files(place);
     let found = |suffix: &str| all.iter().any(|file| file.to_string_lossy().ends_with(suffix));
     for expected in ["daemon.log", "report.json", "forgescale.sqlite"] {
         assert!(found(expected), "{expected} is not among {all:?}");
     }
-    for file in all.iter().filter(|file| **file != world.place.path().join("token")) {
+    for file in all.iter().filter(|file| **file != place.join("token")) {
         let content = fs::read(file).unwrap_or_default();
         assert!(!holds(&content, tokens), "a token is in {}", file.display());
     }
 }
 
-fn holds(content: &[u8], tokens: &[String]) -> bool {
+/// Whether a content has one of the tokens in it.
+pub(crate) fn holds(content: &[u8], tokens: &[String]) -> bool {
     tokens.iter().any(|token| content.windows(token.len()).any(|window| window == token.as_bytes()))
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+/// Every file below a folder.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

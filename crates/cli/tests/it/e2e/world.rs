@@ -266,8 +266,13 @@ impl World {
 }
 
 /// Whether something comes to hold in time.
-pub(crate) fn wait(mut holds: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + LIMIT;
+pub(crate) fn wait(holds: impl FnMut() -> bool) -> bool {
+    wait_for(LIMIT, PAUSE, holds)
+}
+
+/// Whether something comes to hold within so long, by looks with a pause between them.
+pub(crate) fn wait_for(limit: Duration, pause: Duration, mut holds: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
     loop {
         if holds() {
             return true;
@@ -275,7 +280,7 @@ pub(crate) fn wait(mut holds: impl FnMut() -> bool) -> bool {
         if Instant::now() > deadline {
             return false;
         }
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(pause);
     }
 }
 
@@ -285,7 +290,7 @@ fn write(path: &Path, text: &str, mode: u32) {
 }
 
 #[expect(clippy::print_stderr, reason = "shown by the test harness, since the test fails")]
-fn show_last_words(log: &Path) {
+pub(crate) fn show_last_words(log: &Path) {
     let log = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
     let tail = lines[lines.len().saturating_sub(LOG_TAIL)..].join("\n");
@@ -298,15 +303,6 @@ impl Drop for World {
         if std::thread::panicking() {
             show_last_words(&self.log());
         }
-        // Whatever a process starts while others are killed is found by the next look.
-        let deadline = Instant::now() + LIMIT;
-        while Instant::now() < deadline {
-            let left = processes::of_deployment(&self.deployment);
-            if left.is_empty() {
-                return;
-            }
-            left.iter().for_each(processes::Process::kill);
-            std::thread::sleep(PAUSE);
-        }
+        processes::end_all(&self.deployment);
     }
 }
