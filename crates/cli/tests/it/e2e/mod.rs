@@ -23,6 +23,7 @@ pub(crate) mod processes;
 mod release_race;
 mod rival;
 mod rivalry;
+mod scopes;
 pub(crate) mod secrets;
 mod service;
 mod signals;

@@ -60,12 +60,7 @@ impl World {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let emulator = runtime.block_on(Emulator::start(EmulatorSettings::new(setup.version))).expect("a forge");
-        let (organization, repository, token) = emulator.with_forge(|forge, _| {
-            let dana = forge.create_user("dana", false);
-            let acme = forge.create_organization("acme", &[dana]);
-            let site = forge.create_repository(acme, "site", false).expect("a repository");
-            (acme, site, forge.create_token(dana, TokenSpec::new(&[TokenScope::All])).expect("a token"))
-        });
+        let (organization, repository, token) = people(&emulator);
         let deployment = format!("e2e-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let place = TempDir::new().expect("a folder");
         let memory = TempDir::new_in(if Path::new(SHARED_MEMORY).is_dir() { SHARED_MEMORY } else { "/tmp" });
@@ -265,6 +260,16 @@ impl World {
     }
 }
 
+/// Makes an organization `acme` with a repository, and a token of its owner, `dana`. Each new forge draws the same ones.
+pub(super) fn people(emulator: &Emulator) -> (OwnerId, RepoId, String) {
+    emulator.with_forge(|forge, _| {
+        let dana = forge.create_user("dana", false);
+        let acme = forge.create_organization("acme", &[dana]);
+        let site = forge.create_repository(acme, "site", false).expect("a repository");
+        (acme, site, forge.create_token(dana, TokenSpec::new(&[TokenScope::All])).expect("a token"))
+    })
+}
+
 /// Whether something comes to hold in time.
 pub(crate) fn wait(holds: impl FnMut() -> bool) -> bool {
     wait_for(LIMIT, PAUSE, holds)
@@ -284,7 +289,7 @@ pub(crate) fn wait_for(limit: Duration, pause: Duration, mut holds: impl FnMut()
     }
 }
 
-fn write(path: &Path, text: &str, mode: u32) {
+pub(super) fn write(path: &Path, text: &str, mode: u32) {
     fs::write(path, text).expect("a written file");
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a file of ours");
 }

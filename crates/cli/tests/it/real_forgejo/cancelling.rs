@@ -1,6 +1,6 @@
 //! A job that people cancel. An ephemeral runner is never told of it (protocol 2.7).
 
-use super::stage::{Scope, Stage};
+use super::stage::{Scope, Stage, until};
 use crate::e2e::processes;
 
 /// Without a group a newer push cancels what runs (protocol 2.5). What the step starts aside leaves its session and
@@ -27,7 +27,7 @@ fn a_job_that_is_cancelled_is_stopped_with_all_that_it_started() {
     stage.start();
     stage.commit_workflow("long.yaml", WORKFLOW);
     let run = stage.run_after(0, "long.yaml");
-    stage.until("it has begun", || stage.file("begun").exists() && processes_of(&stage, "trap") > 0);
+    until("it has begun", || stage.file("begun").exists() && processes_of(&stage, "trap") > 0);
     stage.let_go("quick");
     if stage.forge.has_run_calls() {
         stage.forge.cancel(&stage.repository(), run);
@@ -38,7 +38,7 @@ fn a_job_that_is_cancelled_is_stopped_with_all_that_it_started() {
         let newer = stage.run_after(1, "long.yaml");
         stage.until_results(newer, &[("long", "success")]);
     }
-    stage.until("it is stopped", || processes_of(&stage, "trap") == 0 && processes_of(&stage, "sleep 600") == 0);
+    until("it is stopped", || processes_of(&stage, "trap") == 0 && processes_of(&stage, "sleep 600") == 0);
     stage.check_nothing_left();
 }
 

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::stage::{LIMIT, PAUSE, Scope, Stage};
+use super::stage::{LIMIT, PAUSE, Scope, Stage, until};
 use crate::e2e::leftovers::names;
 use crate::e2e::world::wait_for;
 
-const DEPLOY: &str = r#"
+const DEPLOY: &str = r"
 on:
   workflow_dispatch:
 concurrency:
@@ -19,9 +19,9 @@ jobs:
       - run: |
           until [ -e 'PLACE/gate' ]; do sleep 0.1; done
           echo deployed
-"#;
+";
 
-const OTHER: &str = r#"
+const OTHER: &str = r"
 on:
   workflow_dispatch:
 jobs:
@@ -29,7 +29,7 @@ jobs:
     runs-on: LABEL
     steps:
       - run: echo not held back
-"#;
+";
 
 #[test]
 #[ignore = "needs a Forgejo: see FORGESCALE_TEST_FORGEJO_URL in CONTRIBUTING.md"]
@@ -41,8 +41,8 @@ fn a_job_that_its_concurrency_group_holds_back_keeps_no_machine_and_runs_in_its_
     let first = stage.dispatch("deploy.yaml", &json!({}));
     stage.until_is(first, "deploy", "running");
     let second = stage.dispatch("deploy.yaml", &json!({}));
-    stage.until("the second has a machine", || check_count(&stage) == (2, 2));
-    stage.until("it has given it back", || check_count(&stage) == (1, 1));
+    until("the second has a machine", || check_count(&stage) == (2, 2));
+    until("it has given it back", || check_count(&stage) == (1, 1));
 
     // There are two machines at most: one is free although the second goes on waiting.
     let other = stage.dispatch("other.yaml", &json!({}));

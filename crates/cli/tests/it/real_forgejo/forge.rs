@@ -75,7 +75,7 @@ impl Forge {
         self.post("/orgs", &json!({ "username": name }));
     }
 
-    /// Creates a public repository, with one commit; for nobody else's it is the user's own.
+    /// Creates a public repository with one commit: an organization's, or else the user's own.
     #[track_caller]
     pub(super) fn create_repository(&self, organization: Option<&str>, name: &str) {
         let place = organization.map_or_else(|| "/user/repos".to_owned(), |name| format!("/orgs/{name}/repos"));
@@ -191,17 +191,17 @@ impl Forge {
 
     #[track_caller]
     fn get(&self, path: &str) -> Value {
-        self.expect(Method::GET, path, None)
+        self.expect(&Method::GET, path, None)
     }
 
     #[track_caller]
     fn post(&self, path: &str, body: &Value) -> Value {
-        self.expect(Method::POST, path, Some(body))
+        self.expect(&Method::POST, path, Some(body))
     }
 
     /// A call that has to succeed.
     #[track_caller]
-    fn expect(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
+    fn expect(&self, method: &Method, path: &str, body: Option<&Value>) -> Value {
         let answer = self.call(method.clone(), &format!("/api/v1{path}"), body);
         let answer = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
         assert!(answer.status.is_success(), "{method} {path}: {} {}", answer.status, answer.text);

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::stage::{Scope, Stage};
 
 /// Ends when its gate is there; also a job that nobody has started yet, so both wait for the same.
-pub(super) const HELD: &str = r#"
+pub(super) const HELD: &str = r"
 on:
   workflow_dispatch:
 jobs:
@@ -15,7 +15,7 @@ jobs:
       - run: |
           until [ -e 'PLACE/gate' ]; do sleep 0.1; done
           echo held and let go
-"#;
+";
 
 #[test]
 #[ignore = "needs a Forgejo: see FORGESCALE_TEST_FORGEJO_URL in CONTRIBUTING.md"]

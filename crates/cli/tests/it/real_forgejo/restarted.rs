@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::killed::HELD;
 use super::settings;
-use super::stage::{Scope, Stage};
+use super::stage::{Scope, Stage, until};
 
 #[test]
 #[ignore = "needs a Forgejo: see FORGESCALE_TEST_FORGEJO_URL in CONTRIBUTING.md"]
@@ -19,7 +19,7 @@ fn a_restart_of_the_server_disturbs_no_job_and_later_ones_are_launched() {
     stage.until_is(run, "held", "running");
     let status = Command::new("sh").args(["-c", &command]).stdin(Stdio::null()).stdout(Stdio::null()).status();
     assert!(status.expect("a shell").success(), "the restart failed: {command}");
-    stage.until("the server answers", || stage.forge.version_text().is_some());
+    until("the server answers", || stage.forge.version_text().is_some());
     stage.let_go("gate");
     stage.until_results(run, &[("held", "success")]);
     let later = stage.dispatch("held.yaml", &json!({}));

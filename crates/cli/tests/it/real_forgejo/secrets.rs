@@ -5,11 +5,11 @@ use std::fs;
 use serde_json::json;
 
 use super::settings::TOKEN;
-use super::stage::{Scope, Stage};
+use super::stage::{Scope, Stage, until};
 use crate::e2e::processes;
 use crate::e2e::secrets::{check_files, files, holds};
 
-const WORKFLOW: &str = r#"
+const WORKFLOW: &str = r"
 on:
   workflow_dispatch:
 jobs:
@@ -20,7 +20,7 @@ jobs:
           env
           until [ -e 'PLACE/gate' ]; do sleep 0.1; done
           echo shown
-"#;
+";
 
 #[test]
 #[ignore = "needs a Forgejo: see FORGESCALE_TEST_FORGEJO_URL in CONTRIBUTING.md"]
@@ -39,7 +39,7 @@ fn tokens_are_in_no_argument_environment_log_or_file() {
     // A daemon that found the job again has its token in memory as well.
     stage.take_daemon().kill();
     stage.start_talkative();
-    stage.until("it has found the job again", || {
+    until("it has found the job again", || {
         let log = fs::read_to_string(stage.log()).unwrap_or_default();
         log.matches("\"message\":\"started\"").count() == 2
     });

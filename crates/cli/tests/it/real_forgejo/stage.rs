@@ -184,7 +184,7 @@ impl Stage {
     #[track_caller]
     pub(super) fn run_after(&self, others: usize, workflow: &str) -> Run {
         let mut found = None;
-        self.until("there is the run", || {
+        until("there is the run", || {
             found = self.forge.runs(&self.repository(), workflow).get(others).copied();
             found.is_some()
         });
@@ -207,17 +207,11 @@ impl Stage {
         self.daemon.take().expect("a daemon that was started")
     }
 
-    /// Its process id.
-    #[track_caller]
-    pub(super) fn daemon_id(&self) -> i32 {
-        self.daemon.as_ref().expect("a daemon that was started").id()
-    }
-
     /// Waits until a job has this status; nothing else does where it is not shown.
     #[track_caller]
     pub(super) fn until_is(&self, run: Run, job: &str, status: &str) {
         let is = || self.forge.results(&self.repository(), run).get(job).is_some_and(|found| found == status);
-        self.until(&format!("{job} is {status}"), is);
+        until(&format!("{job} is {status}"), is);
     }
 
     /// Waits until the jobs of a run that were not skipped are exactly these, each given to one runner once.
@@ -247,11 +241,6 @@ impl Stage {
         assert!(reached, "{texts:?} are not all in the logs: {logs:#?}");
     }
 
-    #[track_caller]
-    pub(super) fn until(&self, what: &str, holds: impl FnMut() -> bool) {
-        assert!(wait_for(LIMIT, PAUSE, holds), "it never came to this: {what}");
-    }
-
     /// Removes what this test has made on the server; says what is in the way.
     fn clear(&self) -> Vec<String> {
         let mut failed = Vec::new();
@@ -279,6 +268,12 @@ impl Drop for Stage {
             let _ = writeln!(io::stderr(), "not removed: {failed}");
         }
     }
+}
+
+/// Waits until something holds.
+#[track_caller]
+pub(super) fn until(what: &str, holds: impl FnMut() -> bool) {
+    assert!(wait_for(LIMIT, PAUSE, holds), "it never came to this: {what}");
 }
 
 /// A name that no other run of this test has used.
