@@ -11,6 +11,9 @@ fn text(file: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file)).expect("a file of the project")
 }
 
+/// What stands before a command that needs the token of the service.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY=/etc/forgescale ";
+
 /// The fenced blocks of a language, in order.
 fn blocks(document: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}\n");
@@ -18,7 +21,7 @@ fn blocks(document: &str, language: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_configuration_of_the_readme_is_valid() {
+fn the_configurations_of_the_documents_are_valid() {
     let directory = tempfile::tempdir().unwrap();
     let token = directory.path().join("token");
     fs::write(&token, "0123456789abcdef0123456789abcdef01234567").unwrap();
@@ -26,27 +29,32 @@ fn the_configuration_of_the_readme_is_valid() {
     let runner = directory.path().join("forgejo-runner");
     fs::write(&runner, "#!/bin/sh\n").unwrap();
     fs::set_permissions(&runner, fs::Permissions::from_mode(0o755)).unwrap();
-    let [configuration] = &blocks(&text("README.md"), "toml")[..] else { panic!("one configuration") };
-    let file = directory.path().join("forgescale.toml");
-    fs::write(&file, configuration.replace("/etc/forgescale/token", token.to_str().unwrap())).unwrap();
-
-    let ran = run(forgescale(["config", "show", "--config", file.to_str().unwrap()]).env("PATH", directory.path()));
-    check_quiet(&ran);
-    assert!(ran.out.contains("ci-berlin"));
+    for document in ["README.md", "docs/guides/install.md"] {
+        let [configuration] = &blocks(&text(document), "toml")[..] else { panic!("one configuration") };
+        let file = directory.path().join("forgescale.toml");
+        // Neither that user nor the right to choose one may be here.
+        let configuration = configuration.replace("user = \"ci\"\n", "");
+        fs::write(&file, configuration.replace("/etc/forgescale/token", token.to_str().unwrap())).unwrap();
+        let mut command = forgescale(["config", "show", "--config", file.to_str().unwrap()]);
+        let ran = run(command.env("PATH", directory.path()).env("CREDENTIALS_DIRECTORY", directory.path()));
+        check_quiet(&ran);
+        assert!(ran.out.contains("ci-berlin"), "{document}");
+    }
 }
 
 #[test]
-fn every_command_of_the_readme_exists() {
+fn every_command_of_the_documents_exists() {
     let help = run(&mut forgescale(["--help"])).out;
-    let readme = text("README.md");
-    let commands: Vec<String> = blocks(&readme, "sh")
-        .concat()
-        .lines()
-        .filter_map(|line| line.strip_prefix("forgescale ")?.split(' ').next().map(str::to_owned))
-        .collect();
-    assert!(commands.len() >= 3, "{commands:?}");
-    for command in commands {
-        assert!(help.contains(&format!("  {command} ")), "{command} is in the README and not in the help");
+    for document in ["README.md", "docs/guides/install.md", "docs/guides/first-runner.md"] {
+        let shell = blocks(&text(document), "sh").concat();
+        let commands: Vec<&str> = shell
+            .lines()
+            .filter_map(|line| line.trim_start_matches(CREDENTIALS).strip_prefix("forgescale ")?.split(' ').next())
+            .collect();
+        assert!(!commands.is_empty(), "{document}");
+        for command in commands {
+            assert!(help.contains(&format!("  {command} ")), "{command} is in {document} and not in the help");
+        }
     }
 }
 
