@@ -147,11 +147,8 @@ mod tests {
     /// The example with everything in it that is commented out as a setting.
     fn uncommented() -> String {
         let is_setting = |body: &str| body.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
-        example()
-            .lines()
-            .map(|line| line.strip_prefix("# ").filter(|body| is_setting(body)).unwrap_or(line))
-            .map(|line| format!("{line}\n"))
-            .collect()
+        let bare = |line: &'static str| line.strip_prefix("# ").filter(|body| is_setting(body)).unwrap_or(line);
+        example().lines().flat_map(|line| [bare(line), "\n"]).collect()
     }
 
     #[test]
