@@ -145,3 +145,17 @@ fn a_status_of_a_later_release_is_only_shown() {
     let rows = world.forge.list_jobs(Area::Instance, &forge_model::rest::LabelFilter::Absent);
     assert_eq!((rows[0].status_word(), rows[0].status), ("ready", Status::Waiting));
 }
+
+#[test]
+fn a_forge_that_was_down_for_long_fails_what_ran_when_it_starts_up() {
+    for (minutes, left) in [(9, Status::Running), (11, Status::Failure)] {
+        let mut world = World::new(Version::V15);
+        let run = world.push(vec![job("a")]);
+        let runner = world.repo_runner();
+        world.declare(&runner, &["debian"]).expect("a registered runner");
+        let job = world.job(run, 0);
+        world.take(&runner, Some(job)).expect("a task");
+        world.forge.start_up(world.now + Duration::from_mins(minutes));
+        assert_eq!(world.status(job), left, "after {minutes} minutes");
+    }
+}

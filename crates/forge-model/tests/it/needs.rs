@@ -116,3 +116,17 @@ fn one_job_runs_again_although_it_has_needs_and_its_dependents_follow() {
     world.settle();
     assert_eq!(world.status(c), Status::Waiting);
 }
+
+#[test]
+fn a_matrix_made_from_outputs_replaces_its_job_only_after_success() {
+    for (result, names) in [(Status::Success, vec!["m (2)", "m (1)"]), (Status::Failure, vec![])] {
+        let mut world = World::new(Version::V16);
+        let matrix = ["m (1)", "m (2)"].map(|name| job("m").named(name)).to_vec();
+        let run = world.push(vec![job("gen"), job("m").needing(&["gen"]).expanding_to(matrix)]);
+        let (generator, incomplete) = (world.job(run, 0), world.job(run, 1));
+        world.run_to(generator, result);
+        world.settle();
+        assert_eq!(world.listed(), names, "after {result:?}");
+        assert_eq!(world.forge.job_status(incomplete).is_none(), result == Status::Success);
+    }
+}
