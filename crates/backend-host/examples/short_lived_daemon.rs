@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use backend::{Backend as _, CreateRequest, Launch};
-use backend_host::{HostBackend, HostSettings, Program};
+use backend_host::{HostBackend, HostSettings, Limits, Program, RunAs};
 use planner::ids::{DeploymentId, ForgeId, Handle, MachineName, PoolId, RunnerUuid, ScopeId, ScopeKey, Try};
 use planner::seen::MachineTags;
 use secrecy::SecretString;
@@ -25,6 +25,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         deployment: DeploymentId::new(deployment),
         supervisor: Program { path: supervisor.into(), arguments: Vec::new() },
         runner: Program { path: "/bin/sh".into(), arguments: vec![script.clone()] },
+        run_as: RunAs::Daemon,
+        limits: Limits::default(),
+        cache: None,
         path: "/usr/local/bin:/usr/bin:/bin".to_owned(),
         environment: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         log_limit: 1 << 20,

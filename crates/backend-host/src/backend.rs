@@ -7,24 +7,31 @@ use std::collections::BTreeSet;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use ::backend::{Backend, BackendError, Capabilities, CreateRequest, Destroyed, Launch, Machines};
 use planner::ids::MachineName;
 use tokio::sync::watch;
 
+use crate::control_group::{ControlGroup, ControlGroups};
 use crate::error::{At as _, HostError};
 use crate::folder::{self, Folder};
 use crate::held::{Held, HeldMachines};
-use crate::settings::HostSettings;
-use crate::{create, destroy, listing, logs, start};
+use crate::records::MachineRecord;
+use crate::settings::{HostSettings, Limits};
+use crate::{create, destroy, listing, logs, reach, start};
 
-/// From create to a runner that contacts the forge: two processes started, measured far below this.
-const BOOT_HINT: Duration = Duration::from_secs(1);
-
-/// Creates at once: each starts two processes and syncs a few small files, so more only queue at the disk.
-const PARALLEL_CREATES: usize = 8;
+/// What a host can do, and the defaults of what an operator may choose instead.
+pub const CAPABILITIES: Capabilities = Capabilities {
+    fused_start: false,
+    // From create to a runner that contacts the forge: two processes started, measured far below this.
+    boot_hint: Duration::from_secs(1),
+    // Each start of a runner costs about a core for a moment.
+    parallel_creates: 4,
+    // Listing reads a few small files, and the end of a machine is told without it.
+    list_interval: Duration::from_secs(2),
+};
 
 /// Makes machines on this host. Cheap to clone; clones share everything.
 #[derive(Debug, Clone)]
@@ -36,6 +43,10 @@ pub struct HostBackend {
 #[derive(Debug)]
 pub(crate) struct Host {
     pub(crate) settings: HostSettings,
+    control_groups: Option<ControlGroups>,
+    /// Held while a user is chosen for a machine.
+    choosing: Mutex<()>,
+    without_docker: Once,
     /// Folders that could not be read at the last listing: each is warned about once.
     pub(crate) unreadable: Mutex<BTreeSet<PathBuf>>,
     held: Mutex<HeldMachines>,
@@ -54,8 +65,24 @@ impl HostBackend {
             return Err(HostError::DirectoryNotText { directory: settings.directory });
         }
         DirBuilder::new().recursive(true).mode(0o700).create(&settings.directory).at(&settings.directory)?;
-        let host =
-            Host { settings, unreadable: Mutex::default(), held: Mutex::default(), changes: watch::Sender::new(0) };
+        reach::prepare(&settings)?;
+        let control_groups = match ControlGroups::find(&settings.deployment, &settings.limits) {
+            Ok(groups) => Some(groups),
+            Err(reason) if settings.limits == Limits::default() => {
+                tracing::info!(%reason, "machines have no control groups: they are ended by parents and markers alone");
+                None
+            }
+            Err(reason) => return Err(HostError::NoLimits { reason }),
+        };
+        let host = Host {
+            settings,
+            control_groups,
+            choosing: Mutex::default(),
+            without_docker: Once::new(),
+            unreadable: Mutex::default(),
+            held: Mutex::default(),
+            changes: watch::Sender::new(0),
+        };
         Ok(Self { host: Arc::new(host) })
     }
 
@@ -82,6 +109,28 @@ impl Host {
     /// The marker in the environment of each process of a machine.
     pub(crate) fn marker(&self, name: &MachineName) -> String {
         folder::marker(&self.settings.deployment, name)
+    }
+
+    /// Where the groups of machines are made, if they can be.
+    pub(crate) fn control_groups(&self) -> Option<&ControlGroups> {
+        self.control_groups.as_ref()
+    }
+
+    /// The group of a machine, if it has one.
+    pub(crate) fn control_group(&self, record: &MachineRecord) -> Option<ControlGroup> {
+        ControlGroup::recorded(record.control_group.as_deref()?, &self.settings.deployment, &record.name)
+    }
+
+    /// The right to choose a user for a machine.
+    pub(crate) fn choosing(&self) -> MutexGuard<'_, ()> {
+        self.choosing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says once that containers cannot be looked for.
+    pub(crate) fn warn_without_docker(&self) {
+        self.without_docker.call_once(|| {
+            tracing::warn!("there is no program docker in the machines' PATH: containers of killed runners will stay");
+        });
     }
 
     /// Everything held. Never locked across an await; a panic elsewhere leaves nothing half-done in it.
@@ -117,12 +166,7 @@ impl Host {
 
 impl Backend for HostBackend {
     fn describe(&self) -> Capabilities {
-        Capabilities {
-            fused_start: false,
-            boot_hint: BOOT_HINT,
-            parallel_creates: PARALLEL_CREATES,
-            list_interval: Duration::from_secs(1),
-        }
+        CAPABILITIES
     }
 
     async fn create(&self, request: CreateRequest) -> Result<(), BackendError> {

@@ -1,9 +1,10 @@
 //! Making a machine: the folder first, complete under another name, then the supervisor in it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,7 +17,6 @@ use tokio::time::timeout;
 
 use crate::acknowledgement::{Acknowledgement, LINE_LIMIT};
 use crate::backend::Host;
-use crate::clock;
 use crate::error::{At as _, HostError};
 use crate::folder::{self, Folder, MARKER};
 use crate::held::{Phase, Pipes};
@@ -24,12 +24,12 @@ use crate::kept::{self, Kept};
 use crate::process::Process;
 use crate::promises;
 use crate::records::MachineRecord;
+use crate::runner_config;
+use crate::settings::RunAs;
+use crate::user::User;
 
 /// How long a supervisor may take for its next word: it has little to do, but the host may be busy with jobs.
 pub(crate) const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
-
-/// The runner opens a cache server on all interfaces unless told not to (protocol 3.6).
-const RUNNER_CONFIG: &str = "cache:\n  enabled: false\n";
 
 /// Makes a machine, or finds it living.
 pub(crate) async fn create(host: &Arc<Host>, request: CreateRequest) -> Result<(), HostError> {
@@ -79,7 +79,10 @@ fn make_folder(host: &Host, request: &CreateRequest) -> Result<Made, HostError> 
         }
     }
     let temporary = Folder::new(temporary_path(host, &request.name)?);
-    let filled = fill(host, request, &temporary).and_then(|()| match fs::rename(temporary.path(), folder.path()) {
+    // From the choice of a user until its machine can be found.
+    let _choosing = host.choosing();
+    let record = record(host, request)?;
+    let filled = fill(host, &record, &temporary).and_then(|()| match fs::rename(temporary.path(), folder.path()) {
         // A folder of this name came into being meanwhile; none of ours is ever empty, so it was not replaced.
         Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {
             Err(HostError::AlreadyUsed)
@@ -89,6 +92,9 @@ fn make_folder(host: &Host, request: &CreateRequest) -> Result<Made, HostError> 
     if let Err(error) = filled {
         // What is left over otherwise is found by the next listing.
         let _ = fs::remove_dir_all(temporary.path());
+        if let Some(group) = host.control_group(&record) {
+            let _ = group.remove();
+        }
         return Err(error);
     }
     folder::sync_directory(&host.settings.directory).at(&host.settings.directory)?;
@@ -101,22 +107,58 @@ fn temporary_path(host: &Host, name: &MachineName) -> Result<PathBuf, HostError>
     Ok(host.settings.directory.join(format!("{}{}.{}.{name}", folder::NEW_PREFIX, own.id, own.started)))
 }
 
-fn fill(host: &Host, request: &CreateRequest, folder: &Folder) -> Result<(), HostError> {
-    let make = |path: &std::path::Path| DirBuilder::new().mode(0o700).create(path).at(path);
-    make(folder.path())?;
-    for name in [folder::HOME, folder::WORK, folder::TEMPORARY] {
-        make(&folder.file(name))?;
-    }
-    let config = folder.file(folder::CONFIG);
-    folder::create_file(&config).and_then(|mut file| file.write_all(RUNNER_CONFIG.as_bytes())).at(&config)?;
-    let record = MachineRecord {
+fn record(host: &Host, request: &CreateRequest) -> Result<MachineRecord, HostError> {
+    let user = match &host.settings.run_as {
+        RunAs::Daemon => None,
+        RunAs::One(user) => Some(user.clone()),
+        RunAs::OnePerMachine(users) => Some(free_user(host, users)?),
+    };
+    Ok(MachineRecord {
         deployment: host.settings.deployment.clone(),
         name: request.name.clone(),
         tags: request.tags.clone(),
         stop_grace_ms: u64::try_from(request.stop_grace.as_millis()).unwrap_or(u64::MAX),
-        created_ms: clock::wall_ms(),
-    };
+        created_ms: ::backend::wall_ms(),
+        user,
+        own_user: matches!(host.settings.run_as, RunAs::OnePerMachine(_)),
+        control_group: None,
+    })
+}
+
+/// The first user that no machine in the directory has, whosever and in whatever state it is.
+fn free_user(host: &Host, users: &[User]) -> Result<User, HostError> {
+    let directory = &host.settings.directory;
+    let mut used = BTreeSet::new();
+    for entry in fs::read_dir(directory).at(directory)? {
+        let folder = Folder::new(entry.at(directory)?.path());
+        used.extend(folder.read::<MachineRecord>(folder::MACHINE).good().and_then(|record| record.user));
+    }
+    let free = users.iter().find(|user| !used.iter().any(|other| other.uid == user.uid));
+    free.cloned().ok_or(HostError::NoUserFree { users: users.len() })
+}
+
+fn fill(host: &Host, record: &MachineRecord, folder: &Folder) -> Result<(), HostError> {
+    let mut record = record.clone();
+    let user = record.user.as_ref();
+    let make = |path: &Path, mode: u32| DirBuilder::new().mode(mode).create(path).at(path);
+    // Another user passes through the folder to its own, and sees nothing of it.
+    make(folder.path(), if user.is_some() { 0o711 } else { 0o700 })?;
+    for name in [folder::HOME, folder::WORK, folder::TEMPORARY] {
+        let path = folder.file(name);
+        make(&path, 0o700)?;
+        give(&path, user)?;
+    }
+    let config = folder.file(folder::CONFIG);
+    let text = runner_config::text(host.settings.cache.as_ref(), &host.marker(&record.name));
+    folder::create_file(&config).and_then(|mut file| file.write_all(text.as_bytes())).at(&config)?;
+    give(&config, user)?;
+    let group = host.control_groups().map(|groups| groups.make(&record.name)).transpose()?;
+    record.control_group = group.map(|group| group.path().to_owned());
     folder.write(folder::MACHINE, &record).at(&folder.file(folder::MACHINE))
+}
+
+fn give(path: &Path, user: Option<&User>) -> Result<(), HostError> {
+    user.map_or(Ok(()), |user| std::os::unix::fs::lchown(path, Some(user.uid), Some(user.gid)).at(path))
 }
 
 /// Starts the supervisor and waits until it is ready for a launch.

@@ -5,16 +5,22 @@ use std::time::{Duration, Instant};
 
 use ::backend::Destroyed;
 use planner::ids::MachineName;
+use planner::seen::Exit;
 use rustix::process::Signal;
 
 use crate::backend::Host;
+use crate::containers;
 use crate::error::HostError;
 use crate::folder::Folder;
 use crate::held::Phase;
 use crate::kept::{self, Kept, Machine};
-use crate::marked;
 use crate::process::Process;
+use crate::remains;
 use crate::removal;
+
+/// How many failures to remove containers keep a machine from going. Afterwards its place is worth more: Docker may have
+/// been taken away for good.
+const REMOVALS: u32 = 10;
 
 /// One step towards its end.
 pub(crate) async fn destroy(host: &Arc<Host>, name: &MachineName) -> Result<Destroyed, HostError> {
@@ -22,27 +28,41 @@ pub(crate) async fn destroy(host: &Arc<Host>, name: &MachineName) -> Result<Dest
     let Ok(folder) = host.folder(name) else { return Ok(Destroyed::Gone) };
     let _turn = host.turn(name).await;
     let asked = host.update(name, |held| held.asked_to_end);
-    let step = host.blocking(move |host| step(host, &folder, asked)).await?;
+    let looked = folder.clone();
+    let step = match host.blocking(move |host| step(host, &looked, asked)).await? {
+        Step::Dead(machine) => {
+            if machine.containers && !ended_by_itself(&machine) {
+                remove_containers(host, name).await?;
+            }
+            host.blocking(move |host| remove(host, &folder, &machine)).await?
+        }
+        step => step,
+    };
     host.update(name, |held| {
         // A supervisor that waits for its launch ends when the pipe closes.
         held.phase = Phase::Unheld;
-        held.watched &= step != Step::Gone;
+        held.watched &= !matches!(step, Step::Gone);
         held.asked_to_end = match step {
             Step::Asked => Some(Instant::now()),
-            Step::Waiting => asked,
+            Step::Waiting | Step::Dead(_) => asked,
             Step::Gone => None,
         };
+        if matches!(step, Step::Gone) {
+            held.failed_removals = 0;
+        }
     });
     host.changed();
-    Ok(if step == Step::Gone { Destroyed::Gone } else { Destroyed::Accepted })
+    Ok(if matches!(step, Step::Gone) { Destroyed::Gone } else { Destroyed::Accepted })
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Step {
     /// The supervisor was asked to end.
     Asked,
     /// Not yet gone.
     Waiting,
+    /// No process is left, but files and more are.
+    Dead(Box<Machine>),
     /// Nothing is left.
     Gone,
 }
@@ -58,11 +78,39 @@ fn step(host: &Host, folder: &Folder, asked: Option<Instant>) -> Result<Step, Ho
         return ask(&machine, supervisor, asked).map_err(processes);
     }
     // After a regular end there is none, and this only makes sure. Otherwise nobody else would end them.
-    if !marked::kill(&host.marker(&machine.record.name)).map_err(processes)? {
+    if !remains::kill(host, &machine.record).map_err(processes)? {
+        return Ok(Step::Waiting);
+    }
+    Ok(Step::Dead(Box::new(*machine)))
+}
+
+/// Removes what is left of a machine without processes.
+fn remove(host: &Host, folder: &Folder, machine: &Machine) -> Result<Step, HostError> {
+    if let Some(group) = host.control_group(&machine.record)
+        && !group.remove()?
+    {
         return Ok(Step::Waiting);
     }
     let gone = removal::remove_machine(&host.settings.directory, folder, &machine.record.name)?;
     Ok(if gone { Step::Gone } else { Step::Waiting })
+}
+
+/// A runner that ends as it should has removed its containers. (2 is also what a crash of it ends with.)
+fn ended_by_itself(machine: &Machine) -> bool {
+    matches!(machine.exit(), Exit::Code(0 | 1) | Exit::NeverStarted)
+}
+
+async fn remove_containers(host: &Host, name: &MachineName) -> Result<(), HostError> {
+    let Err(error) = containers::remove(host, &host.marker(name)).await else { return Ok(()) };
+    let failed = host.update(name, |held| {
+        held.failed_removals += 1;
+        held.failed_removals
+    });
+    if failed <= REMOVALS {
+        return Err(error);
+    }
+    tracing::warn!(machine = %name, %error, "containers of a killed runner may be left: look for their label");
+    Ok(())
 }
 
 /// Asks once, and again only when the time that the runner was given is over: a second request means "kill now".

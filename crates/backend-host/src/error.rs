@@ -46,6 +46,38 @@ pub enum HostError {
         #[source]
         source: io::Error,
     },
+    /// Only root can start processes of another user.
+    #[error("only root can run jobs as {user}, and this process is not root")]
+    CannotSwitch {
+        /// Who was asked for.
+        user: String,
+    },
+    /// The user could not reach its own folders.
+    #[error("{user} cannot enter {}, which is on the way to its machines", path.display())]
+    Unreachable {
+        /// Who.
+        user: String,
+        /// The folder that it may not pass through.
+        path: PathBuf,
+    },
+    /// Every user has a machine.
+    #[error("each of the {users} users has a machine already")]
+    NoUserFree {
+        /// How many there are.
+        users: usize,
+    },
+    /// Limits were asked for that cannot be set.
+    #[error("memory, cpus or pids cannot be limited here: {reason}")]
+    NoLimits {
+        /// Why, for people.
+        reason: String,
+    },
+    /// Containers of the machine's job could not be looked for or removed.
+    #[error("containers of the machine could not be removed: {reason}")]
+    Containers {
+        /// In the words of the container program.
+        reason: String,
+    },
     /// A name can be used once.
     #[error("the name is used by a machine that has ended or is stopping")]
     AlreadyUsed,
@@ -112,23 +144,35 @@ impl HostError {
             | Self::NoHandle
             | Self::LaunchTooLarge
             | Self::LaunchEncoding { .. }
+            | Self::CannotSwitch { .. }
+            | Self::Unreachable { .. }
+            | Self::NoLimits { .. }
             | Self::NotStarted { .. } => ErrorClass::Permanent,
+            Self::NoUserFree { .. } => ErrorClass::Capacity,
             Self::NoMachine | Self::NoPipe => ErrorClass::NotFound,
             Self::Supervisor { source, .. } if source.kind() == io::ErrorKind::NotFound => ErrorClass::Permanent,
             Self::File { source, .. } | Self::Processes { source } | Self::Supervisor { source, .. } => {
                 class_of(source)
             }
-            Self::LaunchNotTaken { .. } | Self::Silent | Self::Abandoned => ErrorClass::Transient,
+            Self::LaunchNotTaken { .. } | Self::Silent | Self::Abandoned | Self::Containers { .. } => {
+                ErrorClass::Transient
+            }
         }
     }
 
     fn acted(&self) -> Acted {
         match self {
-            Self::File { .. } | Self::Processes { .. } | Self::Silent | Self::Abandoned => Acted::Maybe,
+            Self::File { .. } | Self::Processes { .. } | Self::Containers { .. } | Self::Silent | Self::Abandoned => {
+                Acted::Maybe
+            }
             Self::DirectoryNotText { .. }
             | Self::BadDeployment
             | Self::BadName
             | Self::Supervisor { .. }
+            | Self::CannotSwitch { .. }
+            | Self::Unreachable { .. }
+            | Self::NoUserFree { .. }
+            | Self::NoLimits { .. }
             | Self::AlreadyUsed
             | Self::OtherDeployment
             | Self::NoMachine

@@ -40,13 +40,19 @@ pub(crate) struct Held {
     pub(crate) asked_to_end: Option<Instant>,
     /// Whether someone waits for the end of its supervisor.
     pub(crate) watched: bool,
+    /// How often its containers could not be removed.
+    pub(crate) failed_removals: u32,
 }
 
 impl Held {
     /// Whether nothing is lost by forgetting it. A call that has its turn or waits for it keeps the turn alive.
     pub(crate) fn is_idle(&self) -> bool {
         let unheld = matches!(self.phase, Phase::Unheld);
-        unheld && self.asked_to_end.is_none() && !self.watched && Arc::strong_count(&self.turn) == 1
+        unheld
+            && self.failed_removals == 0
+            && self.asked_to_end.is_none()
+            && !self.watched
+            && Arc::strong_count(&self.turn) == 1
     }
 }
 

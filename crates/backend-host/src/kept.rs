@@ -35,6 +35,8 @@ pub(crate) struct Machine {
     pub(crate) bound: Bound,
     pub(crate) stopping: bool,
     pub(crate) exit: Option<ExitRecord>,
+    /// Whether its runner may have made containers.
+    pub(crate) containers: bool,
 }
 
 /// What was started.
@@ -83,14 +85,14 @@ pub(crate) fn read(folder: &Folder, deployment: &DeploymentId, boot: &str) -> Ke
         return Kept::Unreadable(io::Error::other("machine.json names another machine"));
     }
     let supervisor = living_supervisor(folder, boot);
-    let bound = match folder.read::<BindingRecord>(BINDING) {
-        Found::Good(record) => Bound::To(record.binding),
-        Found::Missing => Bound::No,
-        Found::Bad(_) => Bound::Unreadable,
+    let (bound, containers) = match folder.read::<BindingRecord>(BINDING) {
+        Found::Good(record) => (Bound::To(record.binding), record.containers),
+        Found::Missing => (Bound::No, false),
+        Found::Bad(_) => (Bound::Unreadable, true),
     };
     let stopping = folder.read::<StoppingRecord>(STOPPING).good().is_some();
     let exit = folder.read::<ExitRecord>(EXIT).good();
-    Kept::Ours(Box::new(Machine { record, supervisor, bound, stopping, exit }))
+    Kept::Ours(Box::new(Machine { record, supervisor, bound, stopping, exit, containers }))
 }
 
 /// Reads one folder, as far as the process table can be asked at all.

@@ -3,12 +3,14 @@
 //! The length is what makes a launch complete: a daemon that dies half-way leaves less than was announced, and nothing
 //! is started. The whole fits the buffer of a pipe, so that writing it never waits for the supervisor.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use planner::seen::Binding;
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::user::User;
 
 /// The largest document. Labels and environment are what can grow; both come from a configuration of this order.
 pub(crate) const DOCUMENT_LIMIT: usize = (64 << 10) - LENGTH_BYTES;
@@ -20,6 +22,9 @@ pub(crate) const LENGTH_BYTES: usize = 4;
 #[derive(Serialize)]
 pub(crate) struct LaunchOut<'a> {
     pub(crate) binding: &'a Binding,
+    pub(crate) user: Option<&'a User>,
+    pub(crate) control_group: Option<&'a Path>,
+    pub(crate) containers: bool,
     pub(crate) program: &'a PathBuf,
     pub(crate) arguments: &'a [String],
     pub(crate) environment: &'a [(String, String)],
@@ -32,6 +37,9 @@ pub(crate) struct LaunchOut<'a> {
 #[derive(Debug, Deserialize)]
 pub(crate) struct LaunchIn {
     pub(crate) binding: Binding,
+    pub(crate) user: Option<User>,
+    pub(crate) control_group: Option<PathBuf>,
+    pub(crate) containers: bool,
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<String>,
     pub(crate) environment: Vec<(String, String)>,
@@ -109,6 +117,9 @@ mod tests {
         let binding = Binding { handle: Handle::new("h"), attempt: Try(2), runner: RunnerUuid::new("u") };
         let launch = LaunchOut {
             binding: &binding,
+            user: None,
+            control_group: None,
+            containers: false,
             program: &"/bin/runner".into(),
             arguments: &[argument.to_owned()],
             environment: &[("A".to_owned(), "b".to_owned())],

@@ -14,16 +14,28 @@
 //! Promises:
 //!
 //! - An [`Ended`](planner::seen::MachineState::Ended) machine has no process left that descends from its supervisor. If
-//!   the supervisor was killed, no process left that carries the machine's [marker](MARKER) in its environment.
+//!   the supervisor was killed, none in its control group, none of a user that only this machine has, and none that
+//!   carries the machine's [marker](MARKER) in its environment.
 //! - The token exists in memory and pipes alone.
 //! - Folders of other deployments are not listed, changed or removed.
 //!
-//! Deliberately absent: control groups (they need rights that a plain user lacks), other users, resource limits,
-//! namespaces. A job can do what the user of the daemon can do. Linux 5.3 or newer, for pidfds.
+//! What keeps a job from what is not its own, by [`RunAs`]:
+//!
+//! | | the daemon's token and records | files and memory of other jobs |
+//! |---|---|---|
+//! | `Daemon` | no | no |
+//! | `One` | kept from it | no: they are of one user |
+//! | `OnePerMachine` | kept from it | kept from it, while both follow the usual modes of files |
+//!
+//! In each case a job sees the process list, the network of the host, world-readable files and shared places like `/tmp`,
+//! and what it leaves there stays. Limits hold where control groups of version 2 are ours to use.
+//!
+//! Deliberately absent: namespaces, chroots, firewalls. Linux 5.3 or newer, for pidfds.
 
 mod acknowledgement;
 mod backend;
-mod clock;
+mod containers;
+mod control_group;
 mod create;
 mod destroy;
 mod error;
@@ -36,16 +48,21 @@ mod logs;
 mod marked;
 mod process;
 mod promises;
+mod reach;
 mod records;
+mod remains;
 mod removal;
+mod runner_config;
 mod runner_version;
 mod settings;
 mod start;
 mod supervisor;
+mod user;
 
-pub use crate::backend::HostBackend;
+pub use crate::backend::{CAPABILITIES, HostBackend};
 pub use crate::error::HostError;
 pub use crate::folder::MARKER;
 pub use crate::runner_version::{RunnerVersion, RunnerVersionError, runner_version};
-pub use crate::settings::{HostSettings, Program};
+pub use crate::settings::{CacheServer, HostSettings, Limits, Program, RunAs};
 pub use crate::supervisor::supervise;
+pub use crate::user::{User, UserError};

@@ -16,10 +16,10 @@ use crate::error::{At as _, HostError};
 use crate::folder::{self, Folder, Found};
 use crate::held::Phase;
 use crate::kept::{self, Bound, Kept, Machine};
-use crate::marked;
 use crate::process::{self, Process};
 use crate::promises;
 use crate::records::MachineRecord;
+use crate::remains;
 use crate::removal;
 
 /// Every machine of our deployment.
@@ -81,9 +81,8 @@ fn read_all(host: &Host) -> Result<(Machines, Living), HostError> {
 /// through the processes for all of them, begun after it was known that their supervisors are gone.
 fn silent(host: &Host, found: &[(Folder, Machine)]) -> Result<BTreeSet<String>, HostError> {
     let without = found.iter().filter(|(_, machine)| machine.supervisor.is_none() && machine.exit.is_none());
-    let markers = without.map(|(_, machine)| host.marker(&machine.record.name)).collect();
-    let marked = marked::find(&markers).map_err(|source| HostError::Processes { source })?;
-    Ok(marked.into_keys().collect())
+    let records: Vec<&MachineRecord> = without.map(|(_, machine)| &machine.record).collect();
+    remains::of(host, &records).map_err(|source| HostError::Processes { source })
 }
 
 fn state(host: &Host, machine: &Machine, creating: bool, process_left: bool) -> MachineState {

@@ -83,6 +83,17 @@ pub(crate) fn all() -> io::Result<Vec<Stat>> {
     Ok(found)
 }
 
+/// Every living process of a user: those whose real, effective or saved user it is.
+pub(crate) fn of_user(uid: u32) -> io::Result<Vec<Process>> {
+    let is_theirs = |id: i32| {
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        // proc_pid_status(5): real, effective, saved, file system.
+        let line = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
+        line.split_whitespace().any(|word| word.parse() == Ok(uid))
+    };
+    Ok(all()?.into_iter().filter(|stat| stat.alive && is_theirs(stat.process.id)).map(|stat| stat.process).collect())
+}
+
 /// Every living process below one in the tree of parents.
 pub(crate) fn descendants(ancestor: i32) -> io::Result<Vec<Process>> {
     let mut children = BTreeMap::<i32, Vec<Stat>>::new();

@@ -1,6 +1,7 @@
 //! The only unsafe code: three things that the compiler cannot check and that are promised here.
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -9,19 +10,39 @@ use std::process::Command;
 
 use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::io::{FdFlags, fcntl_setfd};
-use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+use rustix::process::{Gid, Signal, Uid, getpid, getppid, set_parent_process_death_signal};
+use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Makes the kernel kill the command's process when the calling *thread* ends. Call it on the thread that spawns, in a
-/// process whose main thread is its only one.
-pub(crate) fn dies_with_this_process(command: &mut Command) {
+use crate::user::User;
+
+/// What the command's process does before it becomes the program: it joins a control group, becomes a user for good, and
+/// makes the kernel kill it when the calling *thread* ends. Call it on the thread that spawns, in a process whose main
+/// thread is its only one.
+pub(crate) fn begins_life(command: &mut Command, user: Option<&User>, control_group: Option<File>) {
     let supervisor = getpid();
+    let user = user.map(|user| {
+        let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
+        (Uid::from_raw(user.uid), Gid::from_raw(user.gid), groups)
+    });
     // SAFETY: the closure runs in the child between fork and exec, where only async-signal-safe things are allowed. It
-    // makes two system calls through rustix, which neither allocate nor lock, and builds an `io::Error` from a number,
-    // which does not allocate. It captures a plain number and touches no other memory.
+    // makes a few system calls through rustix, which neither allocate nor lock, and builds an `io::Error` from a number,
+    // which does not allocate. It captures numbers and a file that were made before, and touches no other memory. The
+    // child has one thread, so changing the identity of a thread changes that of the process.
     unsafe {
         command.pre_exec(move || {
+            if let Some(group) = &control_group {
+                // As root still: the group is not the user's. Zero means the writer.
+                rustix::io::write(group, b"0")?;
+            }
+            if let Some((uid, gid, groups)) = &user {
+                // The groups first: afterwards it has no right to any of it.
+                set_thread_groups(groups)?;
+                set_thread_gid(*gid)?;
+                set_thread_uid(*uid)?;
+            }
+            // After the change of identity, which forgets it.
             set_parent_process_death_signal(Some(Signal::KILL))?;
             // The parent may have died before the line above: then nobody would send the signal.
             if getppid() == Some(supervisor) { Ok(()) } else { Err(io::Error::from(rustix::io::Errno::SRCH)) }

@@ -8,11 +8,14 @@
 //! | `stopping.json` | the supervisor | that it was asked to end |
 //! | `exit.json` | the supervisor, last of all | how it ended, and that nothing is left |
 
+use std::path::PathBuf;
+
 use planner::ids::{DeploymentId, MachineName};
 use planner::seen::{Binding, Exit, MachineTags};
 use serde::{Deserialize, Serialize};
 
 use crate::process::Process;
+use crate::user::User;
 
 /// `machine.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +25,15 @@ pub(crate) struct MachineRecord {
     pub(crate) tags: MachineTags,
     pub(crate) stop_grace_ms: u64,
     pub(crate) created_ms: u64,
+    /// Who its runner runs as; absent for the user of the daemon.
+    #[serde(default)]
+    pub(crate) user: Option<User>,
+    /// Whether no other machine has this user.
+    #[serde(default)]
+    pub(crate) own_user: bool,
+    /// Its control group.
+    #[serde(default)]
+    pub(crate) control_group: Option<PathBuf>,
 }
 
 /// `supervisor.json`.
@@ -37,6 +49,9 @@ pub(crate) struct SupervisorRecord {
 pub(crate) struct BindingRecord {
     pub(crate) binding: Binding,
     pub(crate) started_ms: u64,
+    /// Whether the runner may have made containers.
+    #[serde(default)]
+    pub(crate) containers: bool,
 }
 
 /// `stopping.json`.

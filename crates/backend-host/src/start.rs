@@ -12,12 +12,14 @@ use tokio::time::timeout;
 
 use crate::acknowledgement::Acknowledgement;
 use crate::backend::Host;
+use crate::containers;
 use crate::create::{ANSWER_DEADLINE, answer};
 use crate::error::HostError;
 use crate::folder::{self, Folder, MARKER};
 use crate::held::{Phase, Pipes};
 use crate::kept::{self, Bound, Kept, Machine};
 use crate::launch_frame::{self, LaunchOut};
+use crate::records::MachineRecord;
 
 /// Starts the runner of a machine, once.
 pub(crate) async fn start(host: &Arc<Host>, name: &MachineName, launch: &Launch) -> Result<(), HostError> {
@@ -28,8 +30,8 @@ pub(crate) async fn start(host: &Arc<Host>, name: &MachineName, launch: &Launch)
     let _turn = host.turn(name).await;
     let (read, binding) = (folder.clone(), launch.binding());
     let before = host.blocking(move |host| look(host, &read, &binding)).await?;
-    let Before::Open { stop_grace_ms } = before else { return Ok(()) };
-    let frame = encode(host, name, &folder, launch, stop_grace_ms)?;
+    let Before::Open(record) = before else { return Ok(()) };
+    let frame = encode(host, &record, &folder, launch)?;
     let pipes = host.update(name, |held| match std::mem::take(&mut held.phase) {
         Phase::Open(pipes) => {
             held.phase = Phase::HandedOver;
@@ -50,7 +52,7 @@ enum Before {
     /// The very same launch was started.
     Started,
     /// Nothing was started.
-    Open { stop_grace_ms: u64 },
+    Open(Box<MachineRecord>),
 }
 
 fn look(host: &Host, folder: &Folder, binding: &Binding) -> Result<Before, HostError> {
@@ -67,23 +69,25 @@ fn look(host: &Host, folder: &Folder, binding: &Binding) -> Result<Before, HostE
         Bound::To(bound) if bound == *binding => Ok(Before::Started),
         Bound::To(_) | Bound::Unreadable => Err(HostError::OtherBinding),
         Bound::No if supervisor.is_none() => Err(HostError::NoMachine),
-        Bound::No => Ok(Before::Open { stop_grace_ms: record.stop_grace_ms }),
+        Bound::No => Ok(Before::Open(Box::new(record))),
     }
 }
 
 fn encode(
     host: &Host,
-    name: &MachineName,
+    record: &MachineRecord,
     folder: &Folder,
     launch: &Launch,
-    stop_grace_ms: u64,
 ) -> Result<Zeroizing<Vec<u8>>, HostError> {
     let frame = LaunchOut {
         binding: &launch.binding(),
+        user: record.user.as_ref(),
+        control_group: record.control_group.as_deref(),
+        containers: containers::may_be_made(&launch.labels),
         program: &host.settings.runner.path,
         arguments: &arguments(&host.settings.runner.arguments, folder, launch),
-        environment: &environment(host, name, folder),
-        stop_grace_ms,
+        environment: &environment(host, record, folder),
+        stop_grace_ms: record.stop_grace_ms,
         log_limit: host.settings.log_limit,
         token: launch.token.expose_secret(),
     };
@@ -107,7 +111,7 @@ fn arguments(first: &[String], folder: &Folder, launch: &Launch) -> Vec<String> 
 }
 
 /// All of the runner's environment. Host jobs inherit it (protocol 3.6).
-fn environment(host: &Host, name: &MachineName, folder: &Folder) -> Vec<(String, String)> {
+fn environment(host: &Host, record: &MachineRecord, folder: &Folder) -> Vec<(String, String)> {
     let mut environment = vec![
         ("PATH".to_owned(), host.settings.path.clone()),
         ("HOME".to_owned(), text(folder, folder::HOME)),
@@ -115,11 +119,12 @@ fn environment(host: &Host, name: &MachineName, folder: &Folder) -> Vec<(String,
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
     ];
     for name in ["USER", "LOGNAME"] {
-        environment.extend(std::env::var(name).ok().map(|value| (name.to_owned(), value)));
+        let value = record.user.as_ref().map(|user| user.name.clone()).or_else(|| std::env::var(name).ok());
+        environment.extend(value.map(|value| (name.to_owned(), value)));
     }
     environment.extend(host.settings.environment.iter().cloned());
     // Last, so that nothing takes its place.
-    environment.push((MARKER.to_owned(), host.marker(name)));
+    environment.push((MARKER.to_owned(), host.marker(&record.name)));
     environment
 }
 

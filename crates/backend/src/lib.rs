@@ -6,11 +6,15 @@
 //! Deliberately absent: retries, back-off, limits and clocks of jobs. They live in the planner.
 #![forbid(unsafe_code)]
 
+mod chain;
+mod clock;
 mod launch;
 
 use std::future::Future;
 use std::time::Duration;
 
+pub use chain::chain;
+pub use clock::wall_ms;
 pub use launch::Launch;
 use planner::error_class::{Acted, ErrorClass, Failure};
 use planner::ids::MachineName;
@@ -76,14 +80,8 @@ pub struct BackendError {
 impl BackendError {
     /// As the planner needs it: the chain of causes in one bounded line.
     pub fn failure(&self) -> Failure {
-        let mut message = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            message.push_str(": ");
-            message.push_str(&error.to_string());
-            cause = error.source();
-        }
-        Failure { class: self.class, acted: self.acted, message: message.chars().take(MESSAGE_CHARACTERS).collect() }
+        let message = chain(self).chars().take(MESSAGE_CHARACTERS).collect();
+        Failure { class: self.class, acted: self.acted, message }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The clocks: monotonic for decisions, the wall's for records only.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use planner::time::Tick;
 
@@ -26,10 +26,4 @@ impl Clock {
         let since = moment.saturating_duration_since(self.origin);
         Tick(u64::try_from(since.as_millis()).unwrap_or(u64::MAX).saturating_add(1))
     }
-}
-
-/// Milliseconds since 1970 by the wall clock, for records.
-pub fn wall_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -110,17 +110,5 @@ pub(crate) fn failure(error: &forgejo::Error) -> Failure {
         forgejo::Acted::No => Acted::No,
         forgejo::Acted::Maybe => Acted::Maybe,
     };
-    Failure { class, acted, message: chain(error).chars().take(MESSAGE_CHARACTERS).collect() }
-}
-
-/// An error with all of its causes in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
+    Failure { class, acted, message: backend::chain(error).chars().take(MESSAGE_CHARACTERS).collect() }
 }

@@ -13,7 +13,7 @@ use store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::clock::{Clock, wall_ms};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::forges::{ForgeError, Forges};
 use crate::lanes::Lanes;
@@ -25,6 +25,7 @@ use crate::observers::{self, Reporting};
 use crate::owner::{Owner, Wish, Written};
 use crate::remembered::Remembered;
 use crate::vault::Vault;
+use crate::wall_ms;
 use planner::event::Event;
 
 /// How many events may wait for the owner. It drains them faster than any forge answers; when it is full, observers and

@@ -26,8 +26,7 @@ pub mod report_file;
 mod tokens;
 mod vault;
 
-pub use clock::wall_ms;
-pub use convert::chain;
+pub use backend::{chain, wall_ms};
 pub use daemon::{Control, Daemon, Options, StartError};
 pub use forges::ForgeError;
 pub use lock::{LockError, StateDirectory};

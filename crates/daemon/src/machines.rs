@@ -1,14 +1,28 @@
 //! The backends as the daemon calls them: a closed enum over one trait.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use backend::{Backend as _, BackendError, CreateRequest, Destroyed, Launch, Machines};
-use backend_host::{HostBackend, HostError, HostSettings, Program};
+use backend_host::{HostBackend, HostError, HostSettings, Program, RunAs};
 use backend_modelled::ModelledBackend;
 use planner::ids::{DeploymentId, MachineName};
 use tokio::sync::watch;
 
 use crate::config::{self, BackendKind};
+
+/// Above a backend's directory are that of all machines and the state directory.
+const PLACES_ABOVE: usize = 2;
+
+/// Lets other users pass through a place of ours, to what is theirs below. They cannot list it, and every file that the
+/// daemon makes in it is for itself alone. Where it fails, the backend says who cannot pass.
+fn let_pass(place: &Path) {
+    if let Ok(metadata) = std::fs::metadata(place) {
+        let mode = metadata.permissions().mode() | 0o111;
+        let _ = std::fs::set_permissions(place, Permissions::from_mode(mode));
+    }
+}
 
 /// One backend.
 #[derive(Debug, Clone)]
@@ -32,11 +46,18 @@ impl Backend {
             directory: directory.to_owned(),
             deployment: deployment.clone(),
             supervisor,
-            runner: Program { path: host.runner.clone(), arguments: host.runner_arguments.clone() },
+            runner: host.program(),
+            run_as: host.run_as.clone(),
+            limits: host.limits,
+            cache: host.cache.clone(),
             path: host.path.clone(),
             environment: host.environment.clone().into_iter().collect(),
             log_limit: host.log_limit,
         };
+        if settings.run_as != RunAs::Daemon {
+            let places = directory.ancestors().skip(1).take(PLACES_ABOVE);
+            places.for_each(let_pass);
+        }
         HostBackend::new(settings).map(Self::Host)
     }
 

@@ -21,13 +21,14 @@ use planner::step::{Turn, step};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
-use crate::clock::{Clock, wall_ms};
+use crate::clock::Clock;
 use crate::history;
 use crate::lanes::Lanes;
 use crate::names::Names;
 use crate::notify::Notifier;
 use crate::remembered::Remembered;
 use crate::report_file::{self, ReportFile};
+use crate::wall_ms;
 
 /// The longest pause between two plans: clocks and rests end without an event.
 const HEARTBEAT: Duration = Duration::from_millis(250);
@@ -210,7 +211,7 @@ impl Owner {
         match tokio::task::spawn_blocking(move || file.write(&directory)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::error!(error = crate::convert::chain(&error), "the report could not be written");
+                tracing::error!(error = crate::chain(&error), "the report could not be written");
             }
             Err(error) => tracing::error!(%error, "the report could not be written"),
         }

@@ -3,8 +3,9 @@
 //! Promises: a reader sees one whole report, never half of one; no file of any size makes a reader take more memory than
 //! a limit.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use planner::ids::{DeploymentId, ForgeId};
@@ -102,7 +103,7 @@ impl ReportFile {
         let text = serde_json::to_vec(self).map_err(|error| failed(error.into()))?;
         // One name for all writers, of whom the lock of the directory allows one: a crash leaves one file, not many.
         let beside = directory.join(format!(".{NAME}.new"));
-        fs::write(&beside, text).and_then(|()| fs::rename(&beside, &path)).map_err(failed)
+        write_for_us(&beside, text.as_ref()).and_then(|()| fs::rename(&beside, &path)).map_err(failed)
     }
 
     /// Reads the one in `directory`. Blocks.
@@ -134,6 +135,12 @@ impl ReportFile {
         // A refusal says that there is a process.
         pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
     }
+}
+
+/// Writes a file that only our own user can read: the state directory may have to be passed through by others.
+fn write_for_us(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text)
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ use forgejo::{Client, ErrorClass, Scope};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
+use crate::chain;
 use crate::config;
-use crate::convert::chain;
 
 /// How often the file is looked at while the token in use works.
 const LOOK_EVERY: Duration = Duration::from_secs(10);

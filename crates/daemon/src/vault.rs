@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use planner::ids::RunnerUuid;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::convert::chain;
+use crate::chain;
 use crate::private;
 
 /// A file of credentials longer than this is none of ours: a token has 40 characters.

@@ -114,6 +114,7 @@ fn configuration(setting: Setting<'_>, url: &str, state: &Path, runtime: &Path) 
     let Setting { scopes, interval, runner, parallel_creates } = setting;
     let (interval, state, runtime) = (interval.as_millis(), state.join("state"), runtime.display());
     let state = state.display();
+    let user = if rustix::process::geteuid().is_root() { "user = \"root\"\n" } else { "" };
     format!(
         r#"deployment = "bench"
 state_directory = "{state}"
@@ -135,7 +136,7 @@ claim = "1h"
 
 [backend.here]
 kind = "host"
-runner = {runner:?}
+{user}runner = {runner:?}
 parallel_creates = {parallel_creates}
 "#
     )

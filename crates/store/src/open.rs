@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
 
 fn prepare(path: &Path) -> Result<Connection, StoreError> {
     let failed = |source| StoreError::Open { path: path.to_owned(), source };
+    only_for_us(path);
     let mut connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(BUSY).map_err(failed)?;
     let found = schema::version(&connection).map_err(failed)?;
@@ -51,6 +53,13 @@ fn prepare(path: &Path) -> Result<Connection, StoreError> {
     check(&connection).map_err(failed)?;
     schema::migrate(&mut connection, found).map_err(failed)?;
     Ok(connection)
+}
+
+/// Keeps the file, and with it what is put beside it, from other users: they may have to pass through its folder. Where that
+/// fails, opening it says why.
+fn only_for_us(path: &Path) {
+    let _ = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o600));
 }
 
 /// Reads through the whole file once: it is small (see the limit on the history), and later is too late.

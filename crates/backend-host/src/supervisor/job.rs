@@ -1,8 +1,9 @@
 //! Starting the runner and staying with it to its end.
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Write as _};
+use std::os::unix::fs::fchown;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use planner::seen::Exit;
@@ -15,11 +16,12 @@ use super::sweep::{self, Pace};
 use super::talk::Daemon;
 use super::{Doing as _, SupervisorError, end_without_runner, wait};
 use crate::acknowledgement::Acknowledgement;
-use crate::clock;
+use crate::control_group::ControlGroup;
 use crate::folder::{self, Folder};
 use crate::launch_frame::LaunchIn;
 use crate::promises;
 use crate::records::{BindingRecord, ExitRecord, StoppingRecord};
+use crate::user::User;
 
 /// Serves one launch to the end of the machine.
 pub(super) fn serve(
@@ -29,6 +31,7 @@ pub(super) fn serve(
     daemon: &mut Daemon,
 ) -> Result<(), SupervisorError> {
     let stop_grace = Duration::from_millis(launch.stop_grace_ms);
+    let group = launch.control_group.clone().map(ControlGroup::new);
     let (runner, mut output) = match start(folder, launch) {
         Ok(started) => started,
         Err(reason) => {
@@ -40,18 +43,21 @@ pub(super) fn serve(
     daemon.say(&Acknowledgement::Started);
 
     let (status, pace) = watch(folder, runner, stop_grace, signals, &mut output).doing("watch the runner")?;
-    let swept = sweep::all(runner, pace, signals, &mut output).doing("end what the runner left behind")?;
+    let swept =
+        sweep::all(runner, group.as_ref(), pace, signals, &mut output).doing("end what the runner left behind")?;
     output.finish();
     let exit = status.or(swept.runner).map_or(Exit::Unknown, exit_of);
-    let record = ExitRecord { exit, ended_ms: clock::wall_ms(), strays: swept.strays, reason: None };
+    let record = ExitRecord { exit, ended_ms: ::backend::wall_ms(), strays: swept.strays, reason: None };
     folder.write(folder::EXIT, &record).doing("write exit.json")
 }
 
 /// Writes the binding, then starts the runner and hands it its token. An error says why there is no runner.
 fn start(folder: &Folder, launch: LaunchIn) -> Result<(Pid, Output), String> {
-    let binding = BindingRecord { binding: launch.binding, started_ms: clock::wall_ms() };
+    let (user, containers) = (launch.user, launch.containers);
+    let binding = BindingRecord { binding: launch.binding, started_ms: ::backend::wall_ms(), containers };
     folder.write(folder::BINDING, &binding).map_err(|error| format!("could not write binding.json: {error}"))?;
-    let (reader, writer) = io::pipe().map_err(|error| format!("could not make a pipe: {error}"))?;
+    let pipe = || pipe_of(user.as_ref()).map_err(|error| format!("could not make a pipe: {error}"));
+    let ((reader, writer), (token_reader, token_writer)) = (pipe()?, pipe()?);
     let output = Output::new(reader, folder, launch.log_limit)
         .map_err(|error| format!("could not prepare the runner's output: {error}"))?;
     let second_writer = writer.try_clone().map_err(|error| format!("could not make a pipe: {error}"))?;
@@ -62,28 +68,39 @@ fn start(folder: &Folder, launch: LaunchIn) -> Result<(Pid, Output), String> {
         .env_clear()
         .envs(launch.environment)
         .current_dir(folder.file(folder::WORK))
-        .stdin(Stdio::piped())
+        .stdin(token_reader)
         .stdout(writer)
         .stderr(second_writer)
         // A job that signals its own process group must not reach its supervisor.
         .process_group(0);
-    promises::dies_with_this_process(&mut command);
-    let mut child = command.spawn().map_err(|error| format!("could not run {}: {error}", launch.program.display()))?;
-    hand_over(&mut child, &launch.token);
+    let group = launch.control_group.map(|path| ControlGroup::new(path).members()).transpose();
+    let group = group.map_err(|error| format!("could not open its control group: {error}"))?;
+    promises::begins_life(&mut command, user.as_ref(), group);
+    let child = command.spawn().map_err(|error| format!("could not run {}: {error}", launch.program.display()))?;
+    // With its copies of the pipes' other ends, so that ends can be seen.
+    drop(command);
+    hand_over(token_writer, &launch.token);
     let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("the runner has no process id")?;
     Ok((id, output))
 }
 
 /// Writes the token and closes the pipe. It fits the pipe's buffer. A runner that has closed it will say so itself.
-fn hand_over(child: &mut std::process::Child, token: &SecretString) {
-    if let Some(mut stdin) = child.stdin.take() {
-        match stdin.write_all(token.expose_secret().as_bytes()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                let _ = writeln!(io::stderr(), "supervisor: could not hand the token over: {error}");
-            }
-            _ => {}
+fn hand_over(mut pipe: PipeWriter, token: &SecretString) {
+    match pipe.write_all(token.expose_secret().as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let _ = writeln!(io::stderr(), "supervisor: could not hand the token over: {error}");
         }
+        _ => {}
     }
+}
+
+/// A pipe that the runner may also open by name (`/dev/stdin`): for that it has to be its own.
+fn pipe_of(user: Option<&User>) -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    if let Some(user) = user {
+        fchown(&reader, Some(user.uid), Some(user.gid))?;
+    }
+    Ok((reader, writer))
 }
 
 /// Stays until the runner has ended or everything is to be killed.
@@ -121,7 +138,7 @@ fn watch(
 fn ask_to_end(folder: &Folder, runner: Pid) -> io::Result<()> {
     // The runner is our child and not reaped, so its id is still its own.
     rustix::process::kill_process(runner, Signal::TERM)?;
-    if let Err(error) = folder.write(folder::STOPPING, &StoppingRecord { asked_ms: clock::wall_ms() }) {
+    if let Err(error) = folder.write(folder::STOPPING, &StoppingRecord { asked_ms: ::backend::wall_ms() }) {
         // Only the listing misses it.
         let _ = writeln!(io::stderr(), "supervisor: could not write stopping.json: {error}");
     }

@@ -36,7 +36,6 @@ use planner::seen::Exit;
 use rustix::io::Errno;
 
 use crate::acknowledgement::Acknowledgement;
-use crate::clock;
 use crate::folder::{self, Folder};
 use crate::process::{self, Process};
 use crate::records::{ExitRecord, SupervisorRecord};
@@ -110,7 +109,7 @@ fn detach() -> rustix::io::Result<()> {
 }
 
 fn end_without_runner(folder: &Folder, reason: &str) -> Result<(), SupervisorError> {
-    let ended_ms = clock::wall_ms();
+    let ended_ms = ::backend::wall_ms();
     let record = ExitRecord { exit: Exit::NeverStarted, ended_ms, strays: 0, reason: Some(reason.to_owned()) };
     folder.write(folder::EXIT, &record).doing("write exit.json")
 }

@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, WaitStatus, getpid};
 use super::log::Output;
 use super::signals::Signals;
 use super::wait;
+use crate::control_group::ControlGroup;
 use crate::process::{self, Process};
 
 /// How long strays may take after SIGTERM: enough for a service to flush, too short to hold the machine's place.
@@ -40,10 +41,16 @@ pub(super) struct Swept {
     pub(super) strays: usize,
 }
 
-/// Ends every descendant; returns when none is left.
+/// Ends every descendant and whatever else is in the control group; returns when nothing is left.
 ///
 /// Giving up would be a lie (see the module of the supervisor), so it never does, but it slows down.
-pub(super) fn all(runner: Pid, pace: Pace, signals: &mut Signals, output: &mut Output) -> io::Result<Swept> {
+pub(super) fn all(
+    runner: Pid,
+    group: Option<&ControlGroup>,
+    pace: Pace,
+    signals: &mut Signals,
+    output: &mut Output,
+) -> io::Result<Swept> {
     let mut swept = Swept { runner: None, strays: 0 };
     let mut asked = BTreeSet::new();
     let mut killed = BTreeSet::new();
@@ -55,7 +62,7 @@ pub(super) fn all(runner: Pid, pace: Pace, signals: &mut Signals, output: &mut O
     loop {
         let reaped = wait::reap(runner)?;
         swept.runner = swept.runner.or(reaped.runner);
-        if !reaped.children_left {
+        if !reaped.children_left && !group.map_or(Ok(false), ControlGroup::is_populated)? {
             let runner_id = runner.as_raw_nonzero().get();
             swept.strays = asked.union(&killed).filter(|process: &&Process| process.id != runner_id).count();
             return Ok(swept);
@@ -73,6 +80,9 @@ pub(super) fn all(runner: Pid, pace: Pace, signals: &mut Signals, output: &mut O
             kill_from - now
         } else {
             rounds += 1;
+            if let Some(Err(error)) = group.map(ControlGroup::kill) {
+                let _ = writeln!(io::stderr(), "supervisor: could not kill by control group: {error}");
+            }
             for process in left {
                 send(process, Signal::KILL);
                 killed.insert(process);

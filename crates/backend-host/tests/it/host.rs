@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use backend::{Backend as _, BackendError, CreateRequest, Destroyed, Launch, Machines};
-use backend_host::{HostBackend, HostSettings, MARKER, Program};
+use backend_host::{HostBackend, HostSettings, Limits, MARKER, Program, RunAs};
 use planner::ids::{DeploymentId, ForgeId, Handle, MachineName, PoolId, RunnerUuid, ScopeId, ScopeKey, Try};
 use planner::seen::{Exit, MachineSeen, MachineState, MachineTags};
 use secrecy::SecretString;
@@ -38,7 +38,11 @@ impl Host {
             supervisor: program(example("supervisor")),
             // Read by a shell instead of executed: a file just written may still be open in another test's child.
             runner: Program { path: "/bin/sh".into(), arguments: vec![runner.to_str().unwrap().to_owned()] },
-            path: "/usr/local/bin:/usr/bin:/bin".to_owned(),
+            run_as: RunAs::Daemon,
+            limits: Limits::default(),
+            cache: None,
+            // With a docker program of ours, so that none of the host is asked.
+            path: concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake:/usr/local/bin:/usr/bin:/bin").to_owned(),
             environment: vec![flag("GO"), flag("UP"), flag("RUNS")],
             log_limit: 1 << 20,
         };

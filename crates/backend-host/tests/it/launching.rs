@@ -74,6 +74,8 @@ async fn the_command_line_is_that_of_the_real_runner() {
         "--fetch-interval=2000ms",
         "cache:",
         "  enabled: false",
+        "container:",
+        &format!("  options: \"--label forgescale.machine={}/fs-1\"", host.settings.deployment),
     ];
     assert_eq!(host.log("fs-1").await, expected);
     host.finish().await;

@@ -7,8 +7,14 @@ mod host;
 #[cfg(test)]
 mod strays;
 
+#[cfg(test)]
+mod containers;
+#[cfg(test)]
+mod control_groups;
 mod creating;
 mod ending;
+#[cfg(test)]
+mod isolation;
 mod launching;
 mod listing;
 mod output;

@@ -36,6 +36,11 @@ kind = "host"
 runner = "./runner"
 "#;
 
+/// That one, as this user may have it.
+fn small() -> String {
+    SMALL.replace("kind = \"host\"\n", &format!("kind = \"host\"\n{}", crate::as_this_user()))
+}
+
 #[test]
 fn init_writes_the_example_once() {
     let place = TempDir::new().unwrap();
@@ -55,7 +60,7 @@ fn init_writes_the_example_once() {
 
 #[test]
 fn show_prints_each_value_with_its_origin_and_no_secret() {
-    let (place, file) = place(SMALL);
+    let (place, file) = place(&small());
     let mut show = forgescale([&"config".into(), &"show".into(), &"--config".into(), &file]);
     let ran = run(show.env("STATE_DIRECTORY", "/var/lib/fs"));
     check_quiet(&ran);
@@ -77,7 +82,7 @@ fn show_prints_each_value_with_its_origin_and_no_secret() {
 
 #[test]
 fn show_reports_all_mistakes_at_once_with_places_and_hints() {
-    let (_place, file) = place(&SMALL.replace("max = 4", "max = \"4\"").replace("deployment", "deploiment"));
+    let (_place, file) = place(&small().replace("max = 4", "max = \"4\"").replace("deployment", "deploiment"));
     let ran = run(&mut forgescale([&"config".into(), &"show".into(), &"--config".into(), &file]));
     assert_eq!((ran.status, ran.out.as_str()), (Some(2), ""));
     let file = file.display();
@@ -91,7 +96,7 @@ fn show_reports_all_mistakes_at_once_with_places_and_hints() {
 
 #[test]
 fn show_warns_of_what_is_doubtful_and_goes_on() {
-    let (place, file) = place(SMALL);
+    let (place, file) = place(&small());
     fs::set_permissions(place.path().join("token"), Permissions::from_mode(0o644)).unwrap();
     let ran = run(&mut forgescale([&"config".into(), &"show".into(), &"--config".into(), &file]));
     assert_eq!(ran.status, Some(0));

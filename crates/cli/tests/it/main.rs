@@ -37,3 +37,8 @@ fn run(command: &mut Command) -> Ran {
 fn check_quiet(ran: &Ran) {
     assert_eq!((ran.status, ran.err.as_str()), (Some(0), ""));
 }
+
+/// The line of a host backend by which jobs run as whoever runs the tests: root has to say so.
+fn as_this_user() -> &'static str {
+    if rustix::process::geteuid().is_root() { "user = \"root\"\n" } else { "" }
+}

@@ -1,13 +1,13 @@
 //! One backend: its runner program, what its jobs can reach, and what its labels need.
 
-use backend_host::{Program, RunnerVersion, RunnerVersionError, runner_version};
+use backend_host::{RunAs, RunnerVersion, RunnerVersionError, runner_version};
 use planner::ids::BackendId;
 use planner::label::Environment;
 
 use super::docker;
 use super::finding::Finding;
+use crate::chain;
 use crate::config::{Backend, BackendKind, Config, HostSettings, Pool};
-use crate::convert::chain;
 
 /// Everything about one backend.
 pub(super) async fn check(id: &BackendId, backend: &Backend, config: &Config) -> Vec<Finding> {
@@ -16,13 +16,13 @@ pub(super) async fn check(id: &BackendId, backend: &Backend, config: &Config) ->
     let pools = || config.pools.iter().filter(|pool| pool.policy.backend == *id);
     let mut findings = vec![runner(&subject, host).await];
     findings.extend(docker::check(&subject, host, pools()));
-    findings.extend(reach_of_jobs(&subject, pools()));
+    findings.extend(reach_of_jobs(&subject, host, pools()));
     findings
 }
 
 async fn runner(subject: &str, host: &HostSettings) -> Finding {
     let shown = host.runner.display();
-    let program = Program { path: host.runner.clone(), arguments: host.runner_arguments.clone() };
+    let program = host.program();
     let version = match runner_version(&program, &host.path).await {
         Ok(version) => version,
         Err(error @ RunnerVersionError::Unknown { .. }) => {
@@ -46,16 +46,24 @@ async fn runner(subject: &str, host: &HostSettings) -> Finding {
     Finding::ok(subject, format!("{shown} is version {version}"))
 }
 
-/// Jobs that run on the host itself, as the user of the daemon, can read what the daemon can.
-fn reach_of_jobs<'a>(subject: &str, mut pools: impl Iterator<Item = &'a Pool>) -> Option<Finding> {
+/// What jobs that run on the host itself can read, by the user that they run as.
+fn reach_of_jobs<'a>(subject: &str, host: &HostSettings, mut pools: impl Iterator<Item = &'a Pool>) -> Option<Finding> {
     let on_host = |pool: &&Pool| pool.policy.labels.iter().any(|label| *label.environment() == Environment::Host);
     let pool = pools.find(on_host)?;
-    let message = format!(
-        "jobs of the pool {} run as the user of Forgescale itself: each can read the forge's token and the files of other jobs",
-        pool.policy.id
-    );
-    Some(
-        Finding::warning(subject, message)
-            .hint("serve only repositories that you trust with it, or use docker:// labels"),
-    )
+    let jobs = format!("jobs of the pool {}", pool.policy.id);
+    Some(match &host.run_as {
+        RunAs::Daemon => Finding::warning(
+            subject,
+            format!(
+                "{jobs} run as the user of Forgescale itself: each can read the forge's token and the files of other jobs"
+            ),
+        )
+        .hint("run Forgescale as root with `user` or `users`, serve only repositories that you trust, or use docker:// labels"),
+        RunAs::One(user) => {
+            Finding::ok(subject, format!("{jobs} run as {}: each can read the files of the others", user.name))
+        }
+        RunAs::OnePerMachine(users) => {
+            Finding::ok(subject, format!("{jobs} run as {} users, one for each machine", users.len()))
+        }
+    })
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::finding::Finding;
+use crate::chain;
 use crate::config::{Config, ConfigError, Problem};
-use crate::convert::chain;
 
 /// A configuration that cannot be used, as findings; never empty. Nothing else can be looked at then.
 pub fn unusable(error: &ConfigError) -> Vec<Finding> {

@@ -8,8 +8,8 @@ use std::path::Path;
 use rustix::fs::{Access, AtFlags, CWD};
 
 use super::finding::Finding;
+use crate::chain;
 use crate::config::Config;
-use crate::convert::chain;
 use crate::{lock, private};
 
 /// Logs, records and jobs' folders need some room: with less than this, work will soon fail.

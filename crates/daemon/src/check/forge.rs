@@ -6,8 +6,8 @@ use forgejo::{Client, Error, ErrorClass, Greeting};
 
 use super::finding::{Finding, Verdict};
 use super::{Findings, clock, in_order, reach, runners, scope, service};
+use crate::chain;
 use crate::config::{Config, Forge};
-use crate::convert::chain;
 use crate::forges::{Forges, ScopeClient};
 
 /// The first version that has what is needed here (protocol 1.2).

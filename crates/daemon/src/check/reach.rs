@@ -6,7 +6,7 @@ use forgejo::{Error, ErrorClass, NoAnswer};
 use reqwest::Url;
 
 use super::finding::Finding;
-use crate::convert::chain;
+use crate::chain;
 
 /// The finding that a call to an address of a forge failed. `ca_key` says which setting adds authorities there.
 pub(super) fn failed(subject: &str, url: &Url, error: &Error, authorities: &str) -> Finding {

@@ -36,7 +36,7 @@ pub(super) async fn check(forge: &Forge, clients: &[&ScopeClient], config: &Conf
             }
             // What a token lacks is told by its scope.
             Err(error) if !matches!(error.class(), ErrorClass::Transient | ErrorClass::RateLimited { .. }) => {}
-            Err(error) => doubts.push(incomplete(&subject, &convert::chain(&error))),
+            Err(error) => doubts.push(incomplete(&subject, &crate::chain(&error))),
         }
     }
     if read == 0 {

@@ -4,7 +4,7 @@ use forgejo::{Lack, Rights, Scope};
 use planner::ids::ScopeKey;
 
 use super::finding::Finding;
-use crate::convert::chain;
+use crate::chain;
 use crate::forges::ScopeClient;
 
 /// Rights and jobs of one scope.

@@ -7,8 +7,8 @@ use forgejo::{Error, NoAnswer, Stranger};
 
 use super::finding::Finding;
 use super::reach;
+use crate::chain;
 use crate::config::{BackendKind, Config, Forge};
-use crate::convert::chain;
 use crate::forges::{USER_AGENT, authorities};
 
 /// What Go, in which Forgejo Runner is written, reads further authorities from.

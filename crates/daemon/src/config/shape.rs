@@ -18,6 +18,8 @@ pub enum Shape {
         /// The most that can be read, where there is a limit.
         most: Option<i64>,
     },
+    /// A number above zero, with or without a point.
+    Number,
     /// A list.
     List(&'static Shape),
     /// One of several.

@@ -2,12 +2,18 @@
 
 use std::fmt;
 
+use backend_host::{User, UserError};
+
 /// Looks up an environment variable.
 type Lookup = Box<dyn Fn(&str) -> Option<String>>;
 
-/// Environment variables, and whether we are root.
+/// Looks up a user.
+type Users = Box<dyn Fn(&str) -> Result<User, UserError>>;
+
+/// Environment variables, users, and whether we are root.
 pub struct Surroundings {
     variables: Lookup,
+    users: Users,
     /// Whether files of the system are ours to use.
     pub root: bool,
 }
@@ -20,7 +26,18 @@ impl Surroundings {
 
     /// Given ones.
     pub fn new(variables: impl Fn(&str) -> Option<String> + 'static, root: bool) -> Self {
-        Self { variables: Box::new(variables), root }
+        Self { variables: Box::new(variables), users: Box::new(User::look_up), root }
+    }
+
+    /// The same, with these users in the place of the host's.
+    #[must_use]
+    pub fn with_users(self, users: impl Fn(&str) -> Result<User, UserError> + 'static) -> Self {
+        Self { users: Box::new(users), ..self }
+    }
+
+    /// A user by name or number.
+    pub(super) fn user(&self, text: &str) -> Result<User, UserError> {
+        (self.users)(text)
     }
 
     /// The value of a variable that is set and is text.

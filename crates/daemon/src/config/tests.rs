@@ -11,7 +11,9 @@ use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
-use super::{Config, ConfigError, Origin, Problem, Surroundings, state_directory};
+use backend_host::{Limits, RunAs, User, UserError};
+
+use super::{BackendKind, Config, ConfigError, Origin, Problem, Surroundings, state_directory};
 
 /// A folder with tokens, a certificate and a runner program.
 pub(super) struct Place(TempDir);
@@ -19,8 +21,13 @@ pub(super) struct Place(TempDir);
 impl Place {
     pub(super) fn new() -> Self {
         let place = Self(TempDir::new().unwrap());
-        for (name, text) in [("token", "t0ken\n"), ("token-site", "s1te"), ("ca.pem", "PEM"), ("forgejo-runner", "#!")]
-        {
+        for (name, text) in [
+            ("token", "t0ken\n"),
+            ("token-site", "s1te"),
+            ("cache-secret", "hidden"),
+            ("ca.pem", "PEM"),
+            ("forgejo-runner", "#!"),
+        ] {
             place.write(name, text, 0o600);
         }
         place.write("forgejo-runner", "#!", 0o700);
@@ -46,7 +53,27 @@ pub(super) fn surroundings(place: &Place) -> Surroundings {
         ("FORGESCALE_TOKEN_USER", "users-own".to_owned()),
     ]
     .into();
-    Surroundings::new(move |name| variables.get(name).cloned(), false)
+    Surroundings::new(move |name| variables.get(name).cloned(), false).with_users(own_user)
+}
+
+/// Knows `ci`, `ci-1` and so on, each with the number of whoever runs the test.
+fn own_user(name: &str) -> Result<User, UserError> {
+    let uid = rustix::process::geteuid().as_raw();
+    if !name.starts_with("ci") {
+        return Err(UserError::Unknown { text: name.to_owned() });
+    }
+    Ok(User { name: name.to_owned(), uid, gid: uid, groups: Vec::new() })
+}
+
+/// Those of root, on a host with users that are nobody else.
+fn roots(place: &Place) -> Surroundings {
+    let path = place.path().display().to_string();
+    let users = |name: &str| match name {
+        "root" => User::look_up("0:0"),
+        "ci" => Ok(User { name: "ci".to_owned(), uid: 4_000_000, gid: 4_000_000, groups: Vec::new() }),
+        other => User::look_up(other),
+    };
+    Surroundings::new(move |name| (name == "PATH").then(|| path.clone()), true).with_users(users)
 }
 
 const SMALL: &str = r#"deployment = "ci-berlin"
@@ -161,8 +188,82 @@ fn each_mistake_has_its_line_and_a_way_out() {
         "backend.here.environment.HOME",
         "a folder of its own",
     );
+    for (line, key, words) in [
+        ("user = \"root\"", "user", "there is no user \"root\""),
+        ("user = \"4000000:1\"", "user", "there is no user"),
+        ("memory = \"1MiB\"", "memory", "less than \"64MiB\""),
+        ("cpus = 0", "cpus", "no number of processors"),
+        ("cpus = \"2\"", "cpus", "expected a number"),
+        ("pids = 3", "pids", "less than 32"),
+        ("pass_environment = [\"HOME\"]", "pass_environment", "a folder of its own"),
+        ("pass_environment = [\"A B\"]", "pass_environment", "no name of a variable"),
+        ("cache_url = \"http://cache:1\"", "cache_secret_file", "needs both"),
+        ("cache_secret_file = \"token\"", "cache_url", "needs both"),
+        ("cache_url = \"cache:1\"\ncache_secret_file = \"token\"", "cache_url", "neither http"),
+        ("cache_url = \"http://c\"\ncache_secret_file = \"none\"", "cache_secret_file", "cannot find"),
+    ] {
+        let at = if words == "needs both" {
+            11
+        } else if words == "cannot find" {
+            14
+        } else {
+            13
+        };
+        check_problem(
+            "kind = \"host\"",
+            &format!("kind = \"host\"\n{line}"),
+            at,
+            &format!("backend.here.{key}"),
+            words,
+        );
+    }
     check_problem("[[pool]]", "[limits]\npark = \"7h\"\n[[pool]]", 6, "limits.park_max", "less than park");
     check_problem("deployment = \"ci-berlin\"", "deployment = ci-berlin", 1, "", "must be TOML");
+}
+
+/// The backend of `SMALL` with further lines, read as root.
+fn host_as_root(lines: &str) -> Result<(RunAs, Limits, Option<u32>), Vec<Problem>> {
+    let place = Place::new();
+    let text = SMALL.replace("kind = \"host\"", &format!("kind = \"host\"\n{lines}"));
+    let config = Config::parse(&text, place.path(), &roots(&place))?;
+    let backend = &config.backends[&BackendId::new("here")];
+    let BackendKind::Host(host) = &backend.kind;
+    Ok((host.run_as.clone(), host.limits, backend.max))
+}
+
+#[test]
+fn root_says_who_jobs_run_as() {
+    let problems = host_as_root("").unwrap_err();
+    assert_eq!((problems[0].line, problems[0].key.as_str()), (11, "backend.here.user"));
+    assert!(problems[0].hint.as_deref().unwrap().contains("user = \"root\""), "{problems:?}");
+    assert_eq!(host_as_root("user = \"root\"").unwrap().0, RunAs::Daemon);
+    let (RunAs::One(user), _, None) = host_as_root("user = \"ci\"").unwrap() else { panic!("another choice") };
+    assert_eq!((user.name.as_str(), user.uid), ("ci", 4_000_000));
+    let (RunAs::OnePerMachine(users), _, room) = host_as_root("users = [\"ci\", \"4000001:1\"]").unwrap() else {
+        panic!("another choice")
+    };
+    assert_eq!((users.len(), room), (2, Some(2)));
+    for (lines, key, words) in [
+        ("user = \"no such user\"", "user", "no user"),
+        ("users = []", "users", "is empty"),
+        ("users = [\"ci\", \"ci\"]", "users", "is there twice"),
+        ("users = [\"ci\", \"root\"]", "users", "root can read"),
+        ("users = [\"ci\"]\nuser = \"ci\"", "users", "stands beside"),
+        ("users = [\"ci\"]\nmax = 2", "max", "more than there are `users` (1)"),
+        ("users = [\"ci\"]\n[backend.there]\nkind = \"host\"\nuser = \"ci\"", "", "shares the user \"ci\""),
+    ] {
+        let problems = host_as_root(lines).unwrap_err();
+        let [problem] = problems.as_slice() else { panic!("{lines}: {problems:#?}") };
+        assert!(problem.reason.contains(words) && problem.key.ends_with(key), "{lines}: {problem:?}");
+    }
+}
+
+#[test]
+fn limits_are_read_for_the_kernel() {
+    let lines = "user = \"ci\"\nmemory = \"4GiB\"\ncpus = 1.5\npids = 4096";
+    let expected = Limits { memory_bytes: Some(4 << 30), cpu_quota_us: Some(150_000), pids: Some(4096) };
+    assert_eq!(host_as_root(lines).unwrap().1, expected);
+    assert_eq!(host_as_root("user = \"ci\"").unwrap().1, Limits::default());
 }
 
 #[test]

@@ -93,6 +93,7 @@ fn written(shape: Shape) -> Value {
         Shape::Size => json!({ "type": "string", "pattern": SIZE }),
         Shape::Whole { least, most: Some(most) } => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Shape::Whole { least, most: None } => json!({ "type": "integer", "minimum": least }),
+        Shape::Number => json!({ "type": "number", "exclusiveMinimum": 0 }),
         Shape::List(element) => json!({ "type": "array", "items": written(*element) }),
         Shape::Either(shapes) => json!({ "anyOf": shapes.iter().copied().map(written).collect::<Vec<_>>() }),
     }
@@ -118,6 +119,8 @@ mod tests {
                 let most = schema["maximum"].as_i64().unwrap_or(i64::MAX);
                 if (least..=most).contains(number) { Ok(()) } else { Err(format!("{number} is out of range")) }
             }
+            (Some("number"), toml::Value::Float(number)) if *number > 0.0 => Ok(()),
+            (Some("number"), toml::Value::Integer(number)) if *number > 0 => Ok(()),
             (Some("array"), toml::Value::Array(elements)) => {
                 elements.iter().try_for_each(|element| fits(element, &schema["items"]))
             }

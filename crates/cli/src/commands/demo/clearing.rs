@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backend::Backend as _;
-use backend_host::{HostBackend, HostSettings, Program};
+use backend_host::{HostBackend, HostSettings, Limits, Program, RunAs};
 use planner::ids::DeploymentId;
 
 use super::stage::Stage;
@@ -23,6 +23,9 @@ pub(super) async fn clear_machines(stage: &Stage) {
             deployment: DeploymentId::new(&stage.deployment),
             supervisor: nothing.clone(),
             runner: nothing,
+            run_as: RunAs::Daemon,
+            limits: Limits::default(),
+            cache: None,
             path: String::new(),
             environment: Vec::new(),
             log_limit: 0,

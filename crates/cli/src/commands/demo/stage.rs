@@ -108,6 +108,8 @@ fn populate(forge: &mut Forge) -> Result<(Repositories, String), ScriptError> {
 /// Short clocks, so that everything can be seen within a minute; the rest is what an operator would write.
 fn configuration(deployment: &str, url: &str, state: &Path, runtime: &Path, runner: &[String]) -> String {
     let runner = serde_json::Value::from(runner);
+    // Everything here is the demo's own, so that its jobs may be root where it is.
+    let user = if rustix::process::geteuid().is_root() { "user = \"root\"\n" } else { "" };
     let (state, runtime) = (state.join("state"), runtime.display());
     let state = state.display();
     format!(
@@ -146,7 +148,7 @@ stop = "5s"
 [backend.here]
 kind = "host"
 runner = {runner}
-interval = "500ms"
+{user}interval = "500ms"
 
 [limits]
 settle = "1s"

@@ -55,9 +55,10 @@ impl Place {
             "deployment = \"ci\"\nstate_directory = \"state\"\nruntime_directory = \"{}\"\n\
              [[forge]]\nurl = \"{}\"\ntoken_file = \"token\"\nscopes = [{scopes}]\n{forge}\n\
              [[pool]]\nname = \"debian\"\nlabels = [\"debian:host\"]\nbackend = \"here\"\nmax = 4\n\
-             [backend.here]\nkind = \"host\"\nrunner = \"./runner\"\n",
+             [backend.here]\nkind = \"host\"\n{}runner = \"./runner\"\n",
             self.memory.path().display(),
             self.emulator.url(),
+            crate::as_this_user(),
         )
     }
 

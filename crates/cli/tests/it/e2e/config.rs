@@ -78,10 +78,13 @@ pub(super) fn text(setup: &Setup, deployment: &str, url: &str, place: &Path, mem
         );
     }
     let stand_in = format!("[\"{}\", \"stand-in-runner\"]", env!("CARGO_BIN_EXE_forgescale"));
-    let _ = write!(text, "\n[backend.here]\nkind = \"host\"\nrunner = {stand_in}\ninterval = \"500ms\"\n");
+    let user = crate::as_this_user();
+    let _ = write!(text, "\n[backend.here]\nkind = \"host\"\n{user}runner = {stand_in}\ninterval = \"500ms\"\n");
     if setup.broken_runner.is_some() {
-        let _ =
-            write!(text, "\n[backend.broken]\nkind = \"host\"\nrunner = \"./broken-runner\"\ninterval = \"500ms\"\n");
+        let _ = write!(
+            text,
+            "\n[backend.broken]\nkind = \"host\"\n{user}runner = \"./broken-runner\"\ninterval = \"500ms\"\n"
+        );
     }
     text.push_str("\n[limits]\n");
     for (key, value) in &setup.limits {

@@ -108,9 +108,10 @@ impl Stage {
              [[forge]]\nurl = \"{url}\"\ntoken_file = \"token\"\nscopes = [\"{scope}\"]\ninterval = \"1s\"\n\n\
              [[pool]]\nname = \"here\"\nlabels = [\"{name}:host\"]\nbackend = \"here\"\nmax = 2\n\
              fetch_interval = \"1s\"\nclaim = \"10s\"\ngrace = \"2s\"\nstop = \"3s\"\n\n\
-             [backend.here]\nkind = \"host\"\nrunner = {runner}\ninterval = \"500ms\"\n\n\
+             [backend.here]\nkind = \"host\"\n{user}runner = {runner}\ninterval = \"500ms\"\n\n\
              [limits]\nsettle = \"2s\"\n",
             name = self.name,
+            user = crate::as_this_user(),
             state = self.state().display(),
             memory = self.memory.path().display(),
             url = settings.url,

@@ -1,0 +1,68 @@
+//! What is left of machines whose supervisor is gone: found and ended by control group, by user, and by marker.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::backend::Host;
+use crate::control_group::ControlGroup;
+use crate::marked;
+use crate::process::{self, Process};
+use crate::records::MachineRecord;
+
+/// How often a kill is repeated at once before the next call goes on with it.
+const ROUNDS: usize = 50;
+
+/// Between two rounds: what is killed is gone within this, as a rule.
+const ROUND: Duration = Duration::from_millis(2);
+
+/// The markers of those among these machines that have a process left.
+pub(crate) fn of(host: &Host, machines: &[&MachineRecord]) -> io::Result<BTreeSet<String>> {
+    let mut left = BTreeSet::new();
+    let mut unclear = BTreeSet::new();
+    for record in machines {
+        let marker = host.marker(&record.name);
+        let populated = host.control_group(record).map_or(Ok(false), |group| group.is_populated())?;
+        let known = if populated { &mut left } else { &mut unclear };
+        known.insert(marker);
+    }
+    left.extend(marked::find(&unclear)?.into_keys());
+    for record in machines {
+        let marker = host.marker(&record.name);
+        if !left.contains(&marker) && !of_own_user(record)?.is_empty() {
+            left.insert(marker);
+        }
+    }
+    Ok(left)
+}
+
+/// Kills every process that is left of a machine. True if none was left at the end.
+pub(crate) fn kill(host: &Host, record: &MachineRecord) -> io::Result<bool> {
+    let group = host.control_group(record);
+    for _ in 0..ROUNDS {
+        if let Some(group) = &group {
+            group.kill()?;
+        }
+        let users = of_own_user(record)?;
+        for process in &users {
+            process.signal(Signal::KILL)?;
+        }
+        let unmarked = marked::kill(&host.marker(&record.name))?;
+        let populated = group.as_ref().map_or(Ok(false), ControlGroup::is_populated)?;
+        if users.is_empty() && unmarked && !populated {
+            return Ok(true);
+        }
+        std::thread::sleep(ROUND);
+    }
+    Ok(false)
+}
+
+/// The living processes of the user that only this machine has.
+fn of_own_user(record: &MachineRecord) -> io::Result<Vec<Process>> {
+    match record.user.as_ref().filter(|user| record.own_user && !user.is_root() && !user.is_ours()) {
+        Some(user) => process::of_user(user.uid),
+        None => Ok(Vec::new()),
+    }
+}
