@@ -12,8 +12,7 @@
 //! Promises: one request is one step under one lock; a fault never changes what the forge did, only what the caller
 //! learns; nothing outlives the [`Emulator`] value but requests that are being answered.
 //!
-//! Deliberately absent: TLS, compression, gRPC, delivery of webhooks, whole repositories and runs in answers (only what a
-//! client of Actions reads), every other path.
+//! Deliberately absent: TLS, compression, gRPC, delivery of webhooks, files of logs and artifacts, every other path.
 #![forbid(unsafe_code)]
 
 mod answer;

@@ -17,6 +17,7 @@ use crate::status::Status;
 #[derive(Clone, Debug)]
 pub struct Forge {
     pub(crate) settings: Settings,
+    pub(crate) born: Moment,
     pub(crate) ids: IdSource,
     pub(crate) directory: Directory,
     pub(crate) runs: BTreeMap<RunId, Run>,
@@ -52,6 +53,7 @@ impl Forge {
         let books = Books::new(settings.books_limit);
         Self {
             settings,
+            born: now,
             ids: IdSource::new(seed),
             directory: Directory::default(),
             runs: BTreeMap::new(),
@@ -82,6 +84,11 @@ impl Forge {
     /// The settings.
     pub const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// When the forge was made: since then its users and repositories exist, as far as answers show.
+    pub const fn born(&self) -> Moment {
+        self.born
     }
 
     /// Changes the settings while the forge runs, e.g. its version.

@@ -38,6 +38,10 @@ pub(crate) struct Run {
     pub(crate) priority: i64,
     pub(crate) jobs: Vec<JobId>,
     pub(crate) status: Status,
+    pub(crate) created: Moment,
+    pub(crate) updated: Moment,
+    pub(crate) started: Option<Moment>,
+    pub(crate) stopped: Option<Moment>,
 }
 
 /// One job, in its current attempt.

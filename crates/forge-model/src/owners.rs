@@ -49,6 +49,8 @@ pub struct Repository {
     pub private: bool,
     /// Archived repositories still list and hand out jobs (protocol 1.1).
     pub archived: bool,
+    /// What its git data take on disk, in KiB; only shown.
+    pub size: i64,
     /// Whether the Actions unit is on.
     pub actions_enabled: bool,
     /// Collaborators with admin permission: they see it, and are *not* owners (protocol 1.1).
@@ -210,6 +212,7 @@ impl Directory {
                 name: name.to_owned(),
                 private,
                 archived: false,
+                size: 0,
                 actions_enabled: true,
                 collaborators: BTreeSet::new(),
                 team_admins: BTreeSet::new(),

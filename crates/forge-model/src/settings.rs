@@ -66,6 +66,21 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Rows per page, whatever the caller asks for.
+    pub(crate) fn page_size(&self, limit: Option<i64>) -> usize {
+        match limit {
+            Some(limit) if limit > 0 => usize::try_from(limit).unwrap_or(usize::MAX).min(self.max_response_items),
+            _ => self.default_paging,
+        }
+    }
+
+    /// How many rows to skip and to take. Without a positive page the limit is ignored (protocol 1.4).
+    pub(crate) fn page(&self, page: Option<i64>, limit: Option<i64>, total: usize) -> (usize, usize) {
+        let size = self.page_size(limit);
+        let page = page.and_then(|page| usize::try_from(page).ok()).filter(|page| *page > 0);
+        page.map_or((0, total), |page| ((page - 1).saturating_mul(size), size))
+    }
+
     /// Forgejo's defaults for a forge that believes to live at `root_url` (a missing final `/` is added).
     pub fn new(version: Version, root_url: &str) -> Self {
         Self {

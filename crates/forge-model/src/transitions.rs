@@ -66,7 +66,7 @@ impl Forge {
         if status.is_final() {
             self.queue.emitter.insert((now + self.settings.emitter_delay, run));
         }
-        self.refresh_run(run);
+        self.refresh_run(now, run);
     }
 
     /// Starts the next attempt of a job: new handle, no task (protocol 2.2). The first attempt, too, is made by this.
@@ -98,16 +98,21 @@ impl Forge {
         self.books.attempt_became(&job.handle, status, now);
         let run = job.run;
         self.jobs.insert(id, job);
-        self.refresh_run(run);
+        self.refresh_run(now, run);
     }
 
     /// Derives a run's status anew and keeps its place in its concurrency group.
-    pub(crate) fn refresh_run(&mut self, id: RunId) {
+    pub(crate) fn refresh_run(&mut self, now: Moment, id: RunId) {
         let Some(run) = self.runs.get(&id) else { return };
         let jobs: Vec<Status> = run.jobs.iter().filter_map(|job| self.jobs.get(job)).map(|job| job.status).collect();
         let status = Status::of_run(&jobs);
         let Some(run) = self.runs.get_mut(&id) else { return };
         run.status = status;
+        run.updated = now;
+        if status == Status::Running {
+            run.started.get_or_insert(now);
+        }
+        run.stopped = if status.is_final() { Some(run.stopped.unwrap_or(now)) } else { None };
         if status.is_final() {
             let emptied = self.queue.groups.get_mut(&run.group).is_some_and(|group| {
                 group.remove(&id);

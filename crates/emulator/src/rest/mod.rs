@@ -7,6 +7,7 @@ mod register;
 mod rows;
 mod runs;
 mod tokens;
+mod whole;
 
 use axum::http::StatusCode;
 use forge_model::rest::{Access, Caller, LabelFilter, Refusal, RunnerQuery, Scope};
@@ -70,7 +71,8 @@ fn dispatch(
         (RouteKind::ScopeId, Route::ScopeId(scope)) => scope_id(forge, caller, scope),
         (RouteKind::RepositoryById, Route::RepositoryById(id)) => {
             let repository = forge.repository_by_id(caller, RepoId(number(id)))?;
-            Ok(Answer::json(StatusCode::OK, &rows::repository(forge, repository)))
+            let viewer = forge.user_of(caller)?;
+            Ok(Answer::json(StatusCode::OK, &whole::repository(forge, repository, viewer)))
         }
         (RouteKind::Version, _) => {
             forge.check_token(caller)?;
@@ -156,10 +158,13 @@ fn is_true(text: &str) -> bool {
 }
 
 fn scope_id(forge: &Forge, caller: Caller<'_>, scope: &Scope) -> Result<Answer, Refusal> {
+    let viewer = forge.user_of(caller)?;
     let body = match scope {
-        Scope::User => rows::user(forge.who(caller)?),
+        Scope::User => whole::user(forge, forge.who(caller)?, viewer, true),
         Scope::Organization(name) => rows::organization(forge.organization(caller, name)?),
-        Scope::Repository { owner, name } => rows::repository(forge, forge.visible_repository(caller, owner, name)?),
+        Scope::Repository { owner, name } => {
+            whole::repository(forge, forge.visible_repository(caller, owner, name)?, viewer)
+        }
         Scope::Instance => return Ok(Answer::no_page()),
     };
     Ok(Answer::json(StatusCode::OK, &body))

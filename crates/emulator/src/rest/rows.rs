@@ -1,7 +1,7 @@
 //! JSON of rows, with the names and quirks of protocol 1.3, 1.4 and 1.8.
 
 use forge_model::rest::{JobRow, RunnerRow};
-use forge_model::{Forge, Moment, Owner, Repository, Settings, Version};
+use forge_model::{Moment, Owner, Settings, Version};
 use serde_json::{Value, json};
 
 pub(super) fn job(row: &JobRow, settings: &Settings) -> Value {
@@ -68,30 +68,8 @@ fn with_unknown_fields(mut body: Value, settings: &Settings) -> Value {
     body
 }
 
-pub(super) fn user(owner: &Owner) -> Value {
-    json!({ "id": owner.id.0, "login": owner.name, "username": owner.name, "full_name": "", "active": true })
-}
-
 pub(super) fn organization(owner: &Owner) -> Value {
     json!({ "id": owner.id.0, "name": owner.name, "username": owner.name, "full_name": "", "visibility": "public" })
-}
-
-pub(super) fn repository(forge: &Forge, row: &Repository) -> Value {
-    let owner = forge.owner(row.owner);
-    let full_name = format!("{}/{}", owner.map_or("", |owner| &owner.name), row.name);
-    let html_url = format!("{}{full_name}", forge.settings().root_url);
-    json!({
-        "id": row.id.0,
-        "owner": owner.map(user),
-        "name": row.name,
-        "full_name": full_name,
-        "private": row.private,
-        "archived": row.archived,
-        "has_actions": row.actions_enabled,
-        "clone_url": format!("{html_url}.git"),
-        "html_url": html_url,
-        "default_branch": "main",
-    })
 }
 
 #[cfg(test)]

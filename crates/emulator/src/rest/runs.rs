@@ -1,13 +1,14 @@
 //! Runs and tasks of a repository (protocol 1.8).
 
 use axum::http::StatusCode;
-use forge_model::rest::{Caller, Refusal};
-use forge_model::{Forge, Moment, RunId, Version};
+use forge_model::rest::{Caller, Refusal, RunQuery, RunRow};
+use forge_model::script::Event;
+use forge_model::{Forge, Moment, OwnerId, RepoId, RunId, Version};
 use serde_json::{Value, json};
 
-use super::{number, rows, unrouted};
+use super::{number, rows, unrouted, whole};
 use crate::answer::Answer;
-use crate::request::Request;
+use crate::request::{Request, first};
 use crate::route::{Route, RouteKind};
 
 /// Answers what is asked about runs; everything else is unknown. Version 15 does not know the places that came later.
@@ -24,6 +25,18 @@ pub(super) fn answer(
         (RouteKind::ListTasks, Route::Tasks { owner, repo }) => {
             let repository = forge.visible_repository(caller, owner, repo)?.id;
             Ok(tasks(forge, repository, &format!("{owner}/{repo}")))
+        }
+        (RouteKind::ListRuns, Route::Runs { owner, repo }) => {
+            let repository = forge.visible_repository(caller, owner, repo)?.id;
+            let (runs, total) = forge.list_runs(repository, &query(&request.query()))?;
+            let viewer = forge.user_of(caller)?;
+            let rows: Vec<Value> = runs.iter().map(|row| run(forge, repository, row, viewer)).collect();
+            Ok(Answer::json(StatusCode::OK, &json!({ "workflow_runs": rows, "total_count": total })))
+        }
+        (RouteKind::GetRun, Route::Run { owner, repo, run: id }) => {
+            let repository = forge.visible_repository(caller, owner, repo)?.id;
+            let row = forge.get_run(repository, RunId(number(id)))?;
+            Ok(Answer::json(StatusCode::OK, &run(forge, repository, &row, forge.user_of(caller)?)))
         }
         (RouteKind::RunJobs | RouteKind::CancelRun, _) if older => Ok(Answer::no_page()),
         (RouteKind::RunJobs, Route::RunJobs { owner, repo, run }) => {
@@ -46,7 +59,65 @@ pub(super) fn answer(
     }
 }
 
-fn tasks(forge: &Forge, repository: forge_model::RepoId, path: &str) -> Answer {
+fn query(parameters: &[(String, String)]) -> RunQuery {
+    let all = |name: &str| parameters.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect();
+    let whole = |name: &str| first(parameters, name).and_then(|text| text.parse().ok());
+    RunQuery {
+        statuses: all("status"),
+        events: all("event"),
+        number: whole("run_number"),
+        workflow: first(parameters, "workflow_id").map(str::to_owned),
+        page: whole("page"),
+        limit: whole("limit"),
+    }
+}
+
+/// A run with its repository and who caused it. The event is shorter than a real one.
+fn run(forge: &Forge, repository: RepoId, row: &RunRow, viewer: Option<OwnerId>) -> Value {
+    let Some(repository) = forge.repository(repository) else { return Value::Null };
+    let path = forge.owner(repository.owner).map_or("", |owner| &owner.name);
+    let moment = |at: Option<Moment>| rows::time(at.unwrap_or(Moment::from_millis(0)));
+    let in_full = viewer.is_some_and(|viewer| viewer == row.actor || forge.is_site_admin(viewer));
+    let mut body = json!({
+        "id": row.id.0,
+        "title": title(row),
+        "repository": whole::repository(forge, repository, viewer),
+        "workflow_id": row.workflow,
+        "index_in_repo": row.number,
+        "trigger_user": forge.owner(row.actor).map(|actor| whole::user(forge, actor, viewer, in_full)),
+        "ScheduleID": 0,
+        "prettyref": row.reference.splitn(3, '/').nth(2).unwrap_or_default(),
+        "is_ref_deleted": false,
+        "commit_sha": row.sha,
+        "is_fork_pull_request": false,
+        "need_approval": false,
+        "approved_by": 0,
+        "event": if row.event == Event::Dispatch.word() { "" } else { row.event },
+        "event_payload": json!({ "ref": row.reference }).to_string(),
+        "trigger_event": row.event,
+        "status": row.status.word(),
+        "started": moment(row.started),
+        "stopped": moment(row.stopped),
+        "created": rows::time(row.created),
+        "updated": rows::time(row.updated),
+        "html_url": format!("{}{path}/{}/actions/runs/{}", forge.settings().root_url, repository.name, row.number),
+    });
+    // Nanoseconds; a run without any has no such field (protocol 1.8).
+    let ran = row.started.zip(row.stopped).map(|(started, stopped)| stopped.since(started).as_nanos());
+    if let Some(nanoseconds) = ran.and_then(|span| u64::try_from(span).ok()).filter(|span| *span > 0) {
+        body["duration"] = json!(nanoseconds);
+    }
+    body
+}
+
+/// A run that no commit caused is named after its file; the subject of a commit is not modelled.
+fn title(row: &RunRow) -> String {
+    let file = format!(".forgejo/workflows/{}", row.workflow);
+    let by_commit = [Event::Push.word(), Event::PullRequest.word()].contains(&row.event);
+    if by_commit { format!("update {file}") } else { file }
+}
+
+fn tasks(forge: &Forge, repository: RepoId, path: &str) -> Answer {
     let root = &forge.settings().root_url;
     let rows: Vec<Value> = forge
         .list_tasks(repository)

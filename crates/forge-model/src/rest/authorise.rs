@@ -163,6 +163,16 @@ impl Forge {
         Ok(self.access_token(caller.into())?.map(|token| token.user))
     }
 
+    /// Whether a user may push to a repository.
+    pub fn may_write(&self, user: OwnerId, repository: &Repository) -> bool {
+        self.directory.writes(user, repository)
+    }
+
+    /// Whether a user administers the whole forge.
+    pub fn is_site_admin(&self, user: OwnerId) -> bool {
+        self.directory.is_site_admin(user)
+    }
+
     /// Whether a site administrator asks, who is shown the text of internal errors.
     pub fn asks_as_site_admin<'a>(&self, caller: impl Into<Caller<'a>>) -> bool {
         matches!(self.user_of(caller), Ok(Some(user)) if self.directory.is_site_admin(user))

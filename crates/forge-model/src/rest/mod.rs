@@ -18,5 +18,5 @@ pub use hooks::{Hook, HookSpec};
 pub use jobs::{JobRow, LabelFilter};
 pub use refusal::Refusal;
 pub use runners::{Registration, RunnerPage, RunnerQuery, RunnerRow};
-pub use runs::TaskRow;
+pub use runs::{RunQuery, RunRow, TaskRow};
 pub use tokens::MadeToken;

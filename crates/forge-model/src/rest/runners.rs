@@ -79,14 +79,8 @@ impl Forge {
             (Reverse(runner.last_online), rank)
         });
         let total = found.len();
-        let page_size = match query.limit {
-            Some(limit) if limit > 0 => {
-                usize::try_from(limit).unwrap_or(usize::MAX).min(self.settings.max_response_items)
-            }
-            _ => self.settings.default_paging,
-        };
-        let page = query.page.and_then(|page| usize::try_from(page).ok()).filter(|page| *page > 0);
-        let (skip, take) = page.map_or((0, total), |page| ((page - 1).saturating_mul(page_size), page_size));
+        let page_size = self.settings.page_size(query.limit);
+        let (skip, take) = self.settings.page(query.page, query.limit, total);
         let rows = found.into_iter().skip(skip).take(take).map(|runner| row(runner, now)).collect();
         RunnerPage { rows, total, page_size }
     }

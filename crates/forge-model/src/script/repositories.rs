@@ -22,6 +22,12 @@ impl Forge {
         Ok(())
     }
 
+    /// Sets what a repository's git data take on disk, in KiB.
+    pub fn set_size(&mut self, repository: RepoId, size: i64) -> Result<(), ScriptError> {
+        self.repository_mut(repository)?.size = size;
+        Ok(())
+    }
+
     /// Renames a repository; the old name redirects.
     pub fn rename_repository(&mut self, id: RepoId, name: &str) -> Result<(), ScriptError> {
         let owner = self.repository_mut(id)?.owner;

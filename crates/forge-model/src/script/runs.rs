@@ -52,6 +52,10 @@ impl Forge {
                 priority: 0,
                 jobs: jobs.iter().map(|(job, _)| *job).collect(),
                 status: Status::Blocked,
+                created: now,
+                updated: now,
+                started: None,
+                stopped: None,
             },
         );
         let first_status: Vec<(JobId, Status)> =

@@ -1,6 +1,6 @@
 //! Replays exchanges recorded against real servers.
 //!
-//! The data are all recorded exchanges in the order sent; the `event` of job contexts is emptied. Cases that are not
+//! The data are all recorded exchanges in the order sent; the `event` of job contexts and of runs is emptied. Cases that are not
 //! modelled are listed in `not-modelled.txt` with the reason; of them the data hold no more than the name and the place,
 //! [`scenario`] brings the emulator into the state that a case was recorded in; then the recorded request is
 //! sent and the answers are compared: status, headers, shape and values of the body. Numbers and random identifiers are

@@ -60,6 +60,7 @@ impl<'a> Scenario<'a> {
 
     /// Brings the forge into the state in which a case was recorded.
     pub(crate) fn before(&mut self, case: &Case, mapping: &mut Mapping) {
+        self.set_size(case);
         match case.name.as_str() {
             "jobs.one-waiting.admin" => {
                 self.push("app", vec![job("build")]);
@@ -119,6 +120,16 @@ impl<'a> Scenario<'a> {
             // The runner that a failing database kept from being deleted.
             "runner.offline-after-60s" => self.pass(Duration::from_secs(61)),
             _ => self.before_later(case, mapping),
+        }
+    }
+
+    /// Gives a repository whose whole row a case shows its recorded size on disk: nothing is stored here.
+    fn set_size(&self, case: &Case) {
+        let Some(body) = case.json() else { return };
+        let places = ["", "/repository", "/workflow_runs/0/repository"];
+        let rows = places.iter().filter_map(|place| body.pointer(place)).find(|row| row["full_name"].is_string());
+        if let Some((id, size)) = rows.and_then(|row| Some((row["id"].as_i64()?, row["size"].as_i64()?))) {
+            self.script(|forge, _, _| forge.set_size(RepoId(id), size).expect("a repository"));
         }
     }
 
