@@ -3,7 +3,7 @@
 use forgejo::{Job, JobStatus, Listing, Runner};
 use planner::error_class::{Acted, ErrorClass, Failure};
 use planner::identity::RunnerIdentity;
-use planner::ids::{DeploymentId, ForgeId, Handle, RunnerId, RunnerUuid, TaskId};
+use planner::ids::{DeploymentId, ForgeId, Handle, JobName, RunnerId, RunnerUuid, TaskId};
 use planner::overlap::ForeignRunner;
 use planner::seen::{self, JobSeen, JobState, RunnerSeen, RunnerStatus};
 use planner::time::Tick;
@@ -17,8 +17,8 @@ pub(crate) fn jobs(listing: Listing<Job>, begun_at: Tick) -> seen::Listing<JobSe
         handle: Handle::new(key),
         id: i64::MAX,
         repository: 0,
-        name: String::new(),
-        runs_on: Vec::new(),
+        name: JobName::new(""),
+        runs_on: Vec::new().into(),
         state: JobState::Unknown,
     });
     let rows = listing.rows.into_iter().map(job).chain(unknown).collect();
@@ -35,8 +35,8 @@ fn job(job: Job) -> JobSeen {
         handle: Handle::new(job.handle),
         id: job.id,
         repository: job.repo_id,
-        name: job.name,
-        runs_on: job.runs_on,
+        name: JobName::new(job.name),
+        runs_on: job.runs_on.into(),
         state,
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn row(ended: &Ended, ended_at_ms: u64) -> HistoryRow {
         scope: assignment.scope.scope.to_string(),
         repository: assignment.job.as_ref().map_or(0, |job| job.repository),
         handle: ended.key.job.handle.to_string(),
-        job: assignment.job.as_ref().map_or_else(String::new, |job| job.name.clone()),
+        job: assignment.job.as_ref().map_or_else(String::new, |job| job.name.to_string()),
         attempt: ended.key.attempt.0,
         pool: assignment.pool.to_string(),
         machine: assignment.machine_name.to_string(),

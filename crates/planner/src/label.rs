@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +102,31 @@ impl From<Label> for String {
     }
 }
 
+/// The labels that a job asks for, in order. Shared, not copied.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "Vec<String>", into = "Vec<String>")]
+pub struct RunsOn(Arc<[String]>);
+
+impl From<Vec<String>> for RunsOn {
+    fn from(labels: Vec<String>) -> Self {
+        Self(labels.into())
+    }
+}
+
+impl From<RunsOn> for Vec<String> {
+    fn from(labels: RunsOn) -> Self {
+        labels.0.to_vec()
+    }
+}
+
+impl Deref for RunsOn {
+    type Target = [String];
+
+    fn deref(&self) -> &[String] {
+        &self.0
+    }
+}
+
 /// Which of `runs_on` no label carries, in order, each once. Empty means that the labels fit, unless `runs_on` is empty
 /// itself: such a job never runs (protocol 1.3).
 pub fn missing_labels(runs_on: &[String], labels: &[Label]) -> Vec<String> {
@@ -116,7 +143,7 @@ pub fn missing_labels(runs_on: &[String], labels: &[Label]) -> Vec<String> {
 /// Whether a runner with these labels may be given a job: `runs_on` is not empty and each of it is there, exactly and
 /// case-sensitively (protocol 4).
 pub fn fits(runs_on: &[String], labels: &[Label]) -> bool {
-    !runs_on.is_empty() && missing_labels(runs_on, labels).is_empty()
+    !runs_on.is_empty() && runs_on.iter().all(|wanted| labels.iter().any(|label| label.name() == wanted))
 }
 
 #[cfg(test)]

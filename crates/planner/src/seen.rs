@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Handle, JobKey, MachineName, PoolId, RunnerId, RunnerUuid, ScopeKey, TaskId, Try};
+use crate::ids::{Handle, JobKey, JobName, MachineName, PoolId, RunnerId, RunnerUuid, ScopeKey, TaskId, Try};
+use crate::label::RunsOn;
 use crate::time::Tick;
 
 /// One answer to one listing call.
@@ -44,9 +45,9 @@ pub struct JobSeen {
     /// The repository's id.
     pub repository: i64,
     /// The display name.
-    pub name: String,
+    pub name: JobName,
     /// The labels asked for, in order.
-    pub runs_on: Vec<String>,
+    pub runs_on: RunsOn,
     /// Where it stands.
     pub state: JobState,
 }

@@ -10,7 +10,7 @@ use forge_model::{
 };
 use planner::error_class::{Acted, ErrorClass, Failure};
 use planner::event::Answer;
-use planner::ids::{DeploymentId, ForgeId, Handle, RunnerId, RunnerUuid, ScopeKey, TaskId as PlannerTask};
+use planner::ids::{DeploymentId, ForgeId, Handle, JobName, RunnerId, RunnerUuid, ScopeKey, TaskId as PlannerTask};
 use planner::seen::{JobSeen, JobState, RunnerSeen, RunnerStatus};
 
 use crate::dice::Dice;
@@ -106,8 +106,8 @@ impl ForgeSide {
                 handle: Handle::new(row.handle.as_str()),
                 id: row.id.0,
                 repository: row.repo_id.0,
-                name: row.name,
-                runs_on: row.runs_on,
+                name: JobName::new(row.name),
+                runs_on: row.runs_on.into(),
                 state: match (row.status, row.task_id) {
                     (Status::Waiting, 0) => JobState::Waiting,
                     (Status::Running, task) => JobState::Running { task: PlannerTask(task) },

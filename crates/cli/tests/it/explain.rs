@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use daemon::report_file::{ReportFile, RepositoryName, VERSION};
 use planner::ids::{
-    BackendId, DeploymentId, ForgeId, Handle, MachineName, PoolId, RunnerId, ScopeId, ScopeKey, TaskId, Try,
+    BackendId, DeploymentId, ForgeId, Handle, JobName, MachineName, PoolId, RunnerId, ScopeId, ScopeKey, TaskId, Try,
 };
 use planner::report::{
     Alert, JobReport, MachineReason, MachineReport, PoolReport, Reason, Report, RunnerReason, RunnerReport, ScopeReport,
@@ -35,8 +35,8 @@ fn job(handle: &str, repository: i64, state: JobState, reason: Reason) -> JobRep
         handle: Handle::new(handle),
         id: 1,
         repository,
-        name: format!("build\u{1b}[2J of {repository}"),
-        runs_on: vec!["debian".to_owned(), "gpu".to_owned()],
+        name: JobName::new(format!("build\u{1b}[2J of {repository}")),
+        runs_on: vec!["debian".to_owned(), "gpu".to_owned()].into(),
         state,
         reason,
     }

@@ -51,7 +51,7 @@ fn suspect_after_release(journal: &mut Journal, limits: &Limits, key: &SuspectKe
     });
     suspicion.releases = suspicion.releases.saturating_add(1);
     suspicion.somebody_left = false;
-    suspicion.rest_until = now.plus(backoff(limits.suspect, limits.suspect_max, suspicion.releases, &key.name));
+    suspicion.rest_until = now.plus(backoff(limits.suspect, limits.suspect_max, suspicion.releases, key.name.as_str()));
     suspicion.probed.insert(handle.clone(), now);
 }
 

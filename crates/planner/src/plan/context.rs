@@ -1,7 +1,7 @@
 //! What every part of a plan looks at, and the questions that more than one of them asks.
 
 use crate::ids::{PoolId, ScopeKey};
-use crate::policy::{Clocks, Policy};
+use crate::policy::{Clocks, Policy, PoolPolicy};
 use crate::state::{Assignment, State};
 use crate::time::Tick;
 
@@ -10,6 +10,8 @@ pub(super) struct Context<'a> {
     pub(super) policy: &'a Policy,
     pub(super) state: &'a State,
     pub(super) now: Tick,
+    /// The preferred first: by priority, then in the order of the configuration.
+    pools: Vec<&'a PoolPolicy>,
 }
 
 /// Whether a job is still in the lists.
@@ -30,7 +32,14 @@ pub(super) enum Presence {
 
 impl<'a> Context<'a> {
     pub(super) fn new(policy: &'a Policy, state: &'a State, now: Tick) -> Self {
-        Self { policy, state, now }
+        let mut pools: Vec<&PoolPolicy> = policy.pools.iter().collect();
+        pools.sort_by_key(|pool| std::cmp::Reverse(pool.priority));
+        Self { policy, state, now, pools }
+    }
+
+    /// The pools whose labels fit, the preferred first.
+    pub(super) fn fitting(&self, runs_on: &[String]) -> impl Iterator<Item = &'a PoolPolicy> {
+        self.pools.iter().copied().filter(move |pool| crate::label::fits(runs_on, &pool.labels))
     }
 
     /// Whether the job of an assignment is still in the lists.

@@ -83,22 +83,19 @@ pub(super) fn launch(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut 
 
 /// Every listed job once, in the scope that serves it: one that is listed freshly, then the narrowest (design section 8).
 fn listed_jobs<'a>(context: &Context<'a>) -> Vec<Wanted<'a>> {
-    let mut jobs: BTreeMap<JobKey, ((bool, u8), Wanted<'a>)> = BTreeMap::new();
+    let mut jobs: Vec<((bool, u8), Wanted<'a>)> = Vec::new();
     for (scope, seen) in &context.state.seen.scopes {
         let Some(scope_policy) = context.policy.scopes.get(scope) else { continue };
         let rank = (!seen.is_fresh(), scope_policy.width);
-        for row in seen.jobs.values() {
+        jobs.extend(seen.jobs.values().map(|row| {
             let key = JobKey { forge: scope.forge.clone(), handle: row.handle.clone() };
-            let job = Wanted { key: key.clone(), scope, row, seen, yields: false };
-            match jobs.get_mut(&key) {
-                Some((best, _)) if *best <= rank => {}
-                _ => {
-                    jobs.insert(key, (rank, job));
-                }
-            }
-        }
+            (rank, Wanted { key, scope, row, seen, yields: false })
+        }));
     }
-    jobs.into_values().map(|(_, job)| job).collect()
+    // Each list is in this order already, so that sorting is merging. It is stable: of equals the first scope wins.
+    jobs.sort_by(|(left_rank, left), (right_rank, right)| (&left.key, left_rank).cmp(&(&right.key, right_rank)));
+    jobs.dedup_by(|(_, later), (_, first)| later.key == first.key);
+    jobs.into_iter().map(|(_, job)| job).collect()
 }
 
 /// Why a job needs no launch: it runs, is being served, or can never be. `None`: it wants one.
@@ -198,9 +195,8 @@ fn place(
     budget: &mut Budget<'_>,
     job: &Wanted<'_>,
 ) -> (Reason, Option<Action>) {
-    let pools = room::fitting(context, &job.row.runs_on);
     let mut first = None;
-    for pool in &pools {
+    for pool in context.fitting(&job.row.runs_on) {
         let lacks = resting_pool(context, pool)
             .or_else(|| room.lacks(context.policy, pool, &job.key.forge, job.row.repository))
             .or_else(|| (!budget.take(&Lane::BackendLaunch(pool.backend.clone()))).then_some(Reason::NextInLine));

@@ -26,7 +26,10 @@ impl<'a> Queue<'a> {
         let repositories = repositories
             .into_iter()
             .map(|(repository, mut jobs)| {
-                jobs.sort_by_key(|wanted| (wanted.yields, wanted.row.id, wanted.key.handle.clone()));
+                jobs.sort_by(|left, right| {
+                    let order = (left.yields, left.row.id).cmp(&(right.yields, right.row.id));
+                    order.then_with(|| left.key.handle.cmp(&right.key.handle))
+                });
                 (repository, VecDeque::from(jobs))
             })
             .collect();

@@ -67,21 +67,10 @@ impl Room {
         {
             return Some(Reason::DeploymentFull { used: self.all, max });
         }
+        let max = pool.max_per_repository?;
         let used = self.repositories.get(&(pool.id.clone(), forge.clone(), repository)).copied().unwrap_or(0);
-        pool.max_per_repository.filter(|&max| used >= max).map(|max| Reason::RepositoryFull {
-            pool: pool.id.clone(),
-            used,
-            max,
-        })
+        (used >= max).then(|| Reason::RepositoryFull { pool: pool.id.clone(), used, max })
     }
-}
-
-/// The pools whose labels fit, the preferred first: by priority, then in the order of the configuration.
-pub(super) fn fitting<'a>(context: &Context<'a>, runs_on: &[String]) -> Vec<&'a PoolPolicy> {
-    let mut pools: Vec<&PoolPolicy> =
-        context.policy.pools.iter().filter(|pool| crate::label::fits(runs_on, &pool.labels)).collect();
-    pools.sort_by_key(|pool| std::cmp::Reverse(pool.priority));
-    pools
 }
 
 /// No pool fits: what the closest one lacks.

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 pub use reason::{LaunchStep, MachineReason, Reason, RunnerReason, short};
 
-use crate::ids::{BackendId, ForgeId, Handle, MachineName, PoolId, RunnerId, ScopeId, ScopeKey, Try};
+use crate::ids::{BackendId, ForgeId, Handle, JobName, MachineName, PoolId, RunnerId, ScopeId, ScopeKey, Try};
+use crate::label::RunsOn;
 use crate::seen::JobState;
 use crate::time::Tick;
 
@@ -45,9 +46,9 @@ pub struct JobReport {
     /// Its repository's id.
     pub repository: i64,
     /// Its display name.
-    pub name: String,
+    pub name: JobName,
     /// The labels that it asks for.
-    pub runs_on: Vec<String>,
+    pub runs_on: RunsOn,
     /// Where the forge says that it stands.
     pub state: JobState,
     /// Why it stands there, as far as we are concerned.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::ids::{ForgeId, Handle};
+use crate::ids::{ForgeId, Handle, JobName};
+use crate::label::RunsOn;
 use crate::seen::JobSeen;
 use crate::time::Tick;
 
@@ -14,9 +15,9 @@ pub struct SuspectKey {
     /// The repository.
     pub repository: i64,
     /// The job's name.
-    pub name: String,
+    pub name: JobName,
     /// The labels that it asks for.
-    pub runs_on: Vec<String>,
+    pub runs_on: RunsOn,
 }
 
 impl SuspectKey {

@@ -12,8 +12,8 @@ use planner::error_class::{Acted, ErrorClass, Failure};
 use planner::event::{Answer, EndReason, Event, Outcome};
 use planner::fold::fold;
 use planner::ids::{
-    ActionId, AssignmentKey, BackendId, DeploymentId, ForgeId, Handle, JobKey, PoolId, RunnerId, RunnerUuid, ScopeId,
-    ScopeKey, TaskId, Try,
+    ActionId, AssignmentKey, BackendId, DeploymentId, ForgeId, Handle, JobKey, JobName, PoolId, RunnerId, RunnerUuid,
+    ScopeId, ScopeKey, TaskId, Try,
 };
 use planner::label::Label;
 use planner::policy::{BackendPolicy, Clocks, Limits, Policy, PoolPolicy, ScopePolicy};
@@ -181,8 +181,8 @@ impl Scene {
             handle: Handle::new(handle),
             id,
             repository,
-            name: name.to_owned(),
-            runs_on: runs_on.iter().map(|&label| label.to_owned()).collect(),
+            name: JobName::new(name),
+            runs_on: runs_on.iter().map(|&label| label.to_owned()).collect::<Vec<_>>().into(),
             state: JobState::Waiting,
         };
         self.jobs.push((acme(), row));

@@ -103,7 +103,7 @@ fn job(job: &JobReport, file: &ReportFile, out: &mut impl Write) -> io::Result<(
     let repository = named.map_or_else(|| format!("id {}", job.repository), |known| known.name.clone());
     let runs_on = if job.runs_on.is_empty() { "(nothing)".to_owned() } else { job.runs_on.join(", ") };
     writeln!(out, "\n{}", plain(job.handle.as_str()))?;
-    writeln!(out, "  job:        {}", plain(&job.name))?;
+    writeln!(out, "  job:        {}", plain(job.name.as_str()))?;
     writeln!(out, "  repository: {} at {}", plain(&repository), job.forge)?;
     writeln!(out, "  seen in:    {}", plain(job.scope.as_str()))?;
     writeln!(out, "  runs on:    {}", plain(&runs_on))?;
