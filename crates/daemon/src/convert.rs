@@ -60,6 +60,16 @@ pub(crate) fn foreign_runners(deployment: &DeploymentId, forge: &ForgeId, rows: 
     rows.iter().filter(foreign).map(foreign_runner).collect()
 }
 
+/// The repositories in which a list shows runners of our deployment.
+pub(crate) fn repositories_of_ours(
+    deployment: &DeploymentId,
+    forge: &ForgeId,
+    rows: &[Runner],
+) -> impl Iterator<Item = i64> {
+    let ours = |row: &&Runner| RunnerIdentity::read(deployment, forge, &row.name, &row.description).is_some();
+    rows.iter().filter(|row| row.repo_id != 0).filter(ours).map(|row| row.repo_id)
+}
+
 /// A runner as an overlap is judged by.
 pub(crate) fn foreign_runner(row: &Runner) -> ForeignRunner {
     ForeignRunner {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use forgejo::{Client, ClientSettings, Limits, Scope};
@@ -12,6 +13,9 @@ use crate::tokens::{KnownId, TokenSource};
 
 /// How the daemon names itself to forges.
 pub(crate) const USER_AGENT: &str = concat!("forgescale/", env!("CARGO_PKG_VERSION"));
+
+/// How many names of repositories are kept for one scope.
+const MOST_REPOSITORIES: usize = 20_000;
 
 /// Why a forge cannot be called at all.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +48,46 @@ pub(crate) struct ScopeClient {
     pub(crate) interval: Duration,
     pub(crate) token: TokenSource,
     pub(crate) id: KnownId,
+    /// Whether runners are registered at repositories within it.
+    pub(crate) at_repository: bool,
+    /// Repositories within it by id, shared by all clones.
+    repositories: Arc<Mutex<BTreeMap<i64, Scope>>>,
+}
+
+impl ScopeClient {
+    /// The scope to call for a place: this one, or a repository within it, by the name that it has now.
+    pub(crate) async fn place(&self, place: &ScopeKey) -> Result<Scope, forgejo::Error> {
+        let Some(id) = place.repository() else { return Ok(self.scope.clone()) };
+        if let Some(known) = self.known().get(&id) {
+            return Ok(known.clone());
+        }
+        let gone = || forgejo::Error::Rejected {
+            call: "get repository",
+            status: 404,
+            message: format!("the repository {id} is gone, or the token may not see it"),
+            retry_after: None,
+        };
+        let forgejo::RepositoryName::Known(name) = self.client.repository(id).await? else { return Err(gone()) };
+        let scope = Scope::parse(&format!("repo:{name}")).map_err(|_| gone())?;
+        let mut known = self.known();
+        if known.len() >= MOST_REPOSITORIES {
+            known.clear();
+        }
+        known.insert(id, scope.clone());
+        Ok(scope)
+    }
+
+    /// Looks the name of a place's repository up again the next time: it may have been renamed.
+    pub(crate) fn forget_name(&self, place: &ScopeKey) {
+        if let Some(id) = place.repository() {
+            self.known().remove(&id);
+        }
+    }
+
+    /// Never locked across an await; a panic elsewhere leaves nothing half-done in it.
+    fn known(&self) -> MutexGuard<'_, BTreeMap<i64, Scope>> {
+        self.repositories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// All forges.
@@ -74,16 +118,24 @@ impl Forges {
                     Client::new(&settings).map_err(|source| ForgeError::Client { forge: forge.id.clone(), source })?;
                 let token = TokenSource { file: watched.token_file.clone(), first: watched.token.clone() };
                 let (scope, interval) = (watched.scope.clone(), forge.interval);
-                let scope = ScopeClient { client, scope, interval, token, id: KnownId::default() };
+                let scope = ScopeClient {
+                    client,
+                    scope,
+                    interval,
+                    token,
+                    id: KnownId::default(),
+                    at_repository: watched.at_repository,
+                    repositories: Arc::default(),
+                };
                 scopes.insert(watched.key.clone(), scope);
             }
         }
         Ok(Self { scopes, runner_urls })
     }
 
-    /// One scope.
+    /// One scope; of a repository within one, that one.
     pub(crate) fn scope(&self, key: &ScopeKey) -> Option<&ScopeClient> {
-        self.scopes.get(key)
+        self.scopes.get(key).or_else(|| self.scopes.get(&key.watched()))
     }
 
     /// All scopes.

@@ -23,6 +23,7 @@ mod owner;
 mod private;
 mod remembered;
 pub mod report_file;
+pub mod repositories;
 mod tokens;
 mod vault;
 

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::convert;
 use crate::forges::ScopeClient;
 use crate::machines::Backend;
+use crate::repositories::Repositories;
 use crate::tokens::{Look, Tokens};
 
 /// Never more than 2 % of the server's time: the interval is at least this many times its answer time (design section 8).
@@ -48,6 +49,7 @@ pub(crate) struct Reporting {
 pub(crate) async fn scope(key: ScopeKey, of: ScopeClient, reporting: Reporting) {
     let mut failures = 0;
     let mut runners = RunnersDue::default();
+    let mut repositories = Repositories::default();
     let mut tokens = Tokens::new(&of.token);
     loop {
         let begun = Instant::now();
@@ -69,6 +71,12 @@ pub(crate) async fn scope(key: ScopeKey, of: ScopeClient, reporting: Reporting) 
                 of.client.list_runners(&of.scope).await
             };
             answer_time += begun.elapsed();
+            if in_reach
+                && of.at_repository
+                && let Ok(listing) = &listed
+            {
+                repositories.found(convert::repositories_of_ours(&reporting.deployment, &key.forge, &listing.rows));
+            }
             runners.note(&listed, in_reach, of.interval);
             for event in
                 runners_events(&key, &of.scope, listed, in_reach, reporting.clock.at(begun), &reporting.deployment)
@@ -77,6 +85,10 @@ pub(crate) async fn scope(key: ScopeKey, of: ScopeClient, reporting: Reporting) 
                     return;
                 }
             }
+        }
+        if failures == 0 {
+            let Ok(took) = repositories.look(&key, &of, &reporting).await else { return };
+            answer_time += took;
         }
         let pause = pause(of.interval, answer_time, failures, retry_after);
         if rest(pause, &mut tokens, &of).await == Look::Replaced

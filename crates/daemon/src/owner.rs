@@ -150,8 +150,9 @@ impl Owner {
                 self.lanes.vault.drop_runner(&registered.uuid);
             }
         }
-        let wanted: BTreeSet<ScopeKey> =
-            self.policy.scopes.keys().filter(|scope| self.state.wants_runners(&self.policy, scope)).cloned().collect();
+        let mut wanted = self.state.wanted_repositories(&self.policy);
+        let scopes = self.policy.scopes.keys();
+        wanted.extend(scopes.filter(|scope| self.state.wants_runners(&self.policy, scope)).cloned());
         self.runners_wanted.send_if_modified(|current| {
             let changed = *current != wanted;
             *current = wanted;

@@ -26,6 +26,8 @@ pub enum RouteKind {
     RepositoryById,
     /// `GET /user`, `/orgs/{org}`, `/repos/{owner}/{repo}`: who a scope is.
     ScopeId,
+    /// `GET /orgs/{org}/repos`, `/user/repos`.
+    ListRepositories,
     /// `GET /repos/{owner}/{repo}/actions/runs/{id}/jobs`, since version 16.
     RunJobs,
     /// `POST /repos/{owner}/{repo}/actions/runs/{id}/cancel`, since version 16.
@@ -93,6 +95,7 @@ pub(crate) enum Route {
     ApiSettings,
     RepositoryById(String),
     ScopeId(Scope),
+    Repositories(Scope),
     RunJobs { owner: String, repo: String, run: String },
     CancelRun { owner: String, repo: String, run: String },
     Runs { owner: String, repo: String },
@@ -123,6 +126,8 @@ pub(crate) fn find(path: &str) -> Route {
         ["user"] => Route::ScopeId(Scope::User),
         ["orgs", name] => Route::ScopeId(Scope::Organization((*name).to_owned())),
         ["repos", owner, name] => Route::ScopeId(repository(owner, name)),
+        ["user", "repos"] => Route::Repositories(Scope::User),
+        ["orgs", name, "repos"] => Route::Repositories(Scope::Organization((*name).to_owned())),
         ["admin", "cron", task] => Route::Cron((*task).to_owned()),
         ["admin", "runners", tail @ ..] | ["admin", "actions", "runners", tail @ ..] => {
             runners(Scope::Instance, tail, parts[1] == "actions")
@@ -208,6 +213,7 @@ impl Route {
             (Self::ApiSettings, "GET") => RouteKind::ApiSettings,
             (Self::RepositoryById(_), "GET") => RouteKind::RepositoryById,
             (Self::ScopeId(_), "GET") => RouteKind::ScopeId,
+            (Self::Repositories(_), "GET") => RouteKind::ListRepositories,
             (Self::RunJobs { .. }, "GET") => RouteKind::RunJobs,
             (Self::CancelRun { .. }, "POST") => RouteKind::CancelRun,
             (Self::Runs { .. }, "GET") => RouteKind::ListRuns,

@@ -116,6 +116,11 @@ impl Forge {
         self.directory.repositories.get(&id)
     }
 
+    /// The repositories of a user or an organization, by id.
+    pub fn repositories_of(&self, owner: OwnerId) -> impl Iterator<Item = &Repository> {
+        self.directory.repositories.values().filter(move |repository| repository.owner == owner)
+    }
+
     /// The user or organization with this id.
     pub fn owner(&self, id: OwnerId) -> Option<&Owner> {
         self.directory.owners.get(&id)

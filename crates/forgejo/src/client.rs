@@ -97,6 +97,13 @@ pub enum RepositoryName {
     Unknown,
 }
 
+/// A repository in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Repository {
+    /// Its id, which survives renames and transfers.
+    pub id: i64,
+}
+
 /// Client of one forge. Clones share connections and the token.
 #[derive(Clone)]
 pub struct Client {
@@ -270,6 +277,18 @@ impl Client {
             Ok(repository) => Ok(RepositoryName::Known(repository.full_name)),
             Err(Error::Rejected { status: 403 | 404, .. }) => Ok(RepositoryName::Unknown),
             Err(error) => Err(error),
+        }
+    }
+
+    /// One page of the repositories within an organization, or of those of the token's user: at most 50, from page 1;
+    /// none when the last page is behind. Other scopes have no such list: none.
+    pub async fn list_repositories(&self, scope: &Scope, page: usize) -> Result<Vec<Repository>, Error> {
+        match scope {
+            Scope::Organization(_) | Scope::User => {
+                let path = format!("{}/repos?page={page}&limit=50", scope.path_prefix());
+                self.get_value("list repositories", &path).await
+            }
+            Scope::Instance | Scope::Repository { .. } => Ok(Vec::new()),
         }
     }
 

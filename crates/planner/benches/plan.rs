@@ -84,7 +84,10 @@ fn policy() -> Policy {
     Policy {
         deployment: DeploymentId::new("ci"),
         max: Some(MACHINES + 100),
-        scopes: BTreeMap::from([(scope(), ScopePolicy { width: 1, interval, has_identity: false })]),
+        scopes: BTreeMap::from([(
+            scope(),
+            ScopePolicy { width: 1, interval, has_identity: false, at_repository: false },
+        )]),
         pools: pools.collect(),
         backends: BTreeMap::from([(backend, BackendPolicy { max: None, interval, parallel_creates: 8 })]),
         limits: Limits::default(),

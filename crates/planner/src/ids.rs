@@ -112,6 +112,41 @@ pub struct ScopeKey {
     pub scope: ScopeId,
 }
 
+impl ScopeKey {
+    /// A repository within this scope, as a place where runners are registered: the scope's name, `#` and the id, which
+    /// survives renames. (No name at Forgejo holds a `#`.) Only watched scopes are in a policy and have job lists.
+    #[must_use]
+    pub fn at_repository(&self, repository: i64) -> Self {
+        let scope = ScopeId::new(format!("{}#{repository}", self.watched().scope));
+        Self { forge: self.forge.clone(), scope }
+    }
+
+    /// The watched scope: itself, or the one that the repository is within.
+    #[must_use]
+    pub fn watched(&self) -> Self {
+        match self.parts() {
+            Some((scope, _)) => Self { forge: self.forge.clone(), scope: ScopeId::new(scope) },
+            None => self.clone(),
+        }
+    }
+
+    /// Whether its watched scope is that one.
+    pub fn is_within(&self, watched: &Self) -> bool {
+        self.forge == watched.forge
+            && self.parts().map_or(self.scope.as_str(), |(scope, _)| scope) == watched.scope.as_str()
+    }
+
+    /// The repository, if it is one within a watched scope.
+    pub fn repository(&self) -> Option<i64> {
+        self.parts().map(|(_, repository)| repository)
+    }
+
+    fn parts(&self) -> Option<(&str, i64)> {
+        let (scope, repository) = self.scope.as_str().rsplit_once('#')?;
+        Some((scope, repository.parse().ok()?))
+    }
+}
+
 impl fmt::Display for ScopeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}", self.scope, self.forge)

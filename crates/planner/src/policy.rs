@@ -31,6 +31,17 @@ impl Policy {
         self.pools.iter().find(|pool| pool.id == *id)
     }
 
+    /// Where the runner for a job of a scope and a repository is registered.
+    pub fn place(&self, scope: &ScopeKey, repository: i64) -> ScopeKey {
+        let at_repository = self.scopes.get(scope).is_some_and(|policy| policy.at_repository);
+        if at_repository { scope.at_repository(repository) } else { scope.clone() }
+    }
+
+    /// The policy of the watched scope of a place.
+    pub fn scope_of_place(&self, place: &ScopeKey) -> Option<&ScopePolicy> {
+        self.scopes.get(place).or_else(|| self.scopes.get(&place.watched()))
+    }
+
     /// The scopes of one forge.
     pub fn scopes_of<'a>(&'a self, forge: &'a crate::ids::ForgeId) -> impl Iterator<Item = &'a ScopeKey> {
         self.scopes.keys().filter(move |scope| scope.forge == *forge)
@@ -46,6 +57,8 @@ pub struct ScopePolicy {
     pub interval: Duration,
     /// Whether the forge has an id for it that can be looked up: every scope but the instance.
     pub has_identity: bool,
+    /// Whether each runner is registered at its job's repository instead of the scope itself.
+    pub at_repository: bool,
 }
 
 /// One pool.

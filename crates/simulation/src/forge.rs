@@ -97,6 +97,14 @@ impl ForgeSide {
         now < self.down_until
     }
 
+    /// What a scope, or a repository within one, is to the model.
+    fn area(&self, place: &ScopeKey) -> Option<Area> {
+        match place.repository() {
+            Some(repository) => Some(Area::Repository(RepoId(repository))),
+            None => self.areas.get(place).copied(),
+        }
+    }
+
     /// The rows of a job list.
     pub(crate) fn jobs(&self, scope: &ScopeKey) -> Vec<JobSeen> {
         let Some(area) = self.areas.get(scope) else { return Vec::new() };
@@ -119,8 +127,8 @@ impl ForgeSide {
 
     /// The rows of a runner list that are ours.
     pub(crate) fn runners(&self, now: u64, deployment: &DeploymentId, scope: &ScopeKey) -> Vec<RunnerSeen> {
-        let Some(area) = self.areas.get(scope) else { return Vec::new() };
-        let page = self.model.list_runners(moment(now), *area, RunnerQuery::default());
+        let Some(area) = self.area(scope) else { return Vec::new() };
+        let page = self.model.list_runners(moment(now), area, RunnerQuery::default());
         let ours = |name: &str, description: &str| {
             planner::identity::RunnerIdentity::read(deployment, &self.id, name, description)
         };
@@ -152,20 +160,20 @@ impl ForgeSide {
         name: &str,
         description: &str,
     ) -> Option<(RunnerId, RunnerUuid, String)> {
-        let area = *self.areas.get(scope)?;
+        let area = self.area(scope)?;
         let made = self.model.register_runner(moment(now), area, name, description, true).ok()?;
         Some((RunnerId(made.id.0), RunnerUuid::new(made.uuid), made.token))
     }
 
     pub(crate) fn look_up(&self, now: u64, scope: &ScopeKey, id: RunnerId) -> Answer {
-        let area = self.areas.get(scope).copied().unwrap_or(Area::Instance);
+        let area = self.area(scope).unwrap_or(Area::Instance);
         self.model
             .get_runner(moment(now), area, ModelRunner(id.0))
             .map_or(Answer::RunnerGone, |row| Answer::RunnerExists { declared: row.labels.is_some() })
     }
 
     pub(crate) fn delete(&mut self, now: u64, scope: &ScopeKey, id: RunnerId) -> Answer {
-        let area = self.areas.get(scope).copied().unwrap_or(Area::Instance);
+        let area = self.area(scope).unwrap_or(Area::Instance);
         self.model.delete_runner(moment(now), area, ModelRunner(id.0)).map_or(Answer::RunnerGone, |()| Answer::Deleted)
     }
 

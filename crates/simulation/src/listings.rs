@@ -1,5 +1,7 @@
 //! Listings: begun by the daemon, read by forge and backends a little later, answered, late, lost, cut or wrong.
 
+use std::collections::BTreeSet;
+
 use planner::error_class::{Acted, ErrorClass, Failure};
 use planner::event::Event;
 use planner::ids::{BackendId, ScopeKey};
@@ -28,16 +30,36 @@ impl World {
         let begun_at = self.now;
         let delay = self.dice.listings.between(2, 100);
         self.after(delay, Happening::ReadJobs { life, scope: scope.clone(), begun_at });
-        let asked = self.daemon.runners_asked.get(scope).copied();
-        let idle = asked.is_none_or(|asked| self.now >= asked + IDLE_RUNNERS_MS);
-        if idle || self.daemon.state.wants_runners(&self.policy, scope) {
-            self.daemon.runners_asked.insert(scope.clone(), self.now);
+        for place in self.places_due(scope) {
+            self.daemon.runners_asked.insert(place.clone(), self.now);
             let delay = self.dice.listings.between(2, 100);
-            self.after(delay, Happening::ReadRunners { life, scope: scope.clone(), begun_at });
+            self.after(delay, Happening::ReadRunners { life, scope: place, begun_at });
         }
         let interval = self.policy.scopes.get(scope).map_or(3_000, |scope| millis(scope.interval));
         let jitter = self.dice.listings.between(0, 500);
         self.after(interval + jitter, Happening::PollScope { life, scope: scope.clone() });
+    }
+
+    /// Whose runners are listed with a poll of a scope: its own, and those of repositories within it, as far as they are
+    /// wanted or were not listed for long. (A round through all repositories is one look at each.)
+    fn places_due(&self, scope: &ScopeKey) -> Vec<ScopeKey> {
+        let wanted = self.daemon.state.wanted_repositories(&self.policy);
+        let at_repository = self.policy.scopes.get(scope).is_some_and(|policy| policy.at_repository);
+        let all = self
+            .forge
+            .repositories
+            .iter()
+            .filter(|_| at_repository)
+            .map(|repository| scope.at_repository(repository.0));
+        let within = wanted.iter().filter(|place| place.is_within(scope)).cloned();
+        let places: BTreeSet<ScopeKey> = all.chain(within).chain([scope.clone()]).collect();
+        let is_due = |place: &ScopeKey| {
+            let asked = self.daemon.runners_asked.get(place);
+            asked.is_none_or(|&asked| self.now >= asked + IDLE_RUNNERS_MS)
+                || wanted.contains(place)
+                || self.daemon.state.wants_runners(&self.policy, place)
+        };
+        places.into_iter().filter(is_due).collect()
     }
 
     pub(crate) fn poll_backend(&mut self, life: u32, backend: &BackendId) {
@@ -77,8 +99,8 @@ impl World {
     pub(crate) fn read_runners(&mut self, life: u32, scope: &ScopeKey, begun_at: u64) {
         let fate = self.fate(self.forge.is_down(self.now), false);
         if fate == Fate::Fails {
-            // The interface has no event for it: there simply is no listing.
-            return;
+            let event = Event::RunnersNotListed { scope: scope.clone(), failure: unanswered() };
+            return self.answer_listing(life, event);
         }
         let rows = self.forge.runners(self.now, &self.policy.deployment, scope);
         let listing = self.listing(rows, fate, begun_at);

@@ -30,7 +30,9 @@ pub(crate) fn policy(
                 Area::Owner(_) => 1,
                 Area::Instance => 2,
             };
-            (scope.clone(), ScopePolicy { width, interval, has_identity: *area != Area::Instance })
+            let at_repository = !matches!(area, Area::Repository(_)) && dice.chance(350);
+            let has_identity = *area != Area::Instance;
+            (scope.clone(), ScopePolicy { width, interval, has_identity, at_repository })
         })
         .collect();
     let backends: Vec<BackendId> = (0..dice.between(1, 2)).map(|n| BackendId::new(format!("backend-{n}"))).collect();

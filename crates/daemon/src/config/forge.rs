@@ -54,6 +54,8 @@ pub struct WatchedScope {
     pub scope: Scope,
     /// The token for it.
     pub token: SecretString,
+    /// Whether each runner is registered at its job's repository instead of the scope itself.
+    pub at_repository: bool,
     /// The file that the token was read from, if it was one: it is read again while the daemon runs.
     pub token_file: Option<PathBuf>,
 }
@@ -164,6 +166,7 @@ struct Listed<'a> {
     value: Value<'a>,
     scope: Option<Scope>,
     token: Token,
+    at_repository: bool,
 }
 
 fn scopes(
@@ -188,7 +191,7 @@ fn scopes(
     let mut seen = BTreeSet::new();
     let mut watched = Vec::new();
     let mut lacks_token = false;
-    for Listed { value, scope, token } in listed {
+    for Listed { value, scope, token, at_repository } in listed {
         let token = match (token, forge_token) {
             (Token::Given { token, file }, _) => Some((token, file)),
             (Token::Absent, Token::Given { token, file }) => Some((token.clone(), file.clone())),
@@ -205,7 +208,7 @@ fn scopes(
         }
         let (Some(url), Some((token, token_file))) = (url, token) else { continue };
         let key = ScopeKey { forge: ForgeId::new(url.text()), scope: ScopeId::new(scope.to_string()) };
-        watched.push(WatchedScope { key, scope, token, token_file });
+        watched.push(WatchedScope { key, scope, token, at_repository, token_file });
     }
     if lacks_token {
         let complaint = Complaint::new(format!("{MISSING} (or token_env), and a scope has none of its own"));
@@ -215,10 +218,13 @@ fn scopes(
 }
 
 fn element<'a>(value: Value<'a>, surroundings: &Surroundings) -> Listed<'a> {
+    let mut at_repository = false;
     let (scope, token) = match value.raw {
         DeValue::Table(_) => value.section().map_or((None, Token::Wrong), |section| {
             let scope = section.required("scope", "scope = \"org:acme\"", any).map(|ScopeText(scope)| scope);
             let token = token(&section, surroundings);
+            let place = section.or("register_at", RegisterAt::Scope, |place| register_at(*place, scope.as_ref()));
+            at_repository = place == RegisterAt::Repository;
             section.close();
             (scope, token)
         }),
@@ -228,7 +234,44 @@ fn element<'a>(value: Value<'a>, surroundings: &Surroundings) -> Listed<'a> {
             (None, Token::Absent)
         }
     };
-    Listed { value, scope, token }
+    Listed { value, scope, token, at_repository }
+}
+
+fn register_at(place: RegisterAt, scope: Option<&Scope>) -> Result<(), Complaint> {
+    match (place, scope) {
+        (RegisterAt::Repository, Some(Scope::Repository { .. })) => {
+            Err(Complaint::new("is no choice for a scope that is a repository itself").hint("leave it out"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where the runners of a scope are registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RegisterAt {
+    Scope,
+    Repository,
+}
+
+impl Readable for RegisterAt {
+    const SHAPE: Shape = Shape::Text;
+
+    fn read(value: &Value<'_>) -> Result<Self, Complaint> {
+        match String::read(value)?.as_str() {
+            "scope" => Ok(Self::Scope),
+            "repository" => Ok(Self::Repository),
+            other => {
+                Err(Complaint::new(format!("{} is neither", quoted(other))).hint("write \"scope\" or \"repository\""))
+            }
+        }
+    }
+
+    fn shown(&self) -> String {
+        quoted(match self {
+            Self::Scope => "scope",
+            Self::Repository => "repository",
+        })
+    }
 }
 
 /// A scope as a setting.

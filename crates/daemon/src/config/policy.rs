@@ -22,6 +22,7 @@ impl Config {
                     width: watched.scope.narrowness(),
                     interval: forge.interval,
                     has_identity: watched.scope != Scope::Instance,
+                    at_repository: watched.at_repository,
                 };
                 (watched.key.clone(), policy)
             })

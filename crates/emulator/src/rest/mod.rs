@@ -69,6 +69,7 @@ fn dispatch(
             Ok(Answer::json(StatusCode::OK, &json!({ "token": forge.registration_token(area) })))
         }
         (RouteKind::ScopeId, Route::ScopeId(scope)) => scope_id(forge, caller, scope),
+        (RouteKind::ListRepositories, Route::Repositories(scope)) => list_repositories(forge, request, caller, scope),
         (RouteKind::RepositoryById, Route::RepositoryById(id)) => {
             let repository = forge.repository_by_id(caller, RepoId(number(id)))?;
             let viewer = forge.user_of(caller)?;
@@ -168,6 +169,17 @@ fn scope_id(forge: &Forge, caller: Caller<'_>, scope: &Scope) -> Result<Answer, 
         Scope::Instance => return Ok(Answer::no_page()),
     };
     Ok(Answer::json(StatusCode::OK, &body))
+}
+
+/// Repositories of an organization or of the token's user, page by page. (The right is that of the scope's runners, which
+/// is more than a forge asks for.)
+fn list_repositories(forge: &Forge, request: &Request, caller: Caller<'_>, scope: &Scope) -> Result<Answer, Refusal> {
+    let Area::Owner(owner) = forge.authorise(caller, scope, Access::Read)? else { return Ok(Answer::no_page()) };
+    let parameters = request.query();
+    let parsed = |name: &str| first(&parameters, name).and_then(|text| text.parse::<usize>().ok());
+    let (page, limit) = (parsed("page").unwrap_or(1).max(1), parsed("limit").unwrap_or(30).clamp(1, 50));
+    let all = forge.repositories_of(owner).skip((page - 1) * limit).take(limit);
+    Ok(Answer::json(StatusCode::OK, &Value::Array(all.map(|row| rows::repository(forge, row)).collect())))
 }
 
 fn api_settings(forge: &Forge) -> Value {

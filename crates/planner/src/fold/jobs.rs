@@ -137,7 +137,7 @@ fn note_strays(state: &mut State, scope: &ScopeKey, begun_at: Tick, complete: bo
                     stray.job_waiting.clear();
                 }
             }
-            None if complete && stray.scope == *scope => stray.job_missing.add(begun_at),
+            None if complete && stray.scope.is_within(scope) => stray.job_missing.add(begun_at),
             None => {}
         }
     }

@@ -73,7 +73,8 @@ fn adopt(state: &mut State, backend: &BackendId, row: &MachineSeen, is_known: bo
     assignment.retry_at = now;
     // That life's start may still be under way, so that an unbound machine is no proof that there was none.
     assignment.start = Start::Lost { since: now };
-    assignment.job = state.seen.scopes.get(&row.tags.scope).and_then(|scope| scope.jobs.get(&key.job.handle)).cloned();
+    assignment.job =
+        state.seen.scopes.get(&row.tags.scope.watched()).and_then(|scope| scope.jobs.get(&key.job.handle)).cloned();
     journal.assignments.insert(key, assignment);
 }
 

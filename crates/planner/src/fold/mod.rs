@@ -24,7 +24,9 @@ pub fn fold(state: &mut State, policy: &Policy, event: &Event, now: Tick) {
             let seen = state.seen.scopes.entry(scope.clone()).or_default();
             seen.failures = seen.failures.saturating_add(1);
             seen.last_failure = Some(failure.clone());
-            for assignment in state.journal.assignments.values_mut().filter(|assignment| assignment.scope == *scope) {
+            for assignment in
+                state.journal.assignments.values_mut().filter(|assignment| assignment.scope.is_within(scope))
+            {
                 assignment.forge_failed = true;
             }
         }

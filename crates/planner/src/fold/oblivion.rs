@@ -10,8 +10,20 @@ use crate::time::Tick;
 /// How long a handle that is listed no more is remembered: an outage or a broken listing of this length loses no back-off.
 const REMEMBERED: Duration = Duration::from_mins(10);
 
+/// Forgets what is known of repositories within scopes in which nothing of ours may be registered any more.
+fn forget_repositories(state: &mut State, now: Tick) {
+    let journal = &mut state.journal;
+    journal.scope_rests.retain(|place, rest| place.repository().is_none() || now.since(rest.until) < REMEMBERED);
+    state.seen.scopes.retain(|place, seen| {
+        place.repository().is_none()
+            || seen.runners_begun_at.is_some_and(|begun_at| now.since(begun_at) < REMEMBERED)
+            || journal.may_have_runners(place)
+    });
+}
+
 /// Forgets handles and suspicions that nothing refers to any more.
 pub(super) fn tidy(state: &mut State, now: Tick) {
+    forget_repositories(state, now);
     let journal = &mut state.journal;
     let used: BTreeSet<&JobKey> = journal.assignments.keys().map(|key| &key.job).collect();
     let stray: BTreeSet<JobKey> = journal
@@ -28,7 +40,7 @@ pub(super) fn tidy(state: &mut State, now: Tick) {
     let mut alive: BTreeMap<SuspectKey, BTreeSet<&Handle>> = BTreeMap::new();
     let mut unsure: BTreeSet<&ForgeId> = BTreeSet::new();
     for (scope, seen) in &state.seen.scopes {
-        if !seen.complete {
+        if !seen.complete && scope.repository().is_none() {
             unsure.insert(&scope.forge);
         }
         for job in seen.jobs.values() {

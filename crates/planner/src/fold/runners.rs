@@ -15,7 +15,7 @@ use crate::time::Tick;
 const MOST_OVERLAPS: usize = 20;
 
 pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listing: &Listing<RunnerSeen>, now: Tick) {
-    let Some(scope_policy) = policy.scopes.get(scope) else { return };
+    let Some(scope_policy) = policy.scope_of_place(scope) else { return };
     let seen = state.seen.scopes.entry(scope.clone()).or_default();
     if seen.runners_begun_at.is_some_and(|newest| listing.begun_at <= newest) {
         return;
@@ -31,13 +31,12 @@ pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listi
     let rows: BTreeMap<&RunnerUuid, &RunnerSeen> = listing.rows.iter().map(|row| (&row.uuid, row)).collect();
     let mut owned = BTreeSet::new();
     for assignment in state.journal.assignments.values_mut() {
-        if assignment.scope != *scope {
-            continue;
-        }
         let Some(uuid) = assignment.registration.known().map(|registered| registered.uuid.clone()) else { continue };
+        // Two places may be one repository, so that a row proves presence wherever it is shown; absence is proven by the
+        // list of its own place alone.
         match rows.get(&uuid) {
             Some(row) => shown(assignment, row, listing.begun_at, scope_policy.interval),
-            None if listing.complete => not_shown(assignment, listing.begun_at),
+            None if listing.complete && assignment.scope == *scope => not_shown(assignment, listing.begun_at),
             None => {}
         }
         owned.insert(uuid);

@@ -49,7 +49,7 @@ pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: 
 
 /// The row of the job that a machine is made for.
 fn job_of(state: &State, key: &AssignmentKey, tags: &MachineTags) -> Option<crate::seen::JobSeen> {
-    state.seen.scopes.get(&tags.scope)?.jobs.get(&key.job.handle).cloned()
+    state.seen.scopes.get(&tags.scope.watched())?.jobs.get(&key.job.handle).cloned()
 }
 
 /// A launch for a suspect is the probe of its key.

@@ -4,6 +4,7 @@ use super::context::{Context, Presence};
 use super::living::awaiting;
 use super::{Next, last_words};
 use crate::action::Action;
+use crate::error_class::ErrorClass;
 use crate::event::{EndReason, Outcome};
 use crate::ids::AssignmentKey;
 use crate::report::{MachineReason, short};
@@ -11,12 +12,15 @@ use crate::seen::{Exit, JobState};
 use crate::state::{Assignment, Ending, Registered};
 use crate::time::Tick;
 
+/// After how many failed lists in a row a repository that is not found counts as gone.
+const LISTS_OF_A_GONE_REPOSITORY: u32 = 3;
+
 pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Next {
     let died_at = assignment.death.map_or(end.at, |death| death.at);
     if assignment.detached.is_some() {
         return Next::Forget(failed(context, assignment, end));
     }
-    if !context.policy.scopes.contains_key(&assignment.scope) {
+    if context.policy.scope_of_place(&assignment.scope).is_none() {
         // Nobody looks there any more: nothing can be learned, and nothing deleted.
         return Next::Forget(Outcome::EndedElsewhere);
     }
@@ -27,6 +31,9 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
         return without_registration(key, assignment, outcome);
     }
     match (context.presence(assignment), assignment.track.state) {
+        (Presence::Left { .. }, _) if repository_is_gone(context, assignment) => {
+            Next::Forget(outcome_of_left(assignment, end))
+        }
         (Presence::Left { proven }, _) => left(key, assignment, end, died_at, proven),
         (Presence::Present, JobState::Waiting) if assignment.track.waiting.twice_after(died_at) => {
             let released = end.reason == EndReason::HeldBack;
@@ -40,9 +47,21 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
     }
 }
 
-/// The job has left. Its end has removed the registration, unless it ended without us.
-fn left(key: &AssignmentKey, assignment: &Assignment, end: &Ending, died_at: Tick, proven: bool) -> Next {
-    let outcome = match end.reason {
+/// Whether the forge has said several times in a row that there is no such repository, or no Actions unit in it: nothing
+/// can be learned or deleted there. Should it come back with a registration of ours, a round through all repositories of
+/// the scope finds that as a stray.
+fn repository_is_gone(context: &Context<'_>, assignment: &Assignment) -> bool {
+    assignment.scope.repository().is_some()
+        && context.state.seen.scopes.get(&assignment.scope).is_some_and(|seen| {
+            let last = seen.runners_last_failure.as_ref();
+            seen.runners_failures >= LISTS_OF_A_GONE_REPOSITORY
+                && last.is_some_and(|failure| failure.class == ErrorClass::NotFound)
+        })
+}
+
+/// What came of a job that has left.
+fn outcome_of_left(assignment: &Assignment, end: &Ending) -> Outcome {
+    match end.reason {
         _ if assignment.ended_early => Outcome::Lost,
         EndReason::ProcessEnded { .. } | EndReason::Gone | EndReason::RunOver => Outcome::Completed,
         EndReason::LaunchFailed { .. }
@@ -54,7 +73,11 @@ fn left(key: &AssignmentKey, assignment: &Assignment, end: &Ending, died_at: Tic
         | EndReason::RegistrationRemoved
         | EndReason::MachineVanished
         | EndReason::NeverStarted => Outcome::EndedElsewhere,
-    };
+    }
+}
+
+/// The job has left. Its end has removed the registration, unless it ended without us.
+fn left(key: &AssignmentKey, assignment: &Assignment, end: &Ending, died_at: Tick, proven: bool) -> Next {
     match assignment.registration.known() {
         Some(registered) if !registered.gone && !registered.absent.once_after(died_at) => {
             if proven && registered.listed.once_after(died_at) {
@@ -63,7 +86,7 @@ fn left(key: &AssignmentKey, assignment: &Assignment, end: &Ending, died_at: Tic
                 awaiting()
             }
         }
-        _ => Next::Forget(outcome),
+        _ => Next::Forget(outcome_of_left(assignment, end)),
     }
 }
 

@@ -138,13 +138,19 @@ fn unreachable_forge(context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> 
         return Some(Reason::ForgeUnreachable { scope: job.scope.clone(), failures: seen.failures, last_error });
     }
     // No launch before it is known what an earlier life has left behind.
+    let place = context.policy.place(job.scope, job.row.repository);
     let known = context.state.seen.runners_listed(context.policy, &job.key.forge)
+        && context.state.seen.runners_of_place_listed(&place)
         || context.policy.backends.keys().all(|backend| context.state.seen.machines_listed(backend));
     (!known).then(|| Reason::NotListedYet { of: format!("the runners of {}", job.key.forge) })
 }
 
 fn resting_scope(context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> {
-    let rest = context.state.journal.scope_rests.get(job.scope).filter(|rest| rest.until > context.now)?;
+    if context.state.journal.scope_rests.is_empty() {
+        return None;
+    }
+    let place = context.policy.place(job.scope, job.row.repository);
+    let rest = context.state.journal.scope_rests.get(&place).filter(|rest| rest.until > context.now)?;
     let remaining = rest.until.since(context.now);
     let message = rest.last.message.clone();
     Some(match rest.last.class {
@@ -243,7 +249,12 @@ fn create(context: &Context<'_>, pool: &PoolPolicy, job: &Wanted<'_>) -> (Reason
         key: AssignmentKey { job: job.key.clone(), attempt },
         backend: pool.backend.clone(),
         machine: machine.clone(),
-        tags: MachineTags { pool: pool.id.clone(), scope: job.scope.clone(), handle: job.key.handle.clone(), attempt },
+        tags: MachineTags {
+            pool: pool.id.clone(),
+            scope: context.policy.place(job.scope, job.row.repository),
+            handle: job.key.handle.clone(),
+            attempt,
+        },
         stop_grace: pool.clocks.stop,
     };
     let reason = Reason::Launching { pool: pool.id.clone(), machine, attempt, step: LaunchStep::Creating };

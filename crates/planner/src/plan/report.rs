@@ -1,11 +1,13 @@
 //! Puts the report together.
 
+use std::collections::BTreeSet;
+
 use super::Plan;
 use super::context::Context;
 use super::launch::Wanted;
 use super::room::Room;
 use crate::error_class::ErrorClass;
-use crate::ids::AssignmentKey;
+use crate::ids::{AssignmentKey, ScopeKey};
 use crate::report::{Alert, JobReport, MachineReason, MachineReport, PoolReport, Reason, ScopeReport};
 use crate::state::{Assignment, Rest, Rested};
 
@@ -41,14 +43,17 @@ pub(super) fn machine(key: &AssignmentKey, assignment: &Assignment, reason: Mach
 fn lacking_rights(context: &Context<'_>) -> impl Iterator<Item = Alert> {
     // A refused registration is tried again only when a job wants it: without one the alert ends by itself.
     let stands = |rest: &&Rest| rest.until.plus(context.policy.limits.backoff_max) > context.now;
-    context.policy.scopes.keys().filter_map(move |scope| {
-        let seen = context.state.seen.scopes.get(scope);
-        let refused = context.state.journal.scope_rests.get(scope).filter(stands).map(|rest| &rest.last);
+    let places: BTreeSet<&ScopeKey> =
+        context.state.seen.scopes.keys().chain(context.state.journal.scope_rests.keys()).collect();
+    let watched = places.into_iter().filter(|place| context.policy.scope_of_place(place).is_some());
+    watched.filter_map(move |place| {
+        let seen = context.state.seen.scopes.get(place);
+        let refused = context.state.journal.scope_rests.get(place).filter(stands).map(|rest| &rest.last);
         let jobs = seen.and_then(|seen| seen.last_failure.as_ref());
         let runners = seen.and_then(|seen| seen.runners_last_failure.as_ref());
         let mut failures = [jobs, runners, refused].into_iter().flatten();
         let failure = failures.find(|failure| matches!(failure.class, ErrorClass::Auth | ErrorClass::Forbidden))?;
-        Some(Alert::TokenLacksScope { scope: scope.clone(), message: failure.message.clone() })
+        Some(Alert::TokenLacksScope { scope: place.clone(), message: failure.message.clone() })
     })
 }
 

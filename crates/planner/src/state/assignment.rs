@@ -14,7 +14,7 @@ use crate::time::Tick;
 /// The facts of one assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
-    /// Where its runner is registered. Never changes.
+    /// Where its runner is registered: a watched scope or a repository within one. Never changes.
     pub scope: ScopeKey,
     /// Its pool.
     pub pool: PoolId,
@@ -257,7 +257,7 @@ impl Assignment {
     /// A new assignment, whose machine was just asked for or found.
     pub fn new(scope: ScopeKey, pool: PoolId, backend: BackendId, machine_name: MachineName, now: Tick) -> Self {
         let mut missing = BTreeMap::new();
-        missing.insert(scope.clone(), Missing::default());
+        missing.insert(scope.watched(), Missing::default());
         Self {
             scope,
             pool,

@@ -139,7 +139,29 @@ impl State {
     /// Whether the runners of a scope should be listed together with its jobs.
     pub fn wants_runners(&self, policy: &Policy, scope: &ScopeKey) -> bool {
         policy.scopes.contains_key(scope)
-            && (self.journal.may_have_runners(scope)
-                || !self.seen.scopes.get(scope).is_some_and(ScopeSeen::runners_listed))
+            && (self.journal.may_have_runners(scope) || !self.seen.runners_of_place_listed(scope))
+    }
+
+    /// Repositories within watched scopes whose runners should be listed as often as may be: those in which a registration
+    /// of ours may exist, and, while what exists is known neither from these lists nor from all backends, those of waiting
+    /// jobs.
+    pub fn wanted_repositories(&self, policy: &Policy) -> BTreeSet<ScopeKey> {
+        let journal = &self.journal;
+        let assignments = journal.assignments.values().filter(|assignment| assignment.registration.may_exist());
+        let mut wanted: BTreeSet<ScopeKey> = assignments
+            .map(|assignment| &assignment.scope)
+            .chain(journal.strays.values().map(|stray| &stray.scope))
+            .chain(journal.lost_registers.keys())
+            .filter(|place| place.repository().is_some())
+            .cloned()
+            .collect();
+        if !policy.backends.keys().all(|backend| self.seen.machines_listed(backend)) {
+            for (scope, seen) in &self.seen.scopes {
+                if policy.scopes.get(scope).is_some_and(|policy| policy.at_repository) {
+                    wanted.extend(seen.jobs.values().map(|job| scope.at_repository(job.repository)));
+                }
+            }
+        }
+        wanted
     }
 }

@@ -13,7 +13,7 @@ use crate::time::Tick;
 /// What was seen last.
 #[derive(Debug, Clone, Default)]
 pub struct Observation {
-    /// By scope.
+    /// By scope; of repositories within scopes only what their runner lists showed.
     pub scopes: BTreeMap<ScopeKey, ScopeSeen>,
     /// By backend.
     pub backends: BTreeMap<BackendId, BackendSeen>,
@@ -96,6 +96,11 @@ impl Observation {
     /// Whether the runners of all scopes of a forge were listed completely since the start.
     pub fn runners_listed(&self, policy: &Policy, forge: &ForgeId) -> bool {
         policy.scopes_of(forge).all(|scope| self.scopes.get(scope).is_some_and(ScopeSeen::runners_listed))
+    }
+
+    /// Whether the runners of a scope, or of a repository within one, were listed completely since the start.
+    pub fn runners_of_place_listed(&self, place: &ScopeKey) -> bool {
+        self.scopes.get(place).is_some_and(ScopeSeen::runners_listed)
     }
 
     /// Whether the machines of a backend were listed completely since the start.

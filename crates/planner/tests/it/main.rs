@@ -10,6 +10,7 @@ mod identity;
 mod launching;
 mod leaving;
 mod lost_answers;
+mod places;
 mod properties;
 mod reasons;
 mod release;

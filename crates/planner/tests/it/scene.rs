@@ -105,7 +105,10 @@ impl Scene {
         let policy = Policy {
             deployment: DeploymentId::new("ci"),
             max: None,
-            scopes: BTreeMap::from([(acme(), ScopePolicy { width: 2, interval: INTERVAL, has_identity: true })]),
+            scopes: BTreeMap::from([(
+                acme(),
+                ScopePolicy { width: 2, interval: INTERVAL, has_identity: true, at_repository: false },
+            )]),
             pools: vec![pool("debian", &["debian:host"], &here())],
             backends: BTreeMap::from([(here(), backend())]),
             limits: Limits::default(),

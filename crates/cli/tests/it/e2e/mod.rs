@@ -20,6 +20,7 @@ mod kills;
 pub(crate) mod leftovers;
 mod lost_answers;
 pub(crate) mod processes;
+mod register_at;
 mod release_race;
 mod rival;
 mod rivalry;

@@ -1,0 +1,95 @@
+//! Runners that are registered at their jobs' repositories: `register_at = "repository"`.
+
+use std::fs;
+
+use forge_model::{Area, RegistrationEnd, RepoId, Status};
+use planner::identity::{RunnerIdentity, machine_name};
+use planner::ids::{DeploymentId, ForgeId, Handle, JobKey, Ordinal, PoolId, Try};
+
+use super::config::Setup;
+use super::leftovers::names;
+use super::world::{Pushed, World};
+
+/// A world whose only scope registers at repositories.
+fn world(max: u32) -> World {
+    let world = World::new(&Setup::new(max));
+    let text = fs::read_to_string(world.config()).expect("a configuration");
+    let changed = text.replace("[\"org:acme\"]", "[{ scope = \"org:acme\", register_at = \"repository\" }]");
+    assert_ne!(text, changed);
+    fs::write(world.config(), changed).expect("a changed configuration");
+    world
+}
+
+#[track_caller]
+fn check_registered_at_the_repository(world: &World, job: &Pushed) {
+    let made = world.registrations(job);
+    assert!(!made.is_empty(), "a registration");
+    assert!(made.iter().all(|row| row.area == Area::Repository(world.repository)), "{made:?}");
+}
+
+#[test]
+fn each_runner_is_registered_at_its_jobs_repository() {
+    let mut world = world(3);
+    let jobs: Vec<Pushed> = (0..4).map(|number| world.push(&format!("job {number}"), "echo done")).collect();
+    world.start(&[]);
+    world.until("all jobs have ended", || jobs.iter().all(|job| world.attempt(job).ended_at.is_some()));
+    world.check_success(&jobs);
+    for job in &jobs {
+        check_registered_at_the_repository(&world, job);
+    }
+    world.check_nothing_left();
+}
+
+/// The store, the report and what the daemon remembers are gone, in the middle of a job; and an unused registration is left
+/// in a repository that shows no job, which nobody remembers.
+#[test]
+fn killed_with_everything_deleted_it_finds_its_runners_in_every_repository_again() {
+    let mut world = world(3);
+    let job = world.push("job", &world.held("job"));
+    world.start(&[]);
+    world.until_is(&job, Status::Running);
+    world.kill();
+    for name in names(&world.state()) {
+        if name.starts_with("forgescale.sqlite") || name == "report.json" {
+            fs::remove_file(world.state().join(name)).expect("a removed file");
+        }
+    }
+    let silent = world
+        .emulator
+        .with_forge(|forge, _| forge.create_repository(world.organization, "silent", false).expect("a repository"));
+    let stray = register(&world, silent);
+    let later = world.push("later", "echo later");
+    world.start(&[]);
+    world.until("the stray is deleted", || end_of(&world, &stray) != RegistrationEnd::StillThere);
+    assert!(world.is(&job, Status::Running), "a running job was disturbed");
+    world.until_is(&later, Status::Success);
+    world.let_go("job");
+    world.until_is(&job, Status::Success);
+    check_registered_at_the_repository(&world, &job);
+    check_registered_at_the_repository(&world, &later);
+    world.check_success(&[job, later]);
+    world.check_nothing_left();
+}
+
+/// A registration of our deployment for a job that has long ended.
+fn register(world: &World, repository: RepoId) -> String {
+    let deployment = DeploymentId::new(world.deployment.as_str());
+    let key = JobKey { forge: ForgeId::new(world.emulator.url()), handle: Handle::new("ended-long-ago") };
+    let name_of_machine = machine_name(&deployment, &key, Try(1));
+    let identity =
+        RunnerIdentity { pool: PoolId::new("debian"), handle: key.handle, attempt: Try(1), ordinal: Ordinal(1) };
+    let name = identity.runner_name(&name_of_machine);
+    let description = identity.description(&deployment);
+    world
+        .emulator
+        .with_forge(|forge, now| forge.register_runner(now, Area::Repository(repository), &name, &description, true))
+        .expect("a registration");
+    name
+}
+
+fn end_of(world: &World, runner: &str) -> RegistrationEnd {
+    world.emulator.with_forge(|forge, _| {
+        let mut rows = forge.books().registrations().iter();
+        rows.find(|row| row.name == runner).expect("the registration is in the books").end
+    })
+}
