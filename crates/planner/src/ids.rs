@@ -36,8 +36,8 @@ macro_rules! text_id {
 
         impl $name {
             /// Wraps the text as it is.
-            pub fn new(text: impl Into<Arc<str>>) -> Self {
-                Self(text.into())
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(Arc::from(text.into()))
             }
 
             /// The text.

@@ -20,7 +20,7 @@ pub(super) async fn clear_machines(stage: &Stage) {
         let nothing = Program { path: "/nonexistent".into(), arguments: Vec::new() };
         let host = HostBackend::new(HostSettings {
             directory: stage.machines().join(backend.as_str()),
-            deployment: DeploymentId::new(stage.deployment.as_str()),
+            deployment: DeploymentId::new(&stage.deployment),
             supervisor: nothing.clone(),
             runner: nothing,
             run_as: RunAs::Daemon,
