@@ -143,7 +143,7 @@ impl Repositories {
             }
             Err(error) => {
                 // The same page again after the next poll.
-                tracing::warn!(scope = %of.scope, error = convert::chain(&error), "the repositories could not be listed");
+                tracing::warn!(scope = %of.scope, error = backend::chain(&error), "the repositories could not be listed");
             }
         }
     }
