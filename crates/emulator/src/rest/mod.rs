@@ -178,8 +178,9 @@ fn list_repositories(forge: &Forge, request: &Request, caller: Caller<'_>, scope
     let parameters = request.query();
     let parsed = |name: &str| first(&parameters, name).and_then(|text| text.parse::<usize>().ok());
     let (page, limit) = (parsed("page").unwrap_or(1).max(1), parsed("limit").unwrap_or(30).clamp(1, 50));
+    let viewer = forge.user_of(caller)?;
     let all = forge.repositories_of(owner).skip((page - 1) * limit).take(limit);
-    Ok(Answer::json(StatusCode::OK, &Value::Array(all.map(|row| rows::repository(forge, row)).collect())))
+    Ok(Answer::json(StatusCode::OK, &Value::Array(all.map(|row| whole::repository(forge, row, viewer)).collect())))
 }
 
 fn api_settings(forge: &Forge) -> Value {
