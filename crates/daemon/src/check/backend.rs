@@ -1,13 +1,12 @@
 //! One backend: its runner program, what its jobs can reach, and what its labels need.
 
-use backend_host::{RunAs, RunnerVersion, RunnerVersionError, runner_version};
+use backend_host::{RunnerVersion, RunnerVersionError, runner_version};
 use planner::ids::BackendId;
-use planner::label::Environment;
 
-use super::docker;
 use super::finding::Finding;
+use super::{docker, jobs};
 use crate::chain;
-use crate::config::{Backend, BackendKind, Config, HostSettings, Pool};
+use crate::config::{Backend, BackendKind, Config, HostSettings};
 
 /// Everything about one backend.
 pub(super) async fn check(id: &BackendId, backend: &Backend, config: &Config) -> Vec<Finding> {
@@ -16,7 +15,7 @@ pub(super) async fn check(id: &BackendId, backend: &Backend, config: &Config) ->
     let pools = || config.pools.iter().filter(|pool| pool.policy.backend == *id);
     let mut findings = vec![runner(&subject, host).await];
     findings.extend(docker::check(&subject, host, pools()));
-    findings.extend(reach_of_jobs(&subject, host, pools()));
+    findings.extend(jobs::check(&subject, host, config, pools()));
     findings
 }
 
@@ -44,26 +43,4 @@ async fn runner(subject: &str, host: &HostSettings) -> Finding {
         return Finding::warning(subject, message).hint("install Forgejo Runner 12.8.2 or newer");
     }
     Finding::ok(subject, format!("{shown} is version {version}"))
-}
-
-/// What jobs that run on the host itself can read, by the user that they run as.
-fn reach_of_jobs<'a>(subject: &str, host: &HostSettings, mut pools: impl Iterator<Item = &'a Pool>) -> Option<Finding> {
-    let on_host = |pool: &&Pool| pool.policy.labels.iter().any(|label| *label.environment() == Environment::Host);
-    let pool = pools.find(on_host)?;
-    let jobs = format!("jobs of the pool {}", pool.policy.id);
-    Some(match &host.run_as {
-        RunAs::Daemon => Finding::warning(
-            subject,
-            format!(
-                "{jobs} run as the user of Forgescale itself: each can read the forge's token and the files of other jobs"
-            ),
-        )
-        .hint("run Forgescale as root with `user` or `users`, serve only repositories that you trust, or use docker:// labels"),
-        RunAs::One(user) => {
-            Finding::ok(subject, format!("{jobs} run as {}: each can read the files of the others", user.name))
-        }
-        RunAs::OnePerMachine(users) => {
-            Finding::ok(subject, format!("{jobs} run as {} users, one for each machine", users.len()))
-        }
-    })
 }

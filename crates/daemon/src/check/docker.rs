@@ -4,8 +4,10 @@
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use backend_host::{RunAs, User};
 use planner::label::Environment;
 
+use super::access::{Use, may};
 use super::finding::Finding;
 use crate::config::{HostSettings, Pool};
 
@@ -15,25 +17,45 @@ const USUAL: [&str; 2] = ["/var/run/docker.sock", "/run/podman/podman.sock"];
 /// Names an engine to Forgejo Runner.
 const VARIABLE: &str = "DOCKER_HOST";
 
+/// The sockets of engines on this machine that runners look at; none when they are told of one elsewhere.
+pub(super) fn sockets(host: &HostSettings) -> Vec<PathBuf> {
+    match host.environment.get(VARIABLE) {
+        Some(address) => address.strip_prefix("unix://").map(PathBuf::from).into_iter().collect(),
+        None => USUAL.map(PathBuf::from).to_vec(),
+    }
+}
+
 /// Looks for an engine if a label needs one. An engine elsewhere than on this machine is left to the runner.
 pub(super) fn check<'a>(subject: &str, host: &HostSettings, pools: impl Iterator<Item = &'a Pool>) -> Option<Finding> {
     let mut labels = pools.flat_map(|pool| &pool.policy.labels);
     let label = labels.find(|label| matches!(label.environment(), Environment::Docker(_)))?;
-    let sockets: Vec<PathBuf> = match host.environment.get(VARIABLE) {
-        Some(address) => vec![PathBuf::from(address.strip_prefix("unix://")?)],
-        None => USUAL.map(PathBuf::from).to_vec(),
+    let sockets = sockets(host);
+    let users = match &host.run_as {
+        RunAs::Daemon => &[],
+        RunAs::One(user) => std::slice::from_ref(user),
+        RunAs::OnePerMachine(users) => users.as_slice(),
     };
-    Some(judged(subject, label.name(), &sockets))
+    (!sockets.is_empty()).then(|| judged(subject, label.name(), &sockets, users))
 }
 
-fn judged(subject: &str, label: &str, sockets: &[PathBuf]) -> Finding {
-    if let Some(socket) = sockets.iter().find(|socket| answers(socket)) {
-        return Finding::ok(subject, format!("a container engine listens at {}", socket.display()));
+fn judged(subject: &str, label: &str, sockets: &[PathBuf], users: &[User]) -> Finding {
+    let Some(socket) = sockets.iter().find(|socket| answers(socket)) else {
+        let places: Vec<String> = sockets.iter().map(|socket| socket.display().to_string()).collect();
+        let message = format!("the label {label} needs Docker or Podman, and none listens at {}", places.join(" or "));
+        return Finding::error(subject, message).hint(
+            "start one, name its socket (environment = { DOCKER_HOST = \"unix:///…\" }), or use labels with :host",
+        );
+    };
+    let shown = socket.display();
+    match users.iter().find(|user| !may(user, socket, Use::Write).unwrap_or(false)) {
+        None => Finding::ok(subject, format!("a container engine listens at {shown}")),
+        Some(user) => {
+            let message =
+                format!("the label {label} needs the container engine at {shown}, which {} cannot use", user.name);
+            Finding::error(subject, message)
+                .hint(format!("put the user into the group of {shown}: usermod --append --groups docker {}", user.name))
+        }
     }
-    let places: Vec<String> = sockets.iter().map(|socket| socket.display().to_string()).collect();
-    let message = format!("the label {label} needs Docker or Podman, and none listens at {}", places.join(" or "));
-    Finding::error(subject, message)
-        .hint("start one, name its socket (environment = { DOCKER_HOST = \"unix:///…\" }), or use labels with :host")
 }
 
 fn answers(socket: &Path) -> bool {
@@ -42,20 +64,27 @@ fn answers(socket: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::net::UnixListener;
 
     use super::*;
     use crate::check::Verdict;
 
     #[test]
-    fn an_engine_is_one_that_listens() {
+    fn an_engine_is_one_that_listens_and_that_the_user_can_use() {
         let place = tempfile::tempdir().unwrap();
+        set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
         let socket = place.path().join("engine.sock");
-        let judged = || judged("backend", "debian", std::slice::from_ref(&socket));
-        assert_eq!(judged().verdict, Verdict::Error);
+        let ci = [User { name: "ci".to_owned(), uid: 4_000_000, gid: 4_000_000, groups: Vec::new() }];
+        let judged = |users: &[User]| judged("backend", "debian", std::slice::from_ref(&socket), users).verdict;
+        assert_eq!(judged(&[]), Verdict::Error);
         let listener = UnixListener::bind(&socket).unwrap();
-        assert_eq!(judged().verdict, Verdict::Ok);
+        set_permissions(&socket, Permissions::from_mode(0o660)).unwrap();
+        assert_eq!((judged(&[]), judged(&ci)), (Verdict::Ok, Verdict::Error));
+        set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(judged(&ci), Verdict::Ok);
         drop(listener);
-        assert_eq!(judged().verdict, Verdict::Error, "what is left of one is none");
+        assert_eq!(judged(&[]), Verdict::Error, "what is left of one is none");
     }
 }

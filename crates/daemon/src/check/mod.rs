@@ -11,6 +11,7 @@
 //!
 //! Deliberately absent: what only the daemon can see (`explain` tells that), and repairs.
 
+mod access;
 mod backend;
 mod clock;
 mod configuration;
@@ -18,6 +19,7 @@ mod directories;
 mod docker;
 mod finding;
 mod forge;
+mod jobs;
 mod reach;
 mod runners;
 mod scope;
