@@ -70,8 +70,8 @@ pub struct Limits {
 const CPU_PERIOD_US: u64 = 100_000;
 
 impl Limits {
-    /// The controllers that it takes.
-    pub(crate) fn controllers(&self) -> Vec<&'static str> {
+    /// The controllers that it takes, by the kernel's names.
+    pub fn controllers(&self) -> Vec<&'static str> {
         let wanted = [
             ("memory", self.memory_bytes.is_some()),
             ("cpu", self.cpu_quota_us.is_some()),

@@ -1,7 +1,7 @@
 //! The backends as the daemon calls them: a closed enum over one trait.
 
 use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use backend::{Backend as _, BackendError, CreateRequest, Destroyed, Launch, Machines};
@@ -18,6 +18,8 @@ const PLACES_ABOVE: usize = 2;
 /// Lets other users pass through a place of ours, to what is theirs below. They cannot list it, and every file that the
 /// daemon makes in it is for itself alone. Where it fails, the backend says who cannot pass.
 fn let_pass(place: &Path) {
+    // Made here, or the backend would make it, for itself alone.
+    let _ = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(place);
     if let Ok(metadata) = std::fs::metadata(place) {
         let mode = metadata.permissions().mode() | 0o111;
         let _ = std::fs::set_permissions(place, Permissions::from_mode(mode));
@@ -102,5 +104,20 @@ impl Backend {
             Self::Host(host) => host.changes(),
             Self::Modelled(modelled) => modelled.changes(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::let_pass;
+
+    #[test]
+    fn a_place_that_is_not_there_yet_lets_others_pass_too() {
+        let above = tempfile::tempdir().unwrap();
+        let place = above.path().join("machines");
+        let_pass(&place);
+        assert_eq!(std::fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o711);
     }
 }

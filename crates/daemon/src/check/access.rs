@@ -17,6 +17,8 @@ pub(super) enum Use {
     Read,
     /// Write to a file; to a socket, this is to connect.
     Write,
+    /// Run a program.
+    Run,
 }
 
 /// Permission to pass through a directory, as others have it; owner and group have the same bits further left.
@@ -27,6 +29,7 @@ impl Use {
         match self {
             Self::Read => 0o4,
             Self::Write => 0o2,
+            Self::Run => 0o1,
         }
     }
 }
@@ -43,6 +46,11 @@ pub(super) fn may(user: &User, path: &Path, wanted: Use) -> io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// Whether the user can pass through a directory that is there; those above it are another question.
+pub(super) fn passes(user: &User, directory: &Path) -> io::Result<bool> {
+    Ok(allows(&std::fs::metadata(directory)?, user, PASS))
 }
 
 /// Of owner, group and others, the first that fits decides alone.
@@ -86,5 +94,8 @@ mod tests {
         read(0o662, 0o755);
         assert!(may(&stranger, &file, Use::Write).unwrap() && !may(&stranger, &file, Use::Read).unwrap());
         assert!(may(&stranger, &place.path().join("nothing"), Use::Read).is_err());
+        assert!(passes(&stranger, place.path()).unwrap());
+        read(0o600, 0o750);
+        assert!(passes(&member, place.path()).unwrap() && !passes(&stranger, place.path()).unwrap());
     }
 }

@@ -4,7 +4,7 @@ use backend_host::{RunnerVersion, RunnerVersionError, runner_version};
 use planner::ids::BackendId;
 
 use super::finding::Finding;
-use super::{docker, jobs};
+use super::{docker, jobs, limits};
 use crate::chain;
 use crate::config::{Backend, BackendKind, Config, HostSettings};
 
@@ -14,6 +14,8 @@ pub(super) async fn check(id: &BackendId, backend: &Backend, config: &Config) ->
     let BackendKind::Host(host) = &backend.kind;
     let pools = || config.pools.iter().filter(|pool| pool.policy.backend == *id);
     let mut findings = vec![runner(&subject, host).await];
+    findings.extend(jobs::hindrances(&subject, host, config));
+    findings.extend(limits::check(&subject, &host.limits));
     findings.extend(docker::check(&subject, host, pools()));
     findings.extend(jobs::check(&subject, host, config, pools()));
     findings

@@ -99,7 +99,7 @@ fn others(subject: &str, there: &Path, directory: &Path) -> Option<Finding> {
     let mode = std::fs::metadata(directory).ok()?.mode() & 0o7777;
     (there == directory && mode & WRITABLE_BY_OTHERS != 0).then(|| {
         Finding::warning(subject, format!("other users can change what is in it (mode {mode:04o})"))
-            .hint(format!("chmod 700 {}", directory.display()))
+            .hint(format!("chmod go-w {}", directory.display()))
     })
 }
 

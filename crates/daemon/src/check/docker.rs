@@ -4,11 +4,12 @@
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use backend_host::{RunAs, User};
+use backend_host::User;
 use planner::label::Environment;
 
 use super::access::{Use, may};
 use super::finding::Finding;
+use super::jobs::users;
 use crate::config::{HostSettings, Pool};
 
 /// Where Forgejo Runner looks when nobody tells it.
@@ -30,12 +31,7 @@ pub(super) fn check<'a>(subject: &str, host: &HostSettings, pools: impl Iterator
     let mut labels = pools.flat_map(|pool| &pool.policy.labels);
     let label = labels.find(|label| matches!(label.environment(), Environment::Docker(_)))?;
     let sockets = sockets(host);
-    let users = match &host.run_as {
-        RunAs::Daemon => &[],
-        RunAs::One(user) => std::slice::from_ref(user),
-        RunAs::OnePerMachine(users) => users.as_slice(),
-    };
-    (!sockets.is_empty()).then(|| judged(subject, label.name(), &sockets, users))
+    (!sockets.is_empty()).then(|| judged(subject, label.name(), &sockets, users(host)))
 }
 
 fn judged(subject: &str, label: &str, sockets: &[PathBuf], users: &[User]) -> Finding {

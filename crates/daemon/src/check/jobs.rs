@@ -6,10 +6,27 @@ use std::path::{Path, PathBuf};
 use backend_host::{RunAs, User};
 use planner::label::Environment;
 
-use super::access::{Use, may};
+use super::access::{Use, may, passes};
 use super::docker;
 use super::finding::Finding;
 use crate::config::{Config, HostSettings, Pool};
+
+/// The other users that runners of a backend run as; none when that is the daemon's.
+pub(super) fn users(host: &HostSettings) -> &[User] {
+    match &host.run_as {
+        RunAs::Daemon => &[],
+        RunAs::One(user) => std::slice::from_ref(user),
+        RunAs::OnePerMachine(users) => users,
+    }
+}
+
+/// What keeps another user from being one that a runner can run as.
+pub(super) fn hindrances(subject: &str, host: &HostSettings, config: &Config) -> Vec<Finding> {
+    let users = users(host);
+    let way = users.iter().find_map(|user| blocked(subject, user, &config.state_directory));
+    let program = users.iter().find_map(|user| cannot_run(subject, user, &host.runner));
+    way.into_iter().chain(program).collect()
+}
 
 /// The reach of a backend's host jobs; nothing if it has none.
 pub(super) fn check<'a>(
@@ -47,6 +64,29 @@ fn as_daemon(subject: &str, jobs: &str) -> Finding {
 /// All files that tokens are read from.
 fn tokens(config: &Config) -> BTreeSet<&PathBuf> {
     config.forges.iter().flat_map(|forge| &forge.scopes).filter_map(|scope| scope.token_file.as_ref()).collect()
+}
+
+/// Jobs work below the state directory. That itself is opened by the daemon; what is missing above it will be made, closed.
+fn blocked(subject: &str, user: &User, state_directory: &Path) -> Option<Finding> {
+    let mut above = state_directory.ancestors().skip(1);
+    let closed = above.find(|directory| !passes(user, directory).unwrap_or(false))?;
+    let message = format!(
+        "jobs run as {}, who cannot pass through {} to work below the state directory",
+        user.name,
+        closed.display()
+    );
+    Some(
+        Finding::error(subject, message)
+            .hint(format!("chmod a+x {} (make it first if it is not there)", closed.display())),
+    )
+}
+
+fn cannot_run(subject: &str, user: &User, runner: &Path) -> Option<Finding> {
+    let runner_shown = runner.display();
+    (!may(user, runner, Use::Run).unwrap_or(false)).then(|| {
+        Finding::error(subject, format!("runners run as {}, who cannot run {runner_shown}", user.name))
+            .hint(format!("put it where everybody can run it, as /usr/local/bin, with chmod 755 {runner_shown}"))
+    })
 }
 
 fn reads(subject: &str, jobs: &str, users: &[User], file: &Path) -> Option<Finding> {
@@ -90,6 +130,12 @@ mod tests {
             let verdict = |finding: Option<Finding>| finding.map(|finding| finding.verdict);
             (verdict(reads("backend", "jobs", &users, &file)), verdict(becomes_root("backend", "jobs", &users, &file)))
         };
+        let state = place.path().join("state");
+        assert_eq!(blocked("backend", &users[0], &state), None);
+        assert!(blocked("backend", &users[0], &state.join("deeper")).unwrap().message.contains("/state"));
+        assert!(cannot_run("backend", &users[0], &file).is_some());
+        found(0o755);
+        assert_eq!(cannot_run("backend", &users[0], &file), None);
         assert_eq!(found(0o600), (None, None));
         assert_eq!(found(0o640), (Some(Verdict::Error), None));
         assert_eq!(found(0o620), (None, Some(Verdict::Warning)));

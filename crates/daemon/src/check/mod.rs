@@ -20,6 +20,7 @@ mod docker;
 mod finding;
 mod forge;
 mod jobs;
+mod limits;
 mod reach;
 mod runners;
 mod scope;

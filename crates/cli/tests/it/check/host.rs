@@ -50,7 +50,7 @@ fn a_state_directory_may_be_used_by_a_daemon_and_must_be_writable() {
     lock.lock().unwrap();
     assert!(place.found().has("state_directory", "ok", &["a daemon runs with it"]));
     fs::set_permissions(&state, fs::Permissions::from_mode(0o777)).unwrap();
-    assert!(place.found().has("state_directory", "warning", &["other users can change", "chmod 700"]));
+    assert!(place.found().has("state_directory", "warning", &["other users can change", "chmod go-w"]));
     place.write("file", "", 0o600);
     let text = place.text("\"org:acme\"", "").replace("\"state\"", "\"file/state\"");
     place.write("c.toml", &text, 0o600);
@@ -69,4 +69,28 @@ fn a_runtime_directory_on_a_disk_or_open_to_others_is_warned_of() {
     let text = place.text("\"org:acme\"", "").replace(place.memory.path().to_str().unwrap(), "/proc");
     place.write("c.toml", &text, 0o600);
     place.finds("runtime_directory", "warning", &["not in memory"]);
+}
+
+#[test]
+fn a_token_that_the_jobs_user_could_read_is_an_error() {
+    let place = Place::new();
+    // Numbers that nobody has; only root can run jobs as somebody else.
+    let text = place.text("\"org:acme\"", "").replace("user = \"root\"", "user = \"4000000:4000000\"");
+    if !rustix::process::geteuid().is_root() {
+        let text = text.replace("kind = \"host\"", "kind = \"host\"\nuser = \"4000000:4000000\"");
+        place.write("c.toml", &text, 0o600);
+        assert_eq!(place.found().status, Some(2), "only root can switch users");
+        return;
+    }
+    place.write("c.toml", &text, 0o600);
+    fs::set_permissions(place.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let runner = place.folder.path().join("runner");
+    place.finds("backend here", "error", &["cannot run", "runner"]);
+    fs::set_permissions(runner, fs::Permissions::from_mode(0o755)).unwrap();
+    place.finds("backend here", "ok", &["run as 4000000", "cannot read the forge's tokens"]);
+    let token = place.folder.path().join("token");
+    fs::set_permissions(token, fs::Permissions::from_mode(0o644)).unwrap();
+    place.finds("backend here", "error", &["who can read the token"]);
+    fs::set_permissions(place.folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    place.finds("backend here", "error", &["cannot pass through"]);
 }
