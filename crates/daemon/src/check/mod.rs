@@ -22,6 +22,7 @@ mod forge;
 mod jobs;
 mod limits;
 mod reach;
+mod repositories;
 mod runners;
 mod scope;
 mod service;

@@ -4,6 +4,7 @@ use forgejo::{Lack, Rights, Scope};
 use planner::ids::ScopeKey;
 
 use super::finding::Finding;
+use super::repositories;
 use crate::chain;
 use crate::forges::ScopeClient;
 
@@ -18,13 +19,21 @@ pub(super) async fn check(key: &ScopeKey, of: &ScopeClient) -> Vec<Finding> {
             return vec![Finding::error(subject, message).hint("try again; look into the forge's own log")];
         }
     };
-    if !rights.lacks.is_empty() {
-        return rights.lacks.iter().map(|lack| lacking(&subject, &of.scope, lack)).collect();
+    let lacks = lacks(of, &rights);
+    if !lacks.is_empty() {
+        return lacks.iter().map(|lack| lacking(&subject, &of.scope, lack)).collect();
+    }
+    let mut repositories = Vec::new();
+    if let (true, Ok(jobs)) = (of.at_repository, &jobs) {
+        repositories = repositories::check(&subject, of, &jobs.rows).await;
     }
     let mut findings = vec![match jobs {
         Ok(jobs) => {
-            let message =
-                format!("the token may read and write; {} jobs wait or run", jobs.rows.len() + jobs.bad_rows.len());
+            let message = format!(
+                "the token may {}; {} jobs wait or run",
+                if of.at_repository { "read" } else { "read and write" },
+                jobs.rows.len() + jobs.bad_rows.len()
+            );
             match jobs.problem {
                 None => Finding::ok(&subject, message),
                 Some(problem) => {
@@ -37,7 +46,20 @@ pub(super) async fn check(key: &ScopeKey, of: &ScopeClient) -> Vec<Finding> {
             .hint("look into the forge's own log"),
     }];
     findings.extend(archived(&subject, &rights));
+    findings.extend(repositories);
     findings
+}
+
+/// What is lacking of what is needed: only to read, where runners are registered elsewhere.
+fn lacks(of: &ScopeClient, rights: &Rights) -> Vec<Lack> {
+    let needed = |lack: &Lack| match lack {
+        Lack::TokenScope { reads: true, .. } if of.at_repository => None,
+        Lack::TokenScope { needed, reads } if of.at_repository => {
+            Some(Lack::TokenScope { needed: needed.replace("write:", "read:"), reads: *reads })
+        }
+        other => Some(other.clone()),
+    };
+    rights.lacks.iter().filter_map(needed).collect()
 }
 
 fn archived(subject: &str, rights: &Rights) -> Option<Finding> {
@@ -55,7 +77,8 @@ fn needed(scope: &Scope) -> &'static str {
     }
 }
 
-fn lacking(subject: &str, scope: &Scope, lack: &Lack) -> Finding {
+/// The finding that something is lacking.
+pub(super) fn lacking(subject: &str, scope: &Scope, lack: &Lack) -> Finding {
     let error = |message: String| Finding::error(subject, message);
     match lack {
         Lack::KnownToken => error("the forge does not know the token".to_owned()).hint(format!(

@@ -99,3 +99,20 @@ fn what_does_not_exist_or_has_no_actions_or_another_name_is_told_apart() {
     assert!(found.has("scope repo:acme/site", "error", &["repo:acme/page now"]), "{found:#?}");
     place.unchanged();
 }
+
+#[test]
+fn where_runners_are_registered_at_repositories_reading_the_scope_is_enough_and_writing_there_is_needed() {
+    let place = Place::new();
+    place.configure("{ scope = \"org:acme\", register_at = \"repository\" }", "");
+    place.token(place.dana, &[TokenScope::Read(Category::Organization), WRITE]);
+    let found = place.found();
+    assert!(found.has("scope org:acme of", "ok", &["may read; 0 jobs"]), "{found:#?}");
+    assert!(found.has("scope org:acme of", "ok", &["runners can be registered there"]), "{found:#?}");
+    assert_eq!(found.status, Some(0));
+    place.token(place.dana, &[TokenScope::Write(Category::Organization)]);
+    place.finds("scope org:acme", "error", &["lacks write:repository"]);
+    place.token(place.dana, &[TokenScope::Read(Category::Organization), READ]);
+    place.finds("scope org:acme", "error", &["may only read", "write:repository"]);
+    place.token(place.dana, &[WRITE]);
+    place.finds("scope org:acme", "error", &["lacks read:organization"]);
+}
