@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use forgejo::{Client, Error, Job, Lack, RepositoryName, Scope};
+use forgejo::{Error, Job, Lack, RepositoryName, Scope};
 
 use super::finding::Finding;
 use super::scope::lacking;
@@ -10,7 +10,7 @@ use crate::chain;
 use crate::forges::ScopeClient;
 
 /// A repository without Actions says nothing: then another one is tried, up to so many.
-const MOST_TRIED: usize = 5;
+const MOST_TRIED: usize = 10;
 
 /// What the token may do at the repositories of a scope: those with jobs first.
 pub(super) async fn check(subject: &str, of: &ScopeClient, jobs: &[Job]) -> Vec<Finding> {
@@ -24,7 +24,7 @@ pub(super) async fn check(subject: &str, of: &ScopeClient, jobs: &[Job]) -> Vec<
     let mut seen = BTreeSet::new();
     let ids = jobs.iter().map(|job| job.repo_id).chain(listed.iter().map(|repository| repository.id));
     for id in ids.filter(|id| seen.insert(*id)).take(MOST_TRIED) {
-        match tried(subject, &of.client, id).await {
+        match tried(subject, of, id).await {
             Ok(Some(findings)) => return findings,
             Ok(None) => {}
             Err(error) => {
@@ -34,19 +34,20 @@ pub(super) async fn check(subject: &str, of: &ScopeClient, jobs: &[Job]) -> Vec<
             }
         }
     }
-    let message = "it has no repository with Actions yet: whether runners can be registered there is not known";
+    let message = "no repository with Actions was found to try: whether runners can be registered there is not known";
     vec![Finding::warning(subject, message).hint("the token needs write:repository beside the right to read the scope")]
 }
 
-/// One repository; nothing when it has no Actions.
-async fn tried(subject: &str, client: &Client, id: i64) -> Result<Option<Vec<Finding>>, Error> {
-    let RepositoryName::Known(name) = client.repository(id).await? else {
+/// One repository; nothing when it has no Actions, or is among those of a user without being that user's own: a forge lists
+/// there what the user works on, too.
+async fn tried(subject: &str, of: &ScopeClient, id: i64) -> Result<Option<Vec<Finding>>, Error> {
+    let RepositoryName::Known(name) = of.client.repository(id).await? else {
         let needed = Lack::TokenScope { needed: "write:repository".to_owned(), reads: false };
         return Ok(Some(vec![lacking(subject, &Scope::User, &needed)]));
     };
     let Ok(scope) = Scope::parse(&format!("repo:{name}")) else { return Ok(None) };
-    let lacks = client.rights(&scope).await?.lacks;
-    if lacks == [Lack::ActionsUnit] {
+    let lacks = of.client.rights(&scope).await?.lacks;
+    if lacks == [Lack::ActionsUnit] || (of.scope == Scope::User && lacks == [Lack::Ownership]) {
         return Ok(None);
     }
     let subject = format!("{subject}, its repository {name}");
