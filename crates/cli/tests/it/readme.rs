@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::{check_quiet, forgescale, run};
+use crate::{as_this_user, check_quiet, forgescale, run};
 
 fn text(file: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file)).expect("a file of the project")
@@ -33,7 +33,8 @@ fn the_configurations_of_the_documents_are_valid() {
         let [configuration] = &blocks(&text(document), "toml")[..] else { panic!("one configuration") };
         let file = directory.path().join("forgescale.toml");
         // Neither that user nor the right to choose one may be here.
-        let configuration = configuration.replace("user = \"ci\"\n", "");
+        let here = format!("kind = \"host\"\n{}", as_this_user());
+        let configuration = configuration.replace("user = \"ci\"\n", "").replace("kind = \"host\"\n", &here);
         fs::write(&file, configuration.replace("/etc/forgescale/token", token.to_str().unwrap())).unwrap();
         let mut command = forgescale(["config", "show", "--config", file.to_str().unwrap()]);
         let ran = run(command.env("PATH", directory.path()).env("CREDENTIALS_DIRECTORY", directory.path()));
