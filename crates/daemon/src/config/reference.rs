@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use backend_host::User;
+
 use super::example::{ALTERNATIVE, example, setting, uncommented};
 use super::read::Section;
 use super::shape::{Facts, Shape};
@@ -63,7 +65,9 @@ pub fn keys() -> Vec<Key> {
 
 /// What reading a text says about its keys.
 fn survey(text: &str) -> BTreeMap<String, Facts> {
-    let surroundings = Surroundings::new(|_| None, true);
+    // Whoever the example names is taken to be there: defaults that follow from a usable backend are shown then.
+    let users = |name: &str| Ok(User { name: name.to_owned(), uid: 1, gid: 1, groups: Vec::new() });
+    let surroundings = Surroundings::new(|_| None, true).with_users(users);
     let text = text.replace(RUNNER, PROGRAM);
     let notes = notes(&text, Path::new("/"), &surroundings);
     let table = document(&text, &notes);
