@@ -52,7 +52,16 @@ impl ControlGroups {
         groups.make_parent().map_err(|error| {
             format!("cannot make a control group in {}: {error} (a service needs Delegate=yes)", base.display())
         })?;
+        if wanted.is_empty() {
+            // Tried; the first machine makes it again.
+            let _ = fs::remove_dir(&groups.parent);
+        }
         Ok(groups)
+    }
+
+    /// The group of a machine of this name, whether there is one or not.
+    pub(crate) fn of(&self, name: &MachineName) -> ControlGroup {
+        ControlGroup { path: self.parent.join(name.as_str()) }
     }
 
     fn make_parent(&self) -> io::Result<()> {
@@ -68,12 +77,16 @@ impl ControlGroups {
 
     /// Makes the group of a machine and sets its limits.
     pub(crate) fn make(&self, name: &MachineName) -> Result<ControlGroup, HostError> {
-        let group = ControlGroup { path: self.parent.join(name.as_str()) };
-        self.make_parent().at(&self.parent)?;
-        match fs::create_dir(&group.path) {
-            // Of a machine of this name that is long gone: empty, or creating it would have been refused.
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error).at(&group.path),
-            _ => {}
+        let group = self.of(name);
+        for is_last in [false, true] {
+            self.make_parent().at(&self.parent)?;
+            match fs::create_dir(&group.path) {
+                // The machine that was the last one until now has just taken the parent along.
+                Err(error) if error.kind() == ErrorKind::NotFound && !is_last => {}
+                // Of a machine of this name that is long gone: empty, or creating it would have been refused.
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error).at(&group.path),
+                _ => break,
+            }
         }
         self.limits.set(&group.path)?;
         Ok(group)

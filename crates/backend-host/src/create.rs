@@ -92,9 +92,7 @@ fn make_folder(host: &Host, request: &CreateRequest) -> Result<Made, HostError> 
     if let Err(error) = filled {
         // What is left over otherwise is found by the next listing.
         let _ = fs::remove_dir_all(temporary.path());
-        if let Some(group) = host.control_group(&record) {
-            let _ = group.remove();
-        }
+        remove_group(host, &record.name);
         return Err(error);
     }
     folder::sync_directory(&host.settings.directory).at(&host.settings.directory)?;
@@ -157,6 +155,11 @@ fn fill(host: &Host, record: &MachineRecord, folder: &Folder) -> Result<(), Host
     folder.write(folder::MACHINE, &record).at(&folder.file(folder::MACHINE))
 }
 
+/// Removes the group of a machine that did not come into being. One that is in use stays.
+fn remove_group(host: &Host, name: &MachineName) {
+    let _ = host.control_groups().map(|groups| groups.of(name).remove());
+}
+
 fn give(path: &Path, user: Option<&User>) -> Result<(), HostError> {
     user.map_or(Ok(()), |user| std::os::unix::fs::lchown(path, Some(user.uid), Some(user.gid)).at(path))
 }
@@ -168,7 +171,13 @@ async fn open(host: &Arc<Host>, name: &MachineName, folder: &Folder) -> Result<P
         Err(error) => {
             let path = folder.path().to_owned();
             // If it stays, it is listed as a machine that was never started.
-            let _ = host.blocking(move |_| fs::remove_dir_all(&path).at(&path)).await;
+            let unused = name.clone();
+            let _ = host
+                .blocking(move |host| {
+                    remove_group(host, &unused);
+                    fs::remove_dir_all(&path).at(&path)
+                })
+                .await;
             return Err(error);
         }
     };
