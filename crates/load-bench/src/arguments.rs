@@ -20,7 +20,11 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum Subject {
     /// From a job that waits to the call that starts its runner, on a backend that does nothing (3 minutes)
-    Latency,
+    Latency {
+        /// Only with this many jobs at once
+        #[arg(long)]
+        jobs: Option<usize>,
+    },
     /// From a listed job to a running one on the host backend, beside spawning the runner by hand (1 minute)
     Pickup,
     /// Requests to the forge, per completed job and while nothing happens (half a minute)
@@ -52,7 +56,8 @@ impl Subject {
     pub(crate) fn parts(&self) -> Vec<Self> {
         match self {
             Self::All => {
-                vec![Self::Latency, Self::Pickup, Self::Calls, Self::Memory, Self::Parsing, Self::Planner]
+                let latency = Self::Latency { jobs: None };
+                vec![latency, Self::Pickup, Self::Calls, Self::Memory, Self::Parsing, Self::Planner]
             }
             other => vec![other.clone()],
         }

@@ -22,6 +22,9 @@ const JOBS: usize = 100;
 /// How long they run: over several polls.
 const RUN: Duration = Duration::from_secs(3);
 
+/// Until nothing of the jobs is looked at any more: twice the default of `settle`.
+const AFTERWARDS: Duration = Duration::from_secs(10);
+
 /// How many intervals long nothing happens.
 const INTERVALS: u32 = 30;
 
@@ -64,9 +67,8 @@ pub(crate) async fn measure() -> anyhow::Result<Vec<Figure>> {
     let reports = daemon.reports();
     let is_over = || reports.borrow().machines.is_empty() && registrations(&stage.emulator) == 0;
     wait_until("the end of all assignments", is_over).await?;
-    // Runners are listed once more by those observers that were told late.
-    stage.next_poll().await?;
-    stage.next_poll().await?;
+    // What is still looked at for a while belongs to the jobs.
+    tokio::time::sleep(AFTERWARDS).await;
     let completed = difference(&before, &stage.emulator.calls());
 
     let before = stage.emulator.calls();

@@ -25,12 +25,12 @@ const LOADS: [(usize, u32); 3] = [(1, 20), (100, 8), (1000, 8)];
 /// When each start call was issued, by handle.
 type Starts = Arc<Mutex<BTreeMap<String, Instant>>>;
 
-/// Both percentiles for each load.
-pub(crate) async fn measure() -> anyhow::Result<Vec<Figure>> {
+/// Both percentiles for each load, or for one of them.
+pub(crate) async fn measure(only: Option<usize>) -> anyhow::Result<Vec<Figure>> {
     let median_goal = INTERVAL / 2 + Duration::from_millis(50);
     let late_goal = INTERVAL + Duration::from_millis(500);
     let mut figures = Vec::new();
-    for (jobs, rounds) in LOADS {
+    for (jobs, rounds) in LOADS.into_iter().filter(|(jobs, _)| only.is_none_or(|only| only == *jobs)) {
         let mut latencies = Vec::new();
         let mut spreads = Vec::new();
         for round in 0..rounds {

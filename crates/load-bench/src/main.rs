@@ -62,7 +62,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 async fn measure(subject: &Subject) -> anyhow::Result<Vec<Figure>> {
     match subject {
-        Subject::Latency => latency::measure().await,
+        Subject::Latency { jobs } => latency::measure(*jobs).await,
         Subject::Pickup => pickup::measure().await,
         Subject::Calls => calls::measure().await,
         Subject::Memory => memory::measure().await,

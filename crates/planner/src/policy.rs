@@ -128,7 +128,8 @@ pub struct Limits {
     pub forge_deadline: Duration,
     /// How long a call to a backend may take before its answer counts as lost.
     pub backend_deadline: Duration,
-    /// How many calls to one forge may be under way at once, for launching and for cleaning up each.
+    /// How many calls to one forge may be under way at once, for launching and for cleaning up each (32: with a
+    /// registration every 9 ms each, a thousand jobs are registered within half a second; protocol 1.3).
     pub parallel_forge_calls: usize,
     /// How many launches of one handle may fail before it is parked (design section 5: 3).
     pub boot_failures: u32,
@@ -161,7 +162,7 @@ impl Default for Limits {
             settle: Duration::from_secs(5),
             forge_deadline: Duration::from_secs(15),
             backend_deadline: Duration::from_secs(30),
-            parallel_forge_calls: 8,
+            parallel_forge_calls: 32,
             boot_failures: 3,
             park: minutes(30),
             park_max: minutes(6 * 60),
