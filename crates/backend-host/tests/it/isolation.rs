@@ -89,8 +89,7 @@ async fn a_job_reads_neither_the_daemons_secrets_nor_the_machine_of_another_user
              \"$MACHINES\"/fs-[12]/*.json \"$MACHINES\"/fs-1/machine.json \"$MACHINES\"/fs-2/binding.json \"$TOKEN\" \
              /proc/$PPID/environ /proc/$PPID/mem /proc/\"$DAEMON\"/environ; do\n\
          cat \"$file\" > /dev/null 2>&1 && echo \"read $file\"\ndone\n\
-         for process in /proc/[0-9]*; do\n\
-         cat $process/environ 2> /dev/null | tr '\\0' '\\n' | grep '^FORGESCALE_MACHINE='\ndone | sort -u\n\
+         cat /proc/[0-9]*/environ 2> /dev/null | tr '\\0' '\\n' | grep '^FORGESCALE_MACHINE=' | sort -u\n\
          ls \"$MACHINES\" 2> /dev/null\nexit 0"
     );
     let host = host(&script, RunAs::OnePerMachine(users(10).to_vec()));
@@ -155,12 +154,14 @@ async fn what_hides_from_everything_else_is_found_by_its_user() {
         return;
     }
     let script = "setsid env -i sh -c 'echo $$ > \"$0\"; exec sleep 3600' \"$RUNS\" &\n\
-        while [ ! -s \"$RUNS\" ]; do sleep 0.02; done; touch \"$UP\"; sleep 3600";
+        while [ ! -s \"$RUNS\" ]; do sleep 0.02; done; echo $$ > \"$UP.new\"; mv \"$UP.new\" \"$UP\"; exec sleep 3600";
     let host = host(script, RunAs::OnePerMachine(users(30).to_vec()));
     host.run("fs-1").await;
     host.up().await;
     let stray: i32 = fs::read_to_string(host.scratch().join("RUNS")).unwrap().trim().parse().unwrap();
+    let runner: i32 = fs::read_to_string(host.scratch().join("UP")).unwrap().trim().parse().unwrap();
     kill(host.supervisor("fs-1"), "KILL");
+    until("the runner of another user dies with its supervisor too", async || !is_alive(runner)).await;
     until("the machine is an orphan", async || host.state("fs-1").await == Some(MachineState::Orphaned)).await;
     for _ in 0..3 {
         assert_eq!(host.state("fs-1").await, Some(MachineState::Orphaned));
