@@ -48,6 +48,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Subject::DaemonOnly { config } => return memory::daemon_only(config).await,
         _ => {}
     }
+    // Before anything is measured: the measurements are themselves a load.
+    let surroundings = surroundings::sentence();
     let mut figures = Vec::new();
     for subject in arguments.subject.parts() {
         figures.extend(measure(&subject).await?);
@@ -55,7 +57,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let table = figure::table(&figures);
     io::stdout().lock().write_all(table.as_bytes())?;
     if let Some(path) = &arguments.write {
-        document::write(path, &surroundings::sentence(), &table)?;
+        document::write(path, &surroundings, &table)?;
     }
     Ok(())
 }

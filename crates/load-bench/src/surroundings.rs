@@ -11,9 +11,11 @@ pub(crate) fn sentence() -> String {
         .map_or_else(|| "unknown".to_owned(), |kib| format!("{:.0} GiB", kib_to_gib(kib)));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let kernel = kernel.split(['-', '\n']).next().unwrap_or_default();
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_whitespace().next().unwrap_or("unknown");
     format!(
         "Measured with a release build on {cores} cores of {processor}, {memory} of memory, Linux {kernel}; the emulated \
-         forge, the load and what is measured share these cores."
+         forge, the load and what is measured share these cores. Load average before the first figure: {load} (on a quiet machine it is near 0)."
     )
 }
 
