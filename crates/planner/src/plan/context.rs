@@ -11,7 +11,9 @@ pub(super) struct Context<'a> {
     pub(super) state: &'a State,
     pub(super) now: Tick,
     /// The preferred first: by priority, then in the order of the configuration.
-    pools: Vec<&'a PoolPolicy>,
+    pub(super) pools: Vec<&'a PoolPolicy>,
+    /// Whether the machines of all backends were listed completely since the start.
+    pub(super) machines_listed: bool,
 }
 
 /// Whether a job is still in the lists.
@@ -34,12 +36,8 @@ impl<'a> Context<'a> {
     pub(super) fn new(policy: &'a Policy, state: &'a State, now: Tick) -> Self {
         let mut pools: Vec<&PoolPolicy> = policy.pools.iter().collect();
         pools.sort_by_key(|pool| std::cmp::Reverse(pool.priority));
-        Self { policy, state, now, pools }
-    }
-
-    /// The pools whose labels fit, the preferred first.
-    pub(super) fn fitting(&self, runs_on: &[String]) -> impl Iterator<Item = &'a PoolPolicy> {
-        self.pools.iter().copied().filter(move |pool| crate::label::fits(runs_on, &pool.labels))
+        let machines_listed = policy.backends.keys().all(|backend| state.seen.machines_listed(backend));
+        Self { policy, state, now, pools, machines_listed }
     }
 
     /// Whether the job of an assignment is still in the lists.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Plan;
 use super::budget::Budget;
 use super::context::Context;
-use super::queue::Queue;
+use super::queue::{Queue, Ready};
 use super::room::{self, Room};
 use super::suspects::Suspects;
 use super::{reasons, report};
@@ -16,85 +16,111 @@ use crate::ids::{AssignmentKey, BackendId, ForgeId, Handle, JobKey, ScopeKey, Tr
 use crate::policy::PoolPolicy;
 use crate::report::{LaunchStep, Reason};
 use crate::seen::{JobSeen, JobState, MachineTags};
-use crate::state::{Rested, ScopeSeen};
+use crate::state::{Assignment, Rested, ScopeSeen};
 
-/// A waiting job without an assignment.
+/// A listed job.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted<'a> {
     pub(super) key: JobKey,
     pub(super) scope: &'a ScopeKey,
     pub(super) row: &'a JobSeen,
     pub(super) seen: &'a ScopeSeen,
-    /// Whether others go first for a while.
-    pub(super) yields: bool,
+    /// What serves it already.
+    served_by: Option<(&'a AssignmentKey, &'a Assignment)>,
 }
 
 impl Wanted<'_> {
-    pub(super) fn repository(&self) -> (ForgeId, i64) {
-        (self.key.forge.clone(), self.row.repository)
+    pub(super) fn repository(&self) -> (&ForgeId, i64) {
+        (&self.key.forge, self.row.repository)
     }
 }
 
+/// Every listed job gets its reason in its place of the report's order, so that neither queue nor report sort them again.
 pub(super) fn launch(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut Plan) {
-    let mut wanted = Vec::new();
-    for job in listed_jobs(context) {
-        match settled(context, &job) {
-            Some(reason) => plan.report.jobs.push(report::job(&job, reason)),
-            None => wanted.push(job),
-        }
-    }
-    let suspects = Suspects::new(context, wanted.iter().filter(|job| !rests_for_itself(context, job)));
-    let strays: BTreeSet<(&ForgeId, &Handle, Try)> = context
-        .state
-        .journal
-        .strays
-        .iter()
-        .map(|((forge, _), stray)| (forge, &stray.identity.handle, stray.identity.attempt))
-        .collect();
-    let mut machines: BTreeMap<(ForgeId, i64), u32> = BTreeMap::new();
-    for (key, assignment) in &context.state.journal.assignments {
-        if let Some(job) = assignment.job.as_ref().filter(|_| assignment.occupies()) {
-            *machines.entry((key.job.forge.clone(), job.repository)).or_insert(0) += 1;
-        }
-    }
+    let jobs = jobs_in_order(context);
+    let mut reasons: Vec<Option<Reason>> = jobs.iter().map(|job| settled(context, job)).collect();
+    let wanted = jobs.iter().zip(&reasons).filter(|(_, reason)| reason.is_none()).map(|(job, _)| job);
+    let suspects = Suspects::new(context, wanted.filter(|job| !rests_for_itself(context, job)));
+    let strays = strays(context);
     let mut ready = Vec::new();
-    for mut job in wanted {
-        let stray = strays
-            .range((&job.key.forge, &job.key.handle, Try(0))..)
-            .next()
-            .filter(|(forge, handle, _)| **forge == job.key.forge && **handle == job.key.handle)
-            .map(|&(.., attempt)| Reason::EarlierTry { attempt });
-        if let Some(reason) = stray.or_else(|| held(context, &suspects, &job)) {
-            plan.report.jobs.push(report::job(&job, reason));
-        } else {
-            job.yields = suspects.yields(context, &job);
-            ready.push(job);
+    for (place, (job, reason)) in jobs.iter().zip(&mut reasons).enumerate().filter(|(_, (_, reason))| reason.is_none())
+    {
+        *reason = earlier_stray(&strays, job).or_else(|| held(context, &suspects, job));
+        if reason.is_none() {
+            ready.push(Ready { job, place, yields: suspects.yields(context, job) });
         }
     }
     let mut room = Room::counted(context.state);
-    let mut queue = Queue::new(ready, machines);
-    while let Some(job) = queue.next() {
-        let (reason, action) = place(context, &mut room, budget, &job);
-        plan.report.jobs.push(report::job(&job, reason));
-        queue.done(job.repository(), action.is_some());
+    let mut pools = Pools::new(context);
+    let mut queue = Queue::new(ready, &machines(context));
+    while let Some((ready, turn)) = queue.next() {
+        let (reason, action) = place(context, &mut pools, &mut room, budget, ready.job);
+        reasons[ready.place] = Some(reason);
+        queue.done(turn, action.is_some());
         plan.actions.extend(action);
     }
+    let told = jobs.iter().zip(reasons).filter_map(|(job, reason)| Some(report::job(job, reason?)));
+    plan.report.jobs.extend(told);
 }
 
-/// Every listed job once, in the scope that serves it: one that is listed freshly, then the narrowest (design section 8).
+/// Registrations that belong to no assignment, by their jobs.
+fn strays<'a>(context: &Context<'a>) -> BTreeSet<(&'a ForgeId, &'a Handle, Try)> {
+    let strays = context.state.journal.strays.iter();
+    strays.map(|((forge, _), stray)| (forge, &stray.identity.handle, stray.identity.attempt)).collect()
+}
+
+/// A registration of an earlier try that stands in a job's way.
+fn earlier_stray(strays: &BTreeSet<(&ForgeId, &Handle, Try)>, job: &Wanted<'_>) -> Option<Reason> {
+    let (forge, handle, attempt) = strays.range((&job.key.forge, &job.key.handle, Try(0))..).next()?;
+    (**forge == job.key.forge && **handle == job.key.handle).then_some(Reason::EarlierTry { attempt: *attempt })
+}
+
+/// How many machines each repository has.
+fn machines<'a>(context: &Context<'a>) -> BTreeMap<(&'a ForgeId, i64), u32> {
+    let mut machines = BTreeMap::new();
+    for (key, assignment) in &context.state.journal.assignments {
+        if let Some(job) = assignment.job.as_ref().filter(|_| assignment.occupies()) {
+            *machines.entry((&key.job.forge, job.repository)).or_insert(0) += 1;
+        }
+    }
+    machines
+}
+
+/// Every listed job once, with what serves it, oldest first within its forge: the order of the report.
+fn jobs_in_order<'a>(context: &Context<'a>) -> Vec<Wanted<'a>> {
+    let mut jobs = listed_jobs(context);
+    // Jobs and assignments are in the same order here: both are walked once.
+    let mut assignments = context.state.journal.assignments.iter().peekable();
+    for job in &mut jobs {
+        while let Some((key, assignment)) = assignments.next_if(|(key, _)| key.job <= job.key) {
+            if key.job == job.key && assignment.keeps_its_job() {
+                job.served_by = Some((key, assignment));
+            }
+        }
+    }
+    jobs.sort_unstable_by(|a, b| (&a.key.forge, a.row.id, &a.key.handle).cmp(&(&b.key.forge, b.row.id, &b.key.handle)));
+    jobs
+}
+
+/// Every listed job once, by its key, in the scope that serves it: one that is listed freshly, then the narrowest (design
+/// section 8).
 fn listed_jobs<'a>(context: &Context<'a>) -> Vec<Wanted<'a>> {
     let mut jobs: Vec<((bool, u8), Wanted<'a>)> = Vec::new();
+    let mut lists = 0;
     for (scope, seen) in &context.state.seen.scopes {
         let Some(scope_policy) = context.policy.scopes.get(scope) else { continue };
         let rank = (!seen.is_fresh(), scope_policy.width);
+        lists += usize::from(!seen.jobs.is_empty());
         jobs.extend(seen.jobs.values().map(|row| {
             let key = JobKey { forge: scope.forge.clone(), handle: row.handle.clone() };
-            (rank, Wanted { key, scope, row, seen, yields: false })
+            (rank, Wanted { key, scope, row, seen, served_by: None })
         }));
     }
     // Each list is in this order already, so that sorting is merging. It is stable: of equals the first scope wins.
-    jobs.sort_by(|(left_rank, left), (right_rank, right)| (&left.key, left_rank).cmp(&(&right.key, right_rank)));
-    jobs.dedup_by(|(_, later), (_, first)| later.key == first.key);
+    if lists > 1 {
+        jobs.sort_by(|(left_rank, left), (right_rank, right)| (&left.key, left_rank).cmp(&(&right.key, right_rank)));
+        jobs.dedup_by(|(_, later), (_, first)| later.key == first.key);
+    }
     jobs.into_iter().map(|(_, job)| job).collect()
 }
 
@@ -103,8 +129,7 @@ fn settled(context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> {
     if job.key.handle.as_str().is_empty() {
         return Some(Reason::NoHandle);
     }
-    let tries = context.state.journal.assignments_of(&job.key).filter(|(_, assignment)| assignment.keeps_its_job());
-    if let Some((key, assignment)) = tries.last() {
+    if let Some((key, assignment)) = job.served_by {
         return Some(reasons::job(context, key, assignment));
     }
     match job.row.state {
@@ -138,10 +163,9 @@ fn unreachable_forge(context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> 
         return Some(Reason::ForgeUnreachable { scope: job.scope.clone(), failures: seen.failures, last_error });
     }
     // No launch before it is known what an earlier life has left behind.
-    let place = context.policy.place(job.scope, job.row.repository);
-    let known = context.state.seen.runners_listed(context.policy, &job.key.forge)
-        && context.state.seen.runners_of_place_listed(&place)
-        || context.policy.backends.keys().all(|backend| context.state.seen.machines_listed(backend));
+    let known = context.machines_listed
+        || context.state.seen.runners_listed(context.policy, &job.key.forge)
+            && context.state.seen.runners_of_place_listed(&context.policy.place(job.scope, job.row.repository));
     (!known).then(|| Reason::NotListedYet { of: format!("the runners of {}", job.key.forge) })
 }
 
@@ -195,26 +219,50 @@ fn resting_handle(context: &Context<'_>, suspects: &Suspects<'_>, job: &Wanted<'
 }
 
 /// Finds room for a job. The first fitting pool's reason is told when there is none.
-fn place(
-    context: &Context<'_>,
+fn place<'a>(
+    context: &Context<'a>,
+    pools: &mut Pools<'a>,
     room: &mut Room,
     budget: &mut Budget<'_>,
-    job: &Wanted<'_>,
+    job: &Wanted<'a>,
 ) -> (Reason, Option<Action>) {
     let mut first = None;
-    for pool in context.fitting(&job.row.runs_on) {
-        let lacks = resting_pool(context, pool)
+    for (pool, resting) in pools.fitting(&job.row.runs_on) {
+        let lacks = resting
+            .clone()
             .or_else(|| room.lacks(context.policy, pool, &job.key.forge, job.row.repository))
             .or_else(|| (!budget.take(&Lane::BackendLaunch(pool.backend.clone()))).then_some(Reason::NextInLine));
         if let Some(reason) = lacks {
             first.get_or_insert(reason);
             continue;
         }
-        room.charge(&pool.id, &pool.backend, Some(job.repository()));
+        room.charge(&pool.id, &pool.backend, Some((job.key.forge.clone(), job.row.repository)));
         let (reason, action) = create(context, pool, job);
         return (reason, Some(action));
     }
     (first.unwrap_or_else(|| room::no_pool(context, &job.row.runs_on)), None)
+}
+
+/// The pools, the preferred first, each with why it rests; found once for all jobs that ask for the same labels.
+struct Pools<'a> {
+    all: Vec<(&'a PoolPolicy, Option<Reason>)>,
+    fitting: BTreeMap<&'a [String], Vec<usize>>,
+}
+
+impl<'a> Pools<'a> {
+    fn new(context: &Context<'a>) -> Self {
+        let all = context.pools.iter().map(|pool| (*pool, resting_pool(context, pool))).collect();
+        Self { all, fitting: BTreeMap::new() }
+    }
+
+    /// The pools whose labels fit.
+    fn fitting(&mut self, runs_on: &'a [String]) -> impl Iterator<Item = &(&'a PoolPolicy, Option<Reason>)> {
+        let all = &self.all;
+        let fitting = self.fitting.entry(runs_on).or_insert_with(|| {
+            (0..all.len()).filter(|&pool| crate::label::fits(runs_on, &all[pool].0.labels)).collect()
+        });
+        fitting.iter().map(|&pool| &all[pool])
+    }
 }
 
 fn resting_pool(context: &Context<'_>, pool: &PoolPolicy) -> Option<Reason> {

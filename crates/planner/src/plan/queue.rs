@@ -6,58 +6,67 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use super::launch::Wanted;
 use crate::ids::ForgeId;
 
-/// Whose turn it is: those that yield last, then the repository with the fewest machines, then the oldest job.
-type Turn = Reverse<(bool, u32, i64, (ForgeId, i64))>;
+/// A job that may be launched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ready<'w, 'a> {
+    pub(super) job: &'w Wanted<'a>,
+    /// Its place among all jobs; within a forge the older has the smaller.
+    pub(super) place: usize,
+    /// Whether others go first for a while.
+    pub(super) yields: bool,
+}
+
+/// The jobs of one repository, in order.
+struct Line<'w, 'a> {
+    jobs: VecDeque<Ready<'w, 'a>>,
+    machines: u32,
+}
+
+/// Whose turn it is: those that yield last, then the repository with the fewest machines, then the oldest job, then the
+/// first line.
+type Turn = Reverse<(bool, u32, i64, usize)>;
 
 /// Waiting jobs in the order in which they get their turn. Each comes out once.
-pub(super) struct Queue<'a> {
-    repositories: BTreeMap<(ForgeId, i64), VecDeque<Wanted<'a>>>,
-    machines: BTreeMap<(ForgeId, i64), u32>,
+pub(super) struct Queue<'w, 'a> {
+    /// By forge and repository.
+    lines: Vec<Line<'w, 'a>>,
     turns: BinaryHeap<Turn>,
 }
 
-impl<'a> Queue<'a> {
+impl<'w, 'a> Queue<'w, 'a> {
     /// Orders jobs; `machines` says how many each repository has already.
-    pub(super) fn new(wanted: Vec<Wanted<'a>>, machines: BTreeMap<(ForgeId, i64), u32>) -> Self {
-        let mut repositories: BTreeMap<(ForgeId, i64), Vec<Wanted<'a>>> = BTreeMap::new();
-        for job in wanted {
-            repositories.entry(job.repository()).or_default().push(job);
-        }
-        let repositories = repositories
-            .into_iter()
-            .map(|(repository, mut jobs)| {
-                jobs.sort_by(|left, right| {
-                    let order = (left.yields, left.row.id).cmp(&(right.yields, right.row.id));
-                    order.then_with(|| left.key.handle.cmp(&right.key.handle))
-                });
-                (repository, VecDeque::from(jobs))
+    pub(super) fn new(mut ready: Vec<Ready<'w, 'a>>, machines: &BTreeMap<(&ForgeId, i64), u32>) -> Self {
+        ready.sort_unstable_by_key(|ready| (ready.job.repository(), ready.yields, ready.place));
+        let lines: Vec<_> = ready
+            .chunk_by(|left, right| left.job.repository() == right.job.repository())
+            .map(|jobs| Line {
+                machines: machines.get(&jobs[0].job.repository()).copied().unwrap_or(0),
+                jobs: jobs.iter().copied().collect(),
             })
             .collect();
-        let mut queue = Self { repositories, machines, turns: BinaryHeap::new() };
-        let all: Vec<_> = queue.repositories.keys().cloned().collect();
-        for repository in all {
-            queue.line_up(repository);
+        let count = lines.len();
+        let mut queue = Self { lines, turns: BinaryHeap::with_capacity(count) };
+        for line in 0..count {
+            queue.line_up(line);
         }
         queue
     }
 
-    /// The next job.
-    pub(super) fn next(&mut self) -> Option<Wanted<'a>> {
-        let Reverse((.., repository)) = self.turns.pop()?;
-        self.repositories.get_mut(&repository)?.pop_front()
+    /// The next job, and its line.
+    pub(super) fn next(&mut self) -> Option<(Ready<'w, 'a>, usize)> {
+        let Reverse((.., line)) = self.turns.pop()?;
+        Some((self.lines[line].jobs.pop_front()?, line))
     }
 
-    /// Lets the repository of the job that came out last have its next turn; `launched` if that one got a machine.
-    pub(super) fn done(&mut self, repository: (ForgeId, i64), launched: bool) {
-        if launched {
-            *self.machines.entry(repository.clone()).or_insert(0) += 1;
-        }
-        self.line_up(repository);
+    /// Lets the line of the job that came out last have its next turn; `launched` if that one got a machine.
+    pub(super) fn done(&mut self, line: usize, launched: bool) {
+        self.lines[line].machines += u32::from(launched);
+        self.line_up(line);
     }
 
-    fn line_up(&mut self, repository: (ForgeId, i64)) {
-        let Some(first) = self.repositories.get(&repository).and_then(VecDeque::front) else { return };
-        let machines = self.machines.get(&repository).copied().unwrap_or(0);
-        self.turns.push(Reverse((first.yields, machines, first.row.id, repository)));
+    fn line_up(&mut self, line: usize) {
+        let Line { jobs, machines } = &self.lines[line];
+        let Some(first) = jobs.front() else { return };
+        self.turns.push(Reverse((first.yields, *machines, first.job.row.id, line)));
     }
 }

@@ -69,9 +69,8 @@ fn overlaps(context: &Context<'_>) -> impl Iterator<Item = Alert> {
     })
 }
 
-/// Adds pools, scopes and alerts, and brings the jobs into their order.
+/// Adds pools, scopes and alerts.
 pub(super) fn finish(context: &Context<'_>, plan: &mut Plan) {
-    plan.report.jobs.sort_by(|a, b| (&a.forge, a.id, &a.handle).cmp(&(&b.forge, b.id, &b.handle)));
     let room = Room::counted(context.state);
     plan.report.pools = context
         .policy
