@@ -18,11 +18,15 @@ use tokio::process::Command;
 
 use crate::backend::Host;
 use crate::error::HostError;
+use crate::promises;
+use crate::records::MachineRecord;
+use crate::user::User;
 
 /// The label of a machine's containers: `DEPLOYMENT/MACHINE`.
 pub(crate) const LABEL: &str = "forgescale.machine";
 
-/// The program that is asked, in the PATH of the machines.
+/// The program that is asked, in the PATH of the machines. It runs as the machine's user: a job may have had the power to
+/// replace it, or to write what it reads.
 const PROGRAM: &str = "docker";
 
 /// How long one of its calls may take. Removing waits for the kill of a container: 10 s at the most, as a rule.
@@ -41,19 +45,23 @@ pub(crate) fn may_be_made(labels: &[String]) -> bool {
 }
 
 /// Removes what is left of a machine. To be called when no process of it is left.
-pub(crate) async fn remove(host: &Host, marker: &str) -> Result<(), HostError> {
+pub(crate) async fn remove(host: &Host, record: &MachineRecord) -> Result<(), HostError> {
+    let marker = &host.marker(&record.name);
+    let user = record.user.as_ref();
     let filter = format!("label={LABEL}={marker}");
-    let Some(listed) = call(host, &["ps", "-aq", "--no-trunc", "--filter", &filter]).await? else { return Ok(()) };
+    let Some(listed) = call(host, user, &["ps", "-aq", "--no-trunc", "--filter", &filter]).await? else {
+        return Ok(());
+    };
     let mut containers = words(&listed);
     if containers.is_empty() {
         return Ok(());
     }
-    let used = used_by(host, &containers).await?;
-    let volumes = used.iter().filter(|name| is_volume(name)).cloned().collect::<BTreeSet<_>>();
-    let networks = used.iter().filter(|name| is_network(name)).cloned().collect::<BTreeSet<_>>();
+    let mounted = used_by(host, user, &containers).await?;
+    let volumes = mounted.iter().filter(|name| is_volume(name)).cloned().collect::<BTreeSet<_>>();
+    let networks = mounted.iter().filter(|name| is_network(name)).cloned().collect::<BTreeSet<_>>();
     for volume in &volumes {
         let filter = format!("volume={volume}");
-        let sharing = call(host, &["ps", "-aq", "--no-trunc", "--filter", &filter]).await?;
+        let sharing = call(host, user, &["ps", "-aq", "--no-trunc", "--filter", &filter]).await?;
         containers.extend(words(&sharing.unwrap_or_default()));
     }
     tracing::info!(machine = marker, containers = containers.len(), "removing containers that a runner left behind");
@@ -64,18 +72,22 @@ pub(crate) async fn remove(host: &Host, marker: &str) -> Result<(), HostError> {
     ] {
         if !names.is_empty() {
             let arguments: Vec<&str> = command.iter().copied().chain(names.iter().map(String::as_str)).collect();
-            call(host, &arguments).await?;
+            call(host, user, &arguments).await?;
         }
     }
     Ok(())
 }
 
 /// The names of the volumes and networks of containers.
-async fn used_by(host: &Host, containers: &BTreeSet<String>) -> Result<BTreeSet<String>, HostError> {
+async fn used_by(
+    host: &Host,
+    user: Option<&User>,
+    containers: &BTreeSet<String>,
+) -> Result<BTreeSet<String>, HostError> {
     let format = "{{range .Mounts}}{{.Name}} {{end}}{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}";
     let arguments: Vec<&str> =
         ["inspect", "--format", format].into_iter().chain(containers.iter().map(String::as_str)).collect();
-    Ok(words(&call(host, &arguments).await?.unwrap_or_default()))
+    Ok(words(&call(host, user, &arguments).await?.unwrap_or_default()))
 }
 
 fn words(text: &str) -> BTreeSet<String> {
@@ -95,7 +107,7 @@ fn is_network(name: &str) -> bool {
 }
 
 /// What the program says, `None` if there is none: then there is nobody to ask, and the operator is told once.
-async fn call(host: &Host, arguments: &[&str]) -> Result<Option<String>, HostError> {
+async fn call(host: &Host, user: Option<&User>, arguments: &[&str]) -> Result<Option<String>, HostError> {
     let failed = |reason: String| HostError::Containers { reason };
     let mut command = Command::new(PROGRAM);
     command
@@ -104,6 +116,9 @@ async fn call(host: &Host, arguments: &[&str]) -> Result<Option<String>, HostErr
         .envs(host.settings.environment.iter().cloned())
         .env("PATH", &host.settings.path);
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    if let Some(user) = user.filter(|user| !user.is_ours()) {
+        promises::becomes(&mut command, user);
+    }
     let mut child = match command.spawn() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             host.warn_without_docker();

@@ -1,6 +1,5 @@
 //! Making a machine: the folder first, complete under another name, then the supervisor in it.
 
-use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -126,12 +125,8 @@ fn record(host: &Host, request: &CreateRequest) -> Result<MachineRecord, HostErr
 /// The first user that no machine in the directory has, whosever and in whatever state it is.
 fn free_user(host: &Host, users: &[User]) -> Result<User, HostError> {
     let directory = &host.settings.directory;
-    let mut used = BTreeSet::new();
-    for entry in fs::read_dir(directory).at(directory)? {
-        let folder = Folder::new(entry.at(directory)?.path());
-        used.extend(folder.read::<MachineRecord>(folder::MACHINE).good().and_then(|record| record.user));
-    }
-    let free = users.iter().find(|user| !used.iter().any(|other| other.uid == user.uid));
+    let used = kept::users(directory, None).at(directory)?;
+    let free = users.iter().find(|user| !used.contains(&user.uid));
     free.cloned().ok_or(HostError::NoUserFree { users: users.len() })
 }
 

@@ -15,6 +15,7 @@ use crate::folder::Folder;
 use crate::held::Phase;
 use crate::kept::{self, Kept, Machine};
 use crate::process::Process;
+use crate::records::MachineRecord;
 use crate::remains;
 use crate::removal;
 
@@ -32,7 +33,7 @@ pub(crate) async fn destroy(host: &Arc<Host>, name: &MachineName) -> Result<Dest
     let step = match host.blocking(move |host| step(host, &looked, asked)).await? {
         Step::Dead(machine) => {
             if machine.containers && !ended_by_itself(&machine) {
-                remove_containers(host, name).await?;
+                remove_containers(host, &machine.record).await?;
             }
             host.blocking(move |host| remove(host, &folder, &machine)).await?
         }
@@ -100,16 +101,16 @@ fn ended_by_itself(machine: &Machine) -> bool {
     matches!(machine.exit(), Exit::Code(0 | 1) | Exit::NeverStarted)
 }
 
-async fn remove_containers(host: &Host, name: &MachineName) -> Result<(), HostError> {
-    let Err(error) = containers::remove(host, &host.marker(name)).await else { return Ok(()) };
-    let failed = host.update(name, |held| {
+async fn remove_containers(host: &Host, record: &MachineRecord) -> Result<(), HostError> {
+    let Err(error) = containers::remove(host, record).await else { return Ok(()) };
+    let failed = host.update(&record.name, |held| {
         held.failed_removals += 1;
         held.failed_removals
     });
     if failed <= REMOVALS {
         return Err(error);
     }
-    tracing::warn!(machine = %name, %error, "containers of a killed runner may be left: look for their label");
+    tracing::warn!(machine = %record.name, %error, "containers of a killed runner may be left: look for their label");
     Ok(())
 }
 

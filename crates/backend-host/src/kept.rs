@@ -3,9 +3,11 @@
 //! The order of reading is what makes it right: first whether the supervisor lives, then what it wrote. So what is read
 //! of a dead supervisor is final.
 
-use std::io;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::{fs, io};
 
-use planner::ids::DeploymentId;
+use planner::ids::{DeploymentId, MachineName};
 use planner::seen::{Binding, Exit};
 
 use crate::error::HostError;
@@ -68,6 +70,18 @@ impl Machine {
             (None, Bound::To(_) | Bound::Unreadable) => Exit::Unknown,
         }
     }
+}
+
+/// The users of all machines in the directory but one, whosever and in whatever state they are.
+pub(crate) fn users(directory: &Path, but: Option<&MachineName>) -> io::Result<BTreeSet<u32>> {
+    let mut users = BTreeSet::new();
+    for entry in fs::read_dir(directory)? {
+        let record = Folder::new(entry?.path()).read::<MachineRecord>(MACHINE).good();
+        users.extend(
+            record.filter(|record| but != Some(&record.name)).and_then(|record| record.user).map(|user| user.uid),
+        );
+    }
+    Ok(users)
 }
 
 /// Reads one folder. `boot` is the boot that is running.

@@ -1,4 +1,4 @@
-//! The only unsafe code: three things that the compiler cannot check and that are promised here.
+//! The only unsafe code: four things that the compiler cannot check and that are promised here.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -22,10 +22,7 @@ use crate::user::User;
 /// thread is its only one.
 pub(crate) fn begins_life(command: &mut Command, user: Option<&User>, control_group: Option<File>) {
     let supervisor = getpid();
-    let user = user.map(|user| {
-        let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
-        (Uid::from_raw(user.uid), Gid::from_raw(user.gid), groups)
-    });
+    let identity = user.map(Identity::of);
     // SAFETY: the closure runs in the child between fork and exec, where only async-signal-safe things are allowed. It
     // makes a few system calls through rustix, which neither allocate nor lock, and builds an `io::Error` from a number,
     // which does not allocate. It captures numbers and a file that were made before, and touches no other memory. The
@@ -36,17 +33,45 @@ pub(crate) fn begins_life(command: &mut Command, user: Option<&User>, control_gr
                 // As root still: the group is not the user's. Zero means the writer.
                 rustix::io::write(group, b"0")?;
             }
-            if let Some((uid, gid, groups)) = &user {
-                // The groups first: afterwards it has no right to any of it.
-                set_thread_groups(groups)?;
-                set_thread_gid(*gid)?;
-                set_thread_uid(*uid)?;
+            if let Some(identity) = &identity {
+                identity.take()?;
             }
             // After the change of identity, which forgets it.
             set_parent_process_death_signal(Some(Signal::KILL))?;
             // The parent may have died before the line above: then nobody would send the signal.
             if getppid() == Some(supervisor) { Ok(()) } else { Err(io::Error::from(rustix::io::Errno::SRCH)) }
         });
+    }
+}
+
+/// The command's process becomes this user for good before it becomes the program.
+pub(crate) fn becomes(command: &mut tokio::process::Command, user: &User) {
+    let identity = Identity::of(user);
+    // SAFETY: as above: `take` makes system calls through rustix and neither allocates nor locks, and the child has one
+    // thread.
+    unsafe {
+        command.pre_exec(move || identity.take());
+    }
+}
+
+/// Who a process becomes.
+struct Identity {
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<Gid>,
+}
+
+impl Identity {
+    fn of(user: &User) -> Self {
+        let groups = user.groups.iter().copied().map(Gid::from_raw).collect();
+        Self { uid: Uid::from_raw(user.uid), gid: Gid::from_raw(user.gid), groups }
+    }
+
+    fn take(&self) -> io::Result<()> {
+        // The groups first: afterwards it has no right to any of it.
+        set_thread_groups(&self.groups)?;
+        set_thread_gid(self.gid)?;
+        Ok(set_thread_uid(self.uid)?)
     }
 }
 

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 
 use crate::backend::Host;
 use crate::control_group::ControlGroup;
+use crate::kept;
 use crate::marked;
 use crate::process::{self, Process};
 use crate::records::MachineRecord;
@@ -31,7 +32,7 @@ pub(crate) fn of(host: &Host, machines: &[&MachineRecord]) -> io::Result<BTreeSe
     left.extend(marked::find(&unclear)?.into_keys());
     for record in machines {
         let marker = host.marker(&record.name);
-        if !left.contains(&marker) && !of_own_user(record)?.is_empty() {
+        if !left.contains(&marker) && !of_own_user(host, record)?.is_empty() {
             left.insert(marker);
         }
     }
@@ -45,7 +46,7 @@ pub(crate) fn kill(host: &Host, record: &MachineRecord) -> io::Result<bool> {
         if let Some(group) = &group {
             group.kill()?;
         }
-        let users = of_own_user(record)?;
+        let users = of_own_user(host, record)?;
         for process in &users {
             process.signal(Signal::KILL)?;
         }
@@ -59,10 +60,13 @@ pub(crate) fn kill(host: &Host, record: &MachineRecord) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The living processes of the user that only this machine has.
-fn of_own_user(record: &MachineRecord) -> io::Result<Vec<Process>> {
+/// The living processes of the user that only this machine has. A machine made under an earlier configuration may have the
+/// same one: then its processes cannot be told apart by user. (Nor those of another deployment, which is not known here.)
+fn of_own_user(host: &Host, record: &MachineRecord) -> io::Result<Vec<Process>> {
     match record.user.as_ref().filter(|user| record.own_user && !user.is_root() && !user.is_ours()) {
-        Some(user) => process::of_user(user.uid),
-        None => Ok(Vec::new()),
+        Some(user) if !kept::users(&host.settings.directory, Some(&record.name))?.contains(&user.uid) => {
+            process::of_user(user.uid)
+        }
+        _ => Ok(Vec::new()),
     }
 }

@@ -12,7 +12,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
+use crate::promises;
 use crate::settings::Program;
+use crate::user::User;
 
 /// How long a program may take to say its version: it does so in milliseconds, but the host may be busy with jobs.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -87,17 +89,23 @@ pub enum RunnerVersionError {
     },
 }
 
-/// Asks a program for its version. `path` is the PATH that it gets and is looked up in; nothing else is handed down.
-pub async fn runner_version(program: &Program, path: &str) -> Result<RunnerVersion, RunnerVersionError> {
-    version_within(program, path, DEADLINE).await
+/// Asks a program for its version. `path` is the PATH that it gets and is looked up in; nothing else is handed down. With a
+/// `user`, it runs as that one: what runs jobs is not worth more trust than they are. Only root can do that.
+pub async fn runner_version(
+    program: &Program,
+    path: &str,
+    user: Option<&User>,
+) -> Result<RunnerVersion, RunnerVersionError> {
+    version_within(program, path, user, DEADLINE).await
 }
 
 async fn version_within(
     program: &Program,
     path: &str,
+    user: Option<&User>,
     deadline: Duration,
 ) -> Result<RunnerVersion, RunnerVersionError> {
-    let said = match tokio::time::timeout(deadline, ask(program, path)).await {
+    let said = match tokio::time::timeout(deadline, ask(program, path, user)).await {
         Ok(said) => said.map_err(|source| RunnerVersionError::Run { program: program.path.clone(), source })?,
         Err(_) => return Err(RunnerVersionError::Late { program: program.path.clone() }),
     };
@@ -107,10 +115,13 @@ async fn version_within(
     })
 }
 
-async fn ask(program: &Program, path: &str) -> io::Result<String> {
+async fn ask(program: &Program, path: &str, user: Option<&User>) -> io::Result<String> {
     let mut command = Command::new(&program.path);
     command.args(&program.arguments).arg("--version").env_clear().env("PATH", path).current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    if let Some(user) = user.filter(|user| !user.is_ours()) {
+        promises::becomes(&mut command, user);
+    }
     let mut child = command.spawn()?;
     // Both at once, so that neither pipe can fill up. One that says more than we read is killed when this is dropped.
     let (out, err) = tokio::join!(bounded(child.stdout.take()), bounded(child.stderr.take()));
@@ -140,7 +151,7 @@ mod tests {
     }
 
     async fn asked(text: &str) -> Result<RunnerVersion, RunnerVersionError> {
-        runner_version(&script(text), PATH).await
+        runner_version(&script(text), PATH, None).await
     }
 
     #[tokio::test]
@@ -172,14 +183,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_hangs_is_given_up() {
-        let error = version_within(&script("exec sleep 600"), PATH, Duration::from_millis(50)).await.unwrap_err();
+        let error = version_within(&script("exec sleep 600"), PATH, None, Duration::from_millis(50)).await.unwrap_err();
         assert!(matches!(error, RunnerVersionError::Late { .. }), "{error:?}");
     }
 
     #[tokio::test]
     async fn a_missing_program_is_named() {
         let missing = Program { path: "/no/such/runner".into(), arguments: Vec::new() };
-        let error = runner_version(&missing, "").await.unwrap_err();
+        let error = runner_version(&missing, "", None).await.unwrap_err();
         assert!(matches!(error, RunnerVersionError::Run { .. }), "{error:?}");
         assert_eq!(error.to_string(), "could not run /no/such/runner --version");
     }

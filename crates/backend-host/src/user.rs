@@ -63,7 +63,12 @@ impl User {
         self.uid == 0
     }
 
-    /// Whether this very process runs as it.
+    /// Whether this very process runs as it, with its group.
+    pub fn is_ourselves(&self) -> bool {
+        self.is_ours() && rustix::process::getegid().as_raw() == self.gid
+    }
+
+    /// Whether this very process runs as this user.
     pub fn is_ours(&self) -> bool {
         rustix::process::geteuid().as_raw() == self.uid
     }

@@ -6,7 +6,7 @@
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use backend_host::User;
 
@@ -46,6 +46,21 @@ pub(super) fn may(user: &User, path: &Path, wanted: Use) -> io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// What lets the user put another file in the place of this one: itself, or a directory above it.
+pub(super) fn replaceable(user: &User, path: &Path) -> Option<PathBuf> {
+    let path = std::fs::canonicalize(path).ok()?;
+    let open = |part: &&Path| {
+        let writes = |metadata: Metadata| allows(&metadata, user, Use::Write.permission()) && !keeps(&metadata, user);
+        std::fs::metadata(part).is_ok_and(writes)
+    };
+    path.ancestors().find(open).map(Path::to_owned)
+}
+
+/// Whether this is a directory in which everybody can remove only what is their own, such as `/tmp`.
+fn keeps(directory: &Metadata, user: &User) -> bool {
+    directory.is_dir() && directory.mode() & 0o1000 != 0 && directory.uid() != user.uid
 }
 
 /// Whether the user can pass through a directory that is there; those above it are another question.
@@ -95,6 +110,11 @@ mod tests {
         assert!(may(&stranger, &file, Use::Write).unwrap() && !may(&stranger, &file, Use::Read).unwrap());
         assert!(may(&stranger, &place.path().join("nothing"), Use::Read).is_err());
         assert!(passes(&stranger, place.path()).unwrap());
+        assert_eq!(replaceable(&stranger, &file), Some(file.clone()), "anybody can write to it");
+        read(0o644, 0o757);
+        assert_eq!(replaceable(&stranger, &file), Some(place.path().to_owned()));
+        read(0o644, 0o755);
+        assert_eq!(replaceable(&stranger, &file), None);
         read(0o600, 0o750);
         assert!(passes(&member, place.path()).unwrap() && !passes(&stranger, place.path()).unwrap());
     }

@@ -24,7 +24,7 @@ pub(super) async fn check(id: &BackendId, backend: &Backend, config: &Config) ->
 async fn runner(subject: &str, host: &HostSettings) -> Finding {
     let shown = host.runner.display();
     let program = host.program();
-    let version = match runner_version(&program, &host.path).await {
+    let version = match runner_version(&program, &host.path, jobs::users(host).first()).await {
         Ok(version) => version,
         Err(error @ RunnerVersionError::Unknown { .. }) => {
             return Finding::warning(subject, chain(&error))

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use backend_host::{RunAs, User};
 use planner::label::Environment;
 
-use super::access::{Use, may, passes};
+use super::access::{Use, may, passes, replaceable};
 use super::docker;
 use super::finding::Finding;
 use crate::config::{Config, HostSettings, Pool};
@@ -25,7 +25,8 @@ pub(super) fn hindrances(subject: &str, host: &HostSettings, config: &Config) ->
     let users = users(host);
     let way = users.iter().find_map(|user| blocked(subject, user, &config.state_directory));
     let program = users.iter().find_map(|user| cannot_run(subject, user, &host.runner));
-    way.into_iter().chain(program).collect()
+    let replaced = users.iter().find_map(|user| could_replace(subject, user, &host.runner));
+    way.into_iter().chain(program).chain(replaced).collect()
 }
 
 /// The reach of a backend's host jobs; nothing if it has none.
@@ -87,6 +88,15 @@ fn cannot_run(subject: &str, user: &User, runner: &Path) -> Option<Finding> {
         Finding::error(subject, format!("runners run as {}, who cannot run {runner_shown}", user.name))
             .hint(format!("put it where everybody can run it, as /usr/local/bin, with chmod 755 {runner_shown}"))
     })
+}
+
+/// The next job, perhaps of another user, would run what an earlier one has put there.
+fn could_replace(subject: &str, user: &User, runner: &Path) -> Option<Finding> {
+    let by = replaceable(user, runner)?;
+    let by = by.display();
+    let message =
+        format!("jobs run as {}, who can replace {}, since {by} is open to them", user.name, runner.display());
+    Some(Finding::error(subject, message).hint(format!("chown root: {by}; chmod go-w {by}")))
 }
 
 fn reads(subject: &str, jobs: &str, users: &[User], file: &Path) -> Option<Finding> {

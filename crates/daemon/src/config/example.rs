@@ -37,13 +37,18 @@ mod tests {
 
     use super::super::{Config, Origin, Setting};
     use super::{example, uncommented};
-    use crate::config::tests::{Place, surroundings};
+    use crate::config::Surroundings;
+    use crate::config::tests::{Place, roots, surroundings};
 
     /// The settings of an example whose files are moved to where they exist.
     fn settings(text: &str, place: &Place) -> Vec<Setting> {
+        settings_with(text, place, &surroundings(place))
+    }
+
+    fn settings_with(text: &str, place: &Place, surroundings: &Surroundings) -> Vec<Setting> {
         let text = text.replace("/etc/forgescale", &place.path().display().to_string());
         let text = text.replace("/usr/local/bin:/usr/bin:/bin", &place.path().display().to_string());
-        let config = Config::parse(&text, Path::new("/"), &surroundings(place));
+        let config = Config::parse(&text, Path::new("/"), surroundings);
         config.unwrap_or_else(|problems| panic!("{problems:#?}")).settings
     }
 
@@ -62,7 +67,8 @@ mod tests {
     #[test]
     fn every_known_key_is_in_the_example() {
         let place = Place::new();
-        let (first, second) = (settings(&uncommented(false), &place), settings(&uncommented(true), &place));
+        // Only root may name other users.
+        let [first, second] = [false, true].map(|other| settings_with(&uncommented(other), &place, &roots(&place)));
         for setting in &first {
             let in_use = |settings: &[Setting]| {
                 settings.iter().any(|other| {

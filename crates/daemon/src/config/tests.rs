@@ -66,14 +66,19 @@ fn own_user(name: &str) -> Result<User, UserError> {
 }
 
 /// Those of root, on a host with users that are nobody else.
-fn roots(place: &Place) -> Surroundings {
-    let path = place.path().display().to_string();
-    let users = |name: &str| match name {
+pub(super) fn roots(place: &Place) -> Surroundings {
+    let plain = |name: &str, uid: u32| Ok(User { name: name.to_owned(), uid, gid: uid, groups: Vec::new() });
+    let users = move |name: &str| match name {
         "root" => User::look_up("0:0"),
-        "ci" => Ok(User { name: "ci".to_owned(), uid: 4_000_000, gid: 4_000_000, groups: Vec::new() }),
-        other => User::look_up(other),
+        "ci" => plain(name, 4_000_000),
+        other => match other.strip_prefix("ci-").and_then(|number| number.parse::<u32>().ok()) {
+            Some(number) => plain(name, 4_000_010 + number),
+            None => User::look_up(other),
+        },
     };
-    Surroundings::new(move |name| (name == "PATH").then(|| path.clone()), true).with_users(users)
+    let mut surroundings = surroundings(place).with_users(users);
+    surroundings.root = true;
+    surroundings
 }
 
 const SMALL: &str = r#"deployment = "ci-berlin"

@@ -183,6 +183,6 @@ async fn runner() -> Result<(Vec<String>, String), Failure> {
 /// The version of the Forgejo Runner in PATH, if there is one and it is new enough.
 async fn forgejo_runner() -> Option<RunnerVersion> {
     let program = Program { path: "forgejo-runner".into(), arguments: Vec::new() };
-    let version = backend_host::runner_version(&program, &std::env::var("PATH").ok()?).await.ok()?;
+    let version = backend_host::runner_version(&program, &std::env::var("PATH").ok()?, None).await.ok()?;
     (version >= RunnerVersion::LEAST).then_some(version)
 }

@@ -22,7 +22,11 @@ pub(super) fn read(
     let users = section.optional("users", |Words(texts)| {
         for text in texts {
             let user = find(text, surroundings)?;
-            if several.contains(&user) {
+            if !surroundings.root {
+                let complaint = Complaint::new("only root can run each machine as another user, and this is not root");
+                return Err(complaint.hint("leave it out: jobs then run as the daemon's own user"));
+            }
+            if several.iter().any(|other: &User| other.uid == user.uid) {
                 return Err(Complaint::new(format!("{} is there twice", quoted(text))));
             }
             if surroundings.root && user.is_root() {
@@ -67,7 +71,7 @@ fn find(text: &str, surroundings: &Surroundings) -> Result<User, Complaint> {
     let user = surroundings.user(text).map_err(|error| {
         Complaint::new(backend::chain(&error)).hint(format!("make it: useradd --system --no-create-home {text}"))
     })?;
-    if !surroundings.root && !user.is_ours() {
+    if !surroundings.root && !user.is_ourselves() {
         let reason = format!("only root can run jobs as {}, and this is not root", quoted(text));
         return Err(Complaint::new(reason).hint("leave it out: jobs then run as the daemon's own user"));
     }
