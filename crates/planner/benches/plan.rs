@@ -2,13 +2,12 @@
 //! whose jobs run. `plan` is one plan, `step` is one turn of the owner with it, `fold` the reading of one job list.
 //!
 //! Each figure is the best of several runs on one core: what disturbs a run only ever makes it longer.
+#![expect(clippy::print_stdout, reason = "its lines are what a bench is for")]
+#![expect(clippy::disallowed_types, reason = "what is measured reads no clock; what measures must")]
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::time::Duration;
-// What is measured reads no clock; what measures must.
-#[expect(clippy::disallowed_types, reason = "a bench measures time")]
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use planner::event::Event;
 use planner::fold::fold;
