@@ -10,15 +10,12 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::process::Stdio;
+use std::path::Path;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt as _;
-use tokio::process::Command;
-
+use crate::asked;
 use crate::backend::Host;
 use crate::error::HostError;
-use crate::promises;
 use crate::records::MachineRecord;
 use crate::user::User;
 
@@ -109,16 +106,8 @@ fn is_network(name: &str) -> bool {
 /// What the program says, `None` if there is none: then there is nobody to ask, and the operator is told once.
 async fn call(host: &Host, user: Option<&User>, arguments: &[&str]) -> Result<Option<String>, HostError> {
     let failed = |reason: String| HostError::Containers { reason };
-    let mut command = Command::new(PROGRAM);
-    command
-        .args(arguments)
-        .env_clear()
-        .envs(host.settings.environment.iter().cloned())
-        .env("PATH", &host.settings.path);
-    command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    if let Some(user) = user.filter(|user| !user.is_ours()) {
-        promises::becomes(&mut command, user);
-    }
+    let mut command = asked::command(Path::new(PROGRAM), user);
+    command.args(arguments).envs(host.settings.environment.iter().cloned()).env("PATH", &host.settings.path);
     let mut child = match command.spawn() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             host.warn_without_docker();
@@ -126,35 +115,21 @@ async fn call(host: &Host, user: Option<&User>, arguments: &[&str]) -> Result<Op
         }
         spawned => spawned.map_err(|error| failed(format!("could not run {PROGRAM}: {error}")))?,
     };
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let ended = tokio::time::timeout(DEADLINE, async {
-        let reading = async {
-            if let Some(pipe) = stdout {
-                pipe.take(ANSWER_LIMIT).read_to_end(&mut out).await?;
-            }
-            io::Result::Ok(())
-        };
-        let complaining = async {
-            if let Some(pipe) = stderr {
-                pipe.take(ANSWER_LIMIT).read_to_end(&mut err).await?;
-            }
-            io::Result::Ok(())
-        };
-        tokio::try_join!(reading, complaining)?;
-        child.wait().await
+        let said = asked::said(&mut child, ANSWER_LIMIT).await?;
+        Ok::<_, io::Error>((child.wait().await?, said))
     });
-    let status = match ended.await {
-        Ok(status) => status.map_err(|error| failed(format!("could not wait for {PROGRAM}: {error}")))?,
+    let (status, (out, err)) = match ended.await {
+        Ok(ended) => ended.map_err(|error| failed(format!("could not wait for {PROGRAM}: {error}")))?,
         Err(_) => {
             return Err(failed(format!("{PROGRAM} {} did not end within {} s", arguments[0], DEADLINE.as_secs())));
         }
     };
     if !status.success() {
-        let said: String = String::from_utf8_lossy(&err).trim().chars().take(SHOWN_CHARACTERS).collect();
+        let said: String = err.trim().chars().take(SHOWN_CHARACTERS).collect();
         return Err(failed(format!("{PROGRAM} {}: {said}", arguments[0])));
     }
-    Ok(Some(String::from_utf8_lossy(&out).into_owned()))
+    Ok(Some(out))
 }
 
 #[cfg(test)]

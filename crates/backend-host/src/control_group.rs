@@ -24,6 +24,9 @@ use crate::settings::Limits;
 /// The leaf for the daemon. systemd is told the same name: `DelegateSubgroup=daemon`.
 const LEAF: &str = "daemon";
 
+/// The file of a group that lists the controllers that it can use.
+const CONTROLLERS: &str = "cgroup.controllers";
+
 /// How deep groups below a machine's are removed: a job may make some of its own.
 const DEPTH: usize = 16;
 
@@ -181,14 +184,30 @@ fn remove(path: &Path, depth: usize) -> io::Result<bool> {
     }
 }
 
-/// Below which group ours are made, from `/proc/self/mountinfo` and `/proc/self/cgroup` (cgroups(7)).
-fn base(mounts: &str, own: &str) -> Result<PathBuf, String> {
-    let mount = mounts.lines().find_map(|line| {
+/// The controllers of version 2 that the kernel offers here, as `cgroup.controllers` lists them; none without the hierarchy.
+pub fn offered_controllers() -> String {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let listed = mounted(&mounts).map(|(_, mount)| fs::read_to_string(Path::new(mount).join(CONTROLLERS)));
+    listed.and_then(Result::ok).unwrap_or_default()
+}
+
+/// Those of the wanted controllers that are not listed, in the way of `cgroup.controllers`.
+pub fn lacking_controllers<'a>(wanted: &[&'a str], listed: &str) -> Vec<&'a str> {
+    wanted.iter().copied().filter(|name| !listed.split_whitespace().any(|listed| listed == *name)).collect()
+}
+
+/// Which group is mounted as the hierarchy of version 2, and where (`proc_pid_mountinfo(5)`).
+fn mounted(mounts: &str) -> Option<(&str, &str)> {
+    mounts.lines().find_map(|line| {
         let (before, after) = line.split_once(" - ")?;
         let fields: Vec<&str> = before.split(' ').collect();
         (after.split(' ').next() == Some("cgroup2")).then(|| Some((*fields.get(3)?, *fields.get(4)?))).flatten()
-    });
-    let (root, mount) = mount.ok_or("control groups of version 2 are not mounted")?;
+    })
+}
+
+/// Below which group ours are made, from `/proc/self/mountinfo` and `/proc/self/cgroup` (cgroups(7)).
+fn base(mounts: &str, own: &str) -> Result<PathBuf, String> {
+    let (root, mount) = mounted(mounts).ok_or("control groups of version 2 are not mounted")?;
     let own = own.lines().find_map(|line| line.strip_prefix("0::"));
     let own = own.ok_or("this process is in no control group of version 2")?;
     // What is mounted may itself be a group further down, in a container.
@@ -206,10 +225,9 @@ fn enabling(controllers: &[&str]) -> String {
 /// of its own, so this process goes to a leaf; with others in the group, it is not ours to empty.
 fn hand_down(base: &Path, wanted: &[&str]) -> Result<(), String> {
     let failed = |doing: &str, error: &io::Error| format!("cannot {doing} in {}: {error}", base.display());
-    let available = fs::read_to_string(base.join("cgroup.controllers"));
+    let available = fs::read_to_string(base.join(CONTROLLERS));
     let available = available.map_err(|error| failed("read cgroup.controllers", &error))?;
-    let missing: Vec<&str> =
-        wanted.iter().copied().filter(|name| !available.split_whitespace().any(|a| a == *name)).collect();
+    let missing = lacking_controllers(wanted, &available);
     if !missing.is_empty() {
         return Err(format!(
             "{} has no controller {} (a service needs Delegate=yes; in a mixed hierarchy version 1 has it)",
@@ -218,7 +236,7 @@ fn hand_down(base: &Path, wanted: &[&str]) -> Result<(), String> {
         ));
     }
     let enabled = fs::read_to_string(base.join("cgroup.subtree_control")).unwrap_or_default();
-    if wanted.iter().all(|name| enabled.split_whitespace().any(|a| a == *name)) {
+    if lacking_controllers(wanted, &enabled).is_empty() {
         return Ok(());
     }
     step_aside(base)?;

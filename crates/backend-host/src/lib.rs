@@ -33,6 +33,7 @@
 //! Deliberately absent: namespaces, chroots, firewalls. Linux 5.3 or newer, for pidfds.
 
 mod acknowledgement;
+mod asked;
 mod backend;
 mod containers;
 mod control_group;
@@ -60,9 +61,10 @@ mod supervisor;
 mod user;
 
 pub use crate::backend::{CAPABILITIES, HostBackend};
+pub use crate::control_group::{lacking_controllers, offered_controllers};
 pub use crate::error::HostError;
 pub use crate::folder::MARKER;
 pub use crate::runner_version::{RunnerVersion, RunnerVersionError, runner_version};
 pub use crate::settings::{CacheServer, HostSettings, Limits, Program, RunAs};
 pub use crate::supervisor::supervise;
-pub use crate::user::{User, UserError};
+pub use crate::user::{Permission, User, UserError};

@@ -1,20 +1,18 @@
 //! That another user can reach the folders of its machines, and only pass through the rest.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::error::{At as _, HostError};
-use crate::settings::{HostSettings, RunAs};
-use crate::user::User;
+use crate::settings::HostSettings;
+use crate::user::Permission;
 
 /// Opens the directory to be passed through, and checks the way to it.
 pub(crate) fn prepare(settings: &HostSettings) -> Result<(), HostError> {
-    let users = match &settings.run_as {
-        RunAs::Daemon => return Ok(()),
-        RunAs::One(user) => std::slice::from_ref(user),
-        RunAs::OnePerMachine(users) => users,
-    };
+    let users = settings.run_as.users();
+    if users.is_empty() {
+        return Ok(());
+    }
     if let Some(user) = users.iter().find(|user| !user.is_ours())
         && !rustix::process::geteuid().is_root()
     {
@@ -22,26 +20,12 @@ pub(crate) fn prepare(settings: &HostSettings) -> Result<(), HostError> {
     }
     let directory = &settings.directory;
     fs::set_permissions(directory, fs::Permissions::from_mode(0o711)).at(directory)?;
-    for user in users.iter().filter(|user| !user.is_root()) {
+    for user in users {
         for folder in directory.ancestors() {
-            if !may_enter(user, folder)? {
+            if !user.is_allowed(&fs::metadata(folder).at(folder)?, Permission::Pass) {
                 return Err(HostError::Unreachable { user: user.name.clone(), path: folder.to_owned() });
             }
         }
     }
     Ok(())
-}
-
-/// By the mode alone: lists of further rights are not looked at.
-fn may_enter(user: &User, folder: &Path) -> Result<bool, HostError> {
-    let metadata = fs::metadata(folder).at(folder)?;
-    let mode = metadata.mode();
-    let bit = if metadata.uid() == user.uid {
-        0o100
-    } else if metadata.gid() == user.gid || user.groups.contains(&metadata.gid()) {
-        0o010
-    } else {
-        0o001
-    };
-    Ok(mode & bit != 0)
 }

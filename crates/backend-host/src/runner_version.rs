@@ -1,18 +1,14 @@
 //! Which Forgejo Runner a program is.
 //!
-//! Promises: the program gets a clean environment, is killed at a deadline, and little of what it says is read. It runs
-//! as the user that asks, so ask only about a program that this user would trust anyway.
+//! Promises: the program gets a clean environment, is killed at a deadline, and little of what it says is read. Without
+//! another user it runs as the one that asks: ask so only about a program that this user would trust anyway.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::Command;
-
-use crate::promises;
+use crate::asked;
 use crate::settings::Program;
 use crate::user::User;
 
@@ -116,24 +112,11 @@ async fn version_within(
 }
 
 async fn ask(program: &Program, path: &str, user: Option<&User>) -> io::Result<String> {
-    let mut command = Command::new(&program.path);
-    command.args(&program.arguments).arg("--version").env_clear().env("PATH", path).current_dir("/");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    if let Some(user) = user.filter(|user| !user.is_ours()) {
-        promises::becomes(&mut command, user);
-    }
-    let mut child = command.spawn()?;
-    // Both at once, so that neither pipe can fill up. One that says more than we read is killed when this is dropped.
-    let (out, err) = tokio::join!(bounded(child.stdout.take()), bounded(child.stderr.take()));
-    Ok(format!("{} {}", out?, err?))
-}
-
-async fn bounded(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
-        pipe.take(ANSWER_LIMIT).read_to_end(&mut bytes).await?;
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let mut command = asked::command(&program.path, user);
+    command.args(&program.arguments).arg("--version").env("PATH", path);
+    // One that says more than we read is killed when it is dropped.
+    let (out, err) = asked::said(&mut command.spawn()?, ANSWER_LIMIT).await?;
+    Ok(format!("{out} {err}"))
 }
 
 #[cfg(test)]

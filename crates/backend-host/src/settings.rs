@@ -55,6 +55,17 @@ pub enum RunAs {
     OnePerMachine(Vec<User>),
 }
 
+impl RunAs {
+    /// The other users that runners run as; none when that is the daemon's.
+    pub fn users(&self) -> &[User] {
+        match self {
+            Self::Daemon => &[],
+            Self::One(user) => std::slice::from_ref(user),
+            Self::OnePerMachine(users) => users,
+        }
+    }
+}
+
 /// What a machine may use at most; nothing is limited by itself. Needs control groups of version 2.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -66,10 +77,10 @@ pub struct Limits {
     pub pids: Option<u64>,
 }
 
-/// The period of [`Limits::cpu_quota_us`]: the kernel's default.
-const CPU_PERIOD_US: u64 = 100_000;
-
 impl Limits {
+    /// The period of [`Limits::cpu_quota_us`]: the kernel's default.
+    pub const CPU_PERIOD_US: u64 = 100_000;
+
     /// The controllers that it takes, by the kernel's names.
     pub fn controllers(&self) -> Vec<&'static str> {
         let wanted = [
@@ -96,7 +107,7 @@ impl Limits {
             }
         }
         if let Some(quota) = self.cpu_quota_us {
-            set("cpu.max", format!("{quota} {CPU_PERIOD_US}"))?;
+            set("cpu.max", format!("{quota} {}", Self::CPU_PERIOD_US))?;
         }
         self.pids.map_or(Ok(()), |number| set("pids.max", number.to_string()))
     }

@@ -4,8 +4,9 @@
 //! given as `UID:GID`, and has no further groups.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,30 @@ pub struct User {
     pub gid: u32,
     /// The numbers of its further groups, ascending.
     pub groups: Vec<u32>,
+}
+
+/// What somebody wants to do with a file or a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Read a file.
+    Read,
+    /// Write to a file; to a socket, this is to connect.
+    Write,
+    /// Run a program.
+    Run,
+    /// Pass through a directory to what is below.
+    Pass,
+}
+
+impl Permission {
+    /// As others have it; owner and group have the same bits further left.
+    fn bit(self) -> u32 {
+        match self {
+            Self::Read => 0o4,
+            Self::Write => 0o2,
+            Self::Run | Self::Pass => 0o1,
+        }
+    }
 }
 
 /// Why there is no such user.
@@ -56,6 +81,19 @@ impl User {
             return Ok(Self { name: uid_text(uid), uid, gid, groups: Vec::new() });
         }
         find(text, &read(USERS)?, &read(GROUPS)?).ok_or_else(|| UserError::Unknown { text: text.to_owned() })
+    }
+
+    /// Whether it may do that with what has this mode: of owner, group and others, the first that fits decides alone. Access
+    /// control lists and capabilities are not looked at.
+    pub fn is_allowed(&self, metadata: &Metadata, wanted: Permission) -> bool {
+        let shift = if metadata.uid() == self.uid {
+            6
+        } else if metadata.gid() == self.gid || self.groups.contains(&metadata.gid()) {
+            3
+        } else {
+            0
+        };
+        self.is_root() || metadata.mode() & (wanted.bit() << shift) != 0
     }
 
     /// Whether it is the superuser, under whatever name.

@@ -55,8 +55,21 @@ pub(crate) struct ScopeClient {
 }
 
 impl ScopeClient {
-    /// The scope to call for a place: this one, or a repository within it, by the name that it has now.
-    pub(crate) async fn place(&self, place: &ScopeKey) -> Result<Scope, forgejo::Error> {
+    /// Calls the forge for a place: this scope, or a repository within it, by the name that it has now. After an error the
+    /// name is looked up again the next time: the repository may have been renamed.
+    pub(crate) async fn at<T>(
+        &self,
+        place: &ScopeKey,
+        call: impl AsyncFnOnce(&Client, &Scope) -> Result<T, forgejo::Error>,
+    ) -> Result<T, forgejo::Error> {
+        let answer = call(&self.client, &self.place(place).await?).await;
+        if let (Err(_), Some(id)) = (&answer, place.repository()) {
+            self.known().remove(&id);
+        }
+        answer
+    }
+
+    async fn place(&self, place: &ScopeKey) -> Result<Scope, forgejo::Error> {
         let Some(id) = place.repository() else { return Ok(self.scope.clone()) };
         if let Some(known) = self.known().get(&id) {
             return Ok(known.clone());
@@ -75,13 +88,6 @@ impl ScopeClient {
         }
         known.insert(id, scope.clone());
         Ok(scope)
-    }
-
-    /// Looks the name of a place's repository up again the next time: it may have been renamed.
-    pub(crate) fn forget_name(&self, place: &ScopeKey) {
-        if let Some(id) = place.repository() {
-            self.known().remove(&id);
-        }
     }
 
     /// Never locked across an await; a panic elsewhere leaves nothing half-done in it.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backend::{CreateRequest, Destroyed, Launch};
-use forgejo::{Client, Credentials, Deletion, EarlyEnd, FenceAnswer, Scope, TaskOwner};
+use forgejo::{Client, Credentials, Deletion, EarlyEnd, FenceAnswer, TaskOwner};
 use planner::action::Action;
 use planner::error_class::{Acted, ErrorClass, Failure};
 use planner::event::{Answer, Event};
@@ -108,28 +108,15 @@ impl Lanes {
     }
 
     async fn register(&self, scope: &ScopeKey, name: &str, description: &str) -> Answer {
-        let (of, at) = match self.place(scope).await {
-            Ok(found) => found,
-            Err(answer) => return answer,
-        };
-        match of.client.register(&at, name, description).await {
+        let Some(of) = self.forges.scope(scope) else { return unknown("scope") };
+        match of.at(scope, async |client, at| client.register(at, name, description).await).await {
             Ok(registration) => {
                 let uuid = RunnerUuid::new(registration.uuid);
                 self.vault.put(&uuid, &registration.token);
                 Answer::Registered { id: RunnerId(registration.id), uuid }
             }
-            Err(error) => {
-                of.forget_name(scope);
-                failed(&error)
-            }
+            Err(error) => failed(&error),
         }
-    }
-
-    /// The client for a place, and the scope to call with it.
-    async fn place(&self, place: &ScopeKey) -> Result<(&ScopeClient, Scope), Answer> {
-        let of = self.forges.scope(place).ok_or_else(|| unknown("scope"))?;
-        let scope = of.place(place).await.map_err(|error| failed(&error))?;
-        Ok((of, scope))
     }
 
     fn launch(&self, key: &AssignmentKey, pool: &PoolId, runner: &RunnerUuid) -> Result<Launch, Failure> {
@@ -193,32 +180,20 @@ impl Lanes {
     }
 
     async fn look_up(&self, scope: &ScopeKey, id: RunnerId) -> Answer {
-        let (of, at) = match self.place(scope).await {
-            Ok(found) => found,
-            Err(answer) => return answer,
-        };
-        match of.client.get_runner(&at, id.0).await {
+        let Some(of) = self.forges.scope(scope) else { return unknown("scope") };
+        match of.at(scope, async |client, at| client.get_runner(at, id.0).await).await {
             Ok(Some(runner)) => Answer::RunnerExists { declared: !runner.labels.is_empty() },
             Ok(None) => Answer::RunnerGone,
-            Err(error) => {
-                of.forget_name(scope);
-                failed(&error)
-            }
+            Err(error) => failed(&error),
         }
     }
 
     async fn delete(&self, scope: &ScopeKey, id: RunnerId) -> Answer {
-        let (of, at) = match self.place(scope).await {
-            Ok(found) => found,
-            Err(answer) => return answer,
-        };
-        match of.client.delete_runner(&at, id.0).await {
+        let Some(of) = self.forges.scope(scope) else { return unknown("scope") };
+        match of.at(scope, async |client, at| client.delete_runner(at, id.0).await).await {
             Ok(Deletion::Deleted) => Answer::Deleted,
             Ok(Deletion::NotFound) => Answer::RunnerGone,
-            Err(error) => {
-                of.forget_name(scope);
-                failed(&error)
-            }
+            Err(error) => failed(&error),
         }
     }
 

@@ -23,7 +23,7 @@ mod owner;
 mod private;
 mod remembered;
 pub mod report_file;
-pub mod repositories;
+mod repositories;
 mod tokens;
 mod vault;
 

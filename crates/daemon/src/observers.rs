@@ -216,10 +216,15 @@ fn pause(interval: Duration, answer_time: Duration, failures: u32, retry_after: 
     let polite = answer_time.saturating_mul(if failures == 0 { POLITENESS } else { 0 }).min(LONGEST_PAUSE);
     let wanted = match failures {
         0 => interval.max(polite),
-        _ => interval.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE.max(interval)),
+        _ => backed_off(interval, failures),
     };
     let jittered = wanted.mul_f64(rand::rng().random_range(0.95..1.05)).max(polite);
     retry_after.map_or(jittered, |retry_after| jittered.max(retry_after))
+}
+
+/// The interval after failures in a row: doubled with each, within a limit.
+pub(crate) fn backed_off(interval: Duration, failures: u32) -> Duration {
+    interval.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE.max(interval))
 }
 
 /// Lists the machines of a backend, on every hint and at the interval, until the owner has gone.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
 
 /// Write permission of group and others.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
+pub(crate) const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Any permission of group and others.
 const OPEN_TO_OTHERS: u32 = 0o077;

@@ -18,7 +18,7 @@ use planner::ids::ScopeKey;
 
 use crate::convert;
 use crate::forges::ScopeClient;
-use crate::observers::Reporting;
+use crate::observers::{Reporting, backed_off};
 
 /// Most lists after one poll: at 5 ms each (protocol 1.3) they keep within 2 % of the server's time at the default
 /// interval.
@@ -29,9 +29,6 @@ const ROUND_EVERY: Duration = Duration::from_mins(10);
 
 /// Most repositories of one round; what is beyond is not swept, which is said.
 const MOST: usize = 20_000;
-
-/// The longest pause after failures of one repository.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// What is to be listed next within one scope.
 #[derive(Debug, Default)]
@@ -151,17 +148,12 @@ impl Repositories {
     /// Lists one repository; whether that failed.
     async fn list(&self, place: &ScopeKey, of: &ScopeClient, reporting: &Reporting) -> Result<bool, Gone> {
         let begun_at = reporting.clock.now();
-        let listed = match of.place(place).await {
-            Ok(scope) => of.client.list_runners(&scope).await,
-            Err(error) => Err(error),
-        };
-        let event = match listed {
+        let event = match of.at(place, async |client, scope| client.list_runners(scope).await).await {
             Ok(listing) => {
                 let listing = convert::runners(&reporting.deployment, &place.forge, listing, begun_at);
                 Event::RunnersListed { scope: place.clone(), listing }
             }
             Err(error) => {
-                of.forget_name(place);
                 let failure = convert::failure(&error);
                 tracing::warn!(scope = %place, error = failure.message, "the runners could not be listed");
                 Event::RunnersNotListed { scope: place.clone(), failure }
@@ -182,7 +174,7 @@ fn rest(interval: Duration, failures: u32) -> Duration {
     match failures {
         // A little less than the interval, so that a poll that comes early does not leave it out.
         0 => interval / 2,
-        _ => interval.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE.max(interval)),
+        _ => backed_off(interval, failures),
     }
 }
 

@@ -7,7 +7,6 @@ use backend_modelled::ModelledBackend;
 use daemon::Daemon;
 use emulator::{Calls, Emulator, RouteKind};
 use planner::ids::MachineName;
-use secrecy::ExposeSecret as _;
 
 use crate::figure::Figure;
 use crate::played::Played;
@@ -42,12 +41,7 @@ pub(crate) async fn measure() -> anyhow::Result<Vec<Figure>> {
     let launched: Arc<Mutex<Vec<Played>>> = Arc::default();
     let noted = Arc::clone(&launched);
     let backend = ModelledBackend::new(move |machine, launch| {
-        let played = Played {
-            machine: machine.as_str().to_owned(),
-            uuid: launch.uuid.as_str().to_owned(),
-            token: launch.token.expose_secret().to_owned(),
-            handle: launch.handle.as_str().to_owned(),
-        };
+        let played = Played::of(machine, launch);
         noted.lock().unwrap_or_else(PoisonError::into_inner).push(played);
     });
     let daemon = Daemon::start_modelled(&stage.config()?, &backend)?;

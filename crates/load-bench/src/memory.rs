@@ -13,7 +13,6 @@ use anyhow::Context as _;
 use backend_modelled::ModelledBackend;
 use daemon::Daemon;
 use daemon::config::{Config, Surroundings};
-use secrecy::ExposeSecret as _;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
@@ -75,12 +74,7 @@ pub(crate) async fn measure() -> anyhow::Result<Vec<Figure>> {
 pub(crate) async fn daemon_only(config: &Path) -> anyhow::Result<()> {
     let config = Config::load(config, &Surroundings::of_process())?;
     let backend = ModelledBackend::new(|machine, launch| {
-        let played = Played {
-            machine: machine.as_str().to_owned(),
-            uuid: launch.uuid.as_str().to_owned(),
-            token: launch.token.expose_secret().to_owned(),
-            handle: launch.handle.as_str().to_owned(),
-        };
+        let played = Played::of(machine, launch);
         // Whoever reads it has gone: then this process is about to be killed.
         let _ = writeln!(std::io::stdout().lock(), "{}", played.line());
     });

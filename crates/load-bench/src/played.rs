@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, anyhow};
+use backend::Launch;
 use emulator::Emulator;
 use forge_model::rpc::{Credentials, FetchAsk, TaskReport};
 use forge_model::{Status, TaskId};
+use planner::ids::MachineName;
+use secrecy::ExposeSecret as _;
 
 use crate::stage::LABEL;
 
@@ -19,6 +22,16 @@ pub(crate) struct Played {
 }
 
 impl Played {
+    /// The one that a machine was started with.
+    pub(crate) fn of(machine: &MachineName, launch: &Launch) -> Self {
+        Self {
+            machine: machine.as_str().to_owned(),
+            uuid: launch.uuid.as_str().to_owned(),
+            token: launch.token.expose_secret().to_owned(),
+            handle: launch.handle.as_str().to_owned(),
+        }
+    }
+
     /// As one line of text; [`Played::parse`] reads it.
     pub(crate) fn line(&self) -> String {
         let Self { machine, uuid, token, handle } = self;

@@ -8,40 +8,16 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use backend_host::User;
-
-/// What somebody wants to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
-    /// Read a file.
-    Read,
-    /// Write to a file; to a socket, this is to connect.
-    Write,
-    /// Run a program.
-    Run,
-}
-
-/// Permission to pass through a directory, as others have it; owner and group have the same bits further left.
-const PASS: u32 = 0o1;
-
-impl Use {
-    fn permission(self) -> u32 {
-        match self {
-            Self::Read => 0o4,
-            Self::Write => 0o2,
-            Self::Run => 0o1,
-        }
-    }
-}
+use backend_host::{Permission, User};
 
 /// Whether the user can do that with a file that is there.
-pub(super) fn may(user: &User, path: &Path, wanted: Use) -> io::Result<bool> {
+pub(super) fn may(user: &User, path: &Path, wanted: Permission) -> io::Result<bool> {
     let path = std::fs::canonicalize(path)?;
-    if !allows(&std::fs::metadata(&path)?, user, wanted.permission()) {
+    if !user.is_allowed(&std::fs::metadata(&path)?, wanted) {
         return Ok(false);
     }
     for above in path.ancestors().skip(1) {
-        if !allows(&std::fs::metadata(above)?, user, PASS) {
+        if !user.is_allowed(&std::fs::metadata(above)?, Permission::Pass) {
             return Ok(false);
         }
     }
@@ -52,7 +28,7 @@ pub(super) fn may(user: &User, path: &Path, wanted: Use) -> io::Result<bool> {
 pub(super) fn replaceable(user: &User, path: &Path) -> Option<PathBuf> {
     let path = std::fs::canonicalize(path).ok()?;
     let open = |part: &&Path| {
-        let writes = |metadata: Metadata| allows(&metadata, user, Use::Write.permission()) && !keeps(&metadata, user);
+        let writes = |metadata: Metadata| user.is_allowed(&metadata, Permission::Write) && !keeps(&metadata, user);
         std::fs::metadata(part).is_ok_and(writes)
     };
     path.ancestors().find(open).map(Path::to_owned)
@@ -65,19 +41,7 @@ fn keeps(directory: &Metadata, user: &User) -> bool {
 
 /// Whether the user can pass through a directory that is there; those above it are another question.
 pub(super) fn passes(user: &User, directory: &Path) -> io::Result<bool> {
-    Ok(allows(&std::fs::metadata(directory)?, user, PASS))
-}
-
-/// Of owner, group and others, the first that fits decides alone.
-fn allows(metadata: &Metadata, user: &User, permission: u32) -> bool {
-    let shift = if metadata.uid() == user.uid {
-        6
-    } else if metadata.gid() == user.gid || user.groups.contains(&metadata.gid()) {
-        3
-    } else {
-        0
-    };
-    user.is_root() || metadata.mode() & (permission << shift) != 0
+    Ok(user.is_allowed(&std::fs::metadata(directory)?, Permission::Pass))
 }
 
 #[cfg(test)]
@@ -100,15 +64,15 @@ mod tests {
         let read = |file_mode: u32, mode: u32| {
             set_permissions(&file, Permissions::from_mode(file_mode)).unwrap();
             set_permissions(place.path(), Permissions::from_mode(mode)).unwrap();
-            (may(&stranger, &file, Use::Read).unwrap(), may(&member, &file, Use::Read).unwrap())
+            (may(&stranger, &file, Permission::Read).unwrap(), may(&member, &file, Permission::Read).unwrap())
         };
         assert_eq!(read(0o600, 0o755), (false, false));
         assert_eq!(read(0o640, 0o755), (false, true));
         assert_eq!(read(0o604, 0o755), (true, false), "the group's permissions decide for its members");
         assert_eq!(read(0o644, 0o700), (false, false));
         read(0o662, 0o755);
-        assert!(may(&stranger, &file, Use::Write).unwrap() && !may(&stranger, &file, Use::Read).unwrap());
-        assert!(may(&stranger, &place.path().join("nothing"), Use::Read).is_err());
+        assert!(may(&stranger, &file, Permission::Write).unwrap() && !may(&stranger, &file, Permission::Read).unwrap());
+        assert!(may(&stranger, &place.path().join("nothing"), Permission::Read).is_err());
         assert!(passes(&stranger, place.path()).unwrap());
         assert_eq!(replaceable(&stranger, &file), Some(file.clone()), "anybody can write to it");
         read(0o644, 0o757);

@@ -24,25 +24,28 @@ pub(super) async fn check(id: &BackendId, backend: &Backend, config: &Config) ->
 async fn runner(subject: &str, host: &HostSettings) -> Finding {
     let shown = host.runner.display();
     let program = host.program();
-    let version = match runner_version(&program, &host.path, jobs::users(host).first()).await {
+    let version = match runner_version(&program, &host.path, host.run_as.users().first()).await {
         Ok(version) => version,
         Err(error @ RunnerVersionError::Unknown { .. }) => {
             return Finding::warning(subject, chain(&error))
                 .hint("a build of your own? It must know what Forgejo Runner 12.8 knows");
         }
         Err(error) => {
-            return Finding::error(subject, chain(&error))
-                .hint(format!("install Forgejo Runner {} or newer", RunnerVersion::LEAST_WITHOUT_DOUBT));
+            return Finding::error(subject, chain(&error)).hint(upgrade());
         }
     };
     if version < RunnerVersion::LEAST {
         let message = format!("{shown} is version {version}, which cannot run one job by its handle");
-        return Finding::error(subject, message).hint("install Forgejo Runner 12.8.2 or newer");
+        return Finding::error(subject, message).hint(upgrade());
     }
     if version < RunnerVersion::LEAST_WITHOUT_DOUBT {
         let message =
             format!("{shown} is version {version}, which ends with 0 when it got no job, as if it had had one");
-        return Finding::warning(subject, message).hint("install Forgejo Runner 12.8.2 or newer");
+        return Finding::warning(subject, message).hint(upgrade());
     }
     Finding::ok(subject, format!("{shown} is version {version}"))
+}
+
+fn upgrade() -> String {
+    format!("install Forgejo Runner {} or newer", RunnerVersion::LEAST_WITHOUT_DOUBT)
 }

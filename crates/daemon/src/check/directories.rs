@@ -15,9 +15,6 @@ use crate::{lock, private};
 /// Logs, records and jobs' folders need some room: with less than this, work will soon fail.
 const LEAST_ROOM: u64 = 64 << 20;
 
-/// Write permission of group and others.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
-
 /// Both directories.
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = state(&config.state_directory);
@@ -97,7 +94,7 @@ fn room(subject: &str, there: &Path) -> Option<Finding> {
 
 fn others(subject: &str, there: &Path, directory: &Path) -> Option<Finding> {
     let mode = std::fs::metadata(directory).ok()?.mode() & 0o7777;
-    (there == directory && mode & WRITABLE_BY_OTHERS != 0).then(|| {
+    (there == directory && mode & private::WRITABLE_BY_OTHERS != 0).then(|| {
         Finding::warning(subject, format!("other users can change what is in it (mode {mode:04o})"))
             .hint(format!("chmod go-w {}", directory.display()))
     })

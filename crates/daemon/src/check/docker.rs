@@ -4,12 +4,11 @@
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use backend_host::User;
+use backend_host::{Permission, User};
 use planner::label::Environment;
 
-use super::access::{Use, may};
+use super::access::may;
 use super::finding::Finding;
-use super::jobs::users;
 use crate::config::{HostSettings, Pool};
 
 /// Where Forgejo Runner looks when nobody tells it.
@@ -31,7 +30,7 @@ pub(super) fn check<'a>(subject: &str, host: &HostSettings, pools: impl Iterator
     let mut labels = pools.flat_map(|pool| &pool.policy.labels);
     let label = labels.find(|label| matches!(label.environment(), Environment::Docker(_)))?;
     let sockets = sockets(host);
-    (!sockets.is_empty()).then(|| judged(subject, label.name(), &sockets, users(host)))
+    (!sockets.is_empty()).then(|| judged(subject, label.name(), &sockets, host.run_as.users()))
 }
 
 fn judged(subject: &str, label: &str, sockets: &[PathBuf], users: &[User]) -> Finding {
@@ -43,7 +42,7 @@ fn judged(subject: &str, label: &str, sockets: &[PathBuf], users: &[User]) -> Fi
         );
     };
     let shown = socket.display();
-    match users.iter().find(|user| !may(user, socket, Use::Write).unwrap_or(false)) {
+    match users.iter().find(|user| !may(user, socket, Permission::Write).unwrap_or(false)) {
         None => Finding::ok(subject, format!("a container engine listens at {shown}")),
         Some(user) => {
             let message =

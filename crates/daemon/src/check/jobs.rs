@@ -3,26 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use backend_host::{RunAs, User};
+use backend_host::{Permission, RunAs, User};
 use planner::label::Environment;
 
-use super::access::{Use, may, passes, replaceable};
+use super::access::{may, passes, replaceable};
 use super::docker;
 use super::finding::Finding;
 use crate::config::{Config, HostSettings, Pool};
 
-/// The other users that runners of a backend run as; none when that is the daemon's.
-pub(super) fn users(host: &HostSettings) -> &[User] {
-    match &host.run_as {
-        RunAs::Daemon => &[],
-        RunAs::One(user) => std::slice::from_ref(user),
-        RunAs::OnePerMachine(users) => users,
-    }
-}
-
 /// What keeps another user from being one that a runner can run as.
 pub(super) fn hindrances(subject: &str, host: &HostSettings, config: &Config) -> Vec<Finding> {
-    let users = users(host);
+    let users = host.run_as.users();
     let way = users.iter().find_map(|user| blocked(subject, user, &config.state_directory));
     let program = users.iter().find_map(|user| cannot_run(subject, user, &host.runner));
     let replaced = users.iter().find_map(|user| could_replace(subject, user, &host.runner));
@@ -39,10 +30,11 @@ pub(super) fn check<'a>(
     let on_host = |pool: &&Pool| pool.policy.labels.iter().any(|label| *label.environment() == Environment::Host);
     let Some(pool) = pools.find(on_host) else { return Vec::new() };
     let jobs = format!("jobs of the pool {}", pool.policy.id);
-    let (users, apart) = match &host.run_as {
+    let users = host.run_as.users();
+    let apart = match &host.run_as {
         RunAs::Daemon => return vec![as_daemon(subject, &jobs)],
-        RunAs::One(user) => (std::slice::from_ref(user), format!("{jobs} run as {}, one beside the other", user.name)),
-        RunAs::OnePerMachine(users) => (users.as_slice(), format!("{jobs} run as {} users, each alone", users.len())),
+        RunAs::One(user) => format!("{jobs} run as {}, one beside the other", user.name),
+        RunAs::OnePerMachine(users) => format!("{jobs} run as {} users, each alone", users.len()),
     };
     let mut wrong: Vec<Finding> = tokens(config).iter().filter_map(|file| reads(subject, &jobs, users, file)).collect();
     wrong.extend(docker::sockets(host).iter().filter_map(|socket| becomes_root(subject, &jobs, users, socket)));
@@ -84,7 +76,7 @@ fn blocked(subject: &str, user: &User, state_directory: &Path) -> Option<Finding
 
 fn cannot_run(subject: &str, user: &User, runner: &Path) -> Option<Finding> {
     let runner_shown = runner.display();
-    (!may(user, runner, Use::Run).unwrap_or(false)).then(|| {
+    (!may(user, runner, Permission::Run).unwrap_or(false)).then(|| {
         Finding::error(subject, format!("runners run as {}, who cannot run {runner_shown}", user.name))
             .hint(format!("put it where everybody can run it, as /usr/local/bin, with chmod 755 {runner_shown}"))
     })
@@ -101,13 +93,13 @@ fn could_replace(subject: &str, user: &User, runner: &Path) -> Option<Finding> {
 
 fn reads(subject: &str, jobs: &str, users: &[User], file: &Path) -> Option<Finding> {
     // One that cannot be looked at has been complained about where it was read.
-    let reader = users.iter().find(|user| may(user, file, Use::Read).unwrap_or(false))?;
+    let reader = users.iter().find(|user| may(user, file, Permission::Read).unwrap_or(false))?;
     let message = format!("{jobs} run as {}, who can read the token in {}", reader.name, file.display());
     Some(Finding::error(subject, message).hint(format!("chown root: {0}; chmod 600 {0}", file.display())))
 }
 
 fn becomes_root(subject: &str, jobs: &str, users: &[User], socket: &Path) -> Option<Finding> {
-    let user = users.iter().find(|user| may(user, socket, Use::Write).unwrap_or(false))?;
+    let user = users.iter().find(|user| may(user, socket, Permission::Write).unwrap_or(false))?;
     let message = format!(
         "{jobs} run as {}, who can use the container engine at {} and so become root",
         user.name,

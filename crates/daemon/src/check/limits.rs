@@ -3,9 +3,7 @@
 //! Whether the daemon may use them is not seen from here: a service gets its own group and rights (`Delegate=yes`), and
 //! whoever runs `check` has others.
 
-use std::path::PathBuf;
-
-use backend_host::Limits;
+use backend_host::{Limits, lacking_controllers, offered_controllers};
 
 use super::finding::Finding;
 
@@ -15,20 +13,11 @@ pub(super) fn check(subject: &str, limits: &Limits) -> Option<Finding> {
     if wanted.is_empty() {
         return None;
     }
-    let offered = hierarchy().and_then(|place| std::fs::read_to_string(place.join("cgroup.controllers")).ok());
-    Some(judged(subject, &wanted, offered.as_deref().unwrap_or_default()))
-}
-
-/// Where the hierarchy of version 2 is mounted. The words of a line are described in `proc_pid_mountinfo(5)`.
-fn hierarchy() -> Option<PathBuf> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let line = mounts.lines().find(|line| line.contains(" - cgroup2 "))?;
-    line.split(' ').nth(4).map(PathBuf::from)
+    Some(judged(subject, &wanted, &offered_controllers()))
 }
 
 fn judged(subject: &str, wanted: &[&str], offered: &str) -> Finding {
-    let missing: Vec<&str> =
-        wanted.iter().copied().filter(|wanted| !offered.split_whitespace().any(|offered| offered == *wanted)).collect();
+    let missing = lacking_controllers(wanted, offered);
     if missing.is_empty() {
         return Finding::ok(subject, "the kernel can hold the limits of machines; the service needs Delegate=yes");
     }

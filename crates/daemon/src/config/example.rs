@@ -6,7 +6,7 @@ pub fn example() -> &'static str {
 }
 
 /// The example with every setting in use; of two that exclude each other, the second if `alternative`.
-pub(super) fn uncommented(alternative: bool) -> String {
+pub fn uncommented(alternative: bool) -> String {
     let mut lines: Vec<&str> = Vec::new();
     for line in example().lines() {
         match line.strip_prefix(ALTERNATIVE) {

@@ -41,7 +41,7 @@ use planner::policy::Limits;
 use toml::de::DeTable;
 
 pub use backend::{Backend, BackendKind, HostSettings};
-pub use example::example;
+pub use example::{example, uncommented};
 pub use forge::{Forge, WatchedScope};
 pub use pool::Pool;
 pub use problem::{ConfigError, Problem};

@@ -2,18 +2,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use forgejo::{Client, NoAnswer};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::scripted::{Reply, Server};
-use crate::{client, settings};
-
-const CERTIFICATE: &[u8] = include_bytes!("../data/self-signed.pem");
-const KEY: &[u8] = include_bytes!("../data/self-signed.key");
+use crate::{client, self_signed, settings};
 
 #[tokio::test]
 async fn a_forge_tells_its_version_and_its_time() {
@@ -45,26 +39,6 @@ async fn an_unknown_name_a_closed_port_and_silence_are_told_apart() {
     assert_eq!(no_answer(&client(&server.url)).await, None);
 }
 
-/// The URL of a server with a certificate that nobody has signed; it takes two connections.
-fn self_signed() -> String {
-    let certificate = CertificateDer::from_pem_slice(CERTIFICATE).expect("a test server or its client");
-    let key = PrivateKeyDer::from_pem_slice(KEY).expect("a test server or its client");
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key);
-    let config = Arc::new(config.expect("a test server or its client"));
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a test server or its client");
-    let url = format!("https://{}", listener.local_addr().expect("a test server or its client"));
-    std::thread::spawn(move || {
-        for stream in listener.incoming().take(2) {
-            let mut connection =
-                rustls::ServerConnection::new(Arc::clone(&config)).expect("a test server or its client");
-            // The client breaks it off.
-            drop(connection.complete_io(&mut stream.expect("a test server or its client")));
-        }
-    });
-    url
-}
-
 /// A URL that promises TLS where a server speaks plain HTTP.
 fn without_tls() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a test server or its client");
@@ -83,12 +57,12 @@ async fn trouble_with_tls_is_named() {
     // Some other certificate to trust: a machine without any cannot even begin.
     let with_authorities = |url: &str| {
         let mut settings = settings(url);
-        settings.ca_pem = Some(CERTIFICATE.to_vec());
+        settings.ca_pem = Some(self_signed::CERTIFICATE.to_vec());
         Client::new(&settings).unwrap()
     };
     assert_eq!(no_answer(&with_authorities(&without_tls())).await, Some(NoAnswer::NotTls));
 
-    let url = self_signed();
+    let url = self_signed::server();
     let by_another_name = with_authorities(&url.replace("127.0.0.1", "localhost"));
     let Some(NoAnswer::Certificate(why)) = no_answer(&by_another_name).await else { panic!("it is trusted") };
     assert!(!why.is_empty());

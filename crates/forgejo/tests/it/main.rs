@@ -9,6 +9,7 @@ mod rights;
 mod runner_calls;
 #[path = "../../../runner-rpc/tests/it/scripted.rs"]
 mod scripted;
+mod self_signed;
 mod stranger;
 
 use std::time::Duration;

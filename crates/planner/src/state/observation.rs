@@ -95,7 +95,7 @@ impl ScopeSeen {
 impl Observation {
     /// Whether the runners of all scopes of a forge were listed completely since the start.
     pub fn runners_listed(&self, policy: &Policy, forge: &ForgeId) -> bool {
-        policy.scopes_of(forge).all(|scope| self.scopes.get(scope).is_some_and(ScopeSeen::runners_listed))
+        policy.scopes_of(forge).all(|scope| self.runners_of_place_listed(scope))
     }
 
     /// Whether the runners of a scope, or of a repository within one, were listed completely since the start.

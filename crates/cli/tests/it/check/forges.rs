@@ -1,15 +1,13 @@
 //! The forge: reached or not, its version, its clock, the runners' way to it, and runners beside ours.
 
 use std::net::TcpListener;
-use std::sync::Arc;
 
 use emulator::{Effect, Emulator, EmulatorSettings, FaultRule, Matcher, RouteKind};
 use forge_model::rpc::Credentials;
 use forge_model::{Area, TokenScope, Version};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::place::Place;
+use super::self_signed;
 
 #[test]
 fn where_all_is_well_every_line_says_so() {
@@ -52,35 +50,12 @@ fn each_way_not_to_be_reached_has_its_hint_and_stands_alone() {
     }
 }
 
-/// A certificate that nobody has signed, and its key, made for tests.
-const CERTIFICATE: &[u8] = include_bytes!("../../../../forgejo/tests/data/self-signed.pem");
-const KEY: &[u8] = include_bytes!("../../../../forgejo/tests/data/self-signed.key");
-
-/// The URL of a server that offers this certificate to whoever comes.
-fn self_signed() -> String {
-    let certificate = CertificateDer::from_pem_slice(CERTIFICATE).expect("a certificate");
-    let key = PrivateKeyDer::from_pem_slice(KEY).expect("a key");
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key);
-    let config = Arc::new(config.expect("they fit"));
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let url = format!("https://{}", listener.local_addr().expect("its address"));
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let connection = rustls::ServerConnection::new(Arc::clone(&config));
-            // The client breaks it off.
-            drop(connection.map(|mut connection| connection.complete_io(&mut { stream })));
-        }
-    });
-    url
-}
-
 #[test]
 fn a_certificate_that_nobody_trusts_is_told_with_a_way_out() {
     let place = Place::new();
     // Some authority, so that even a machine without any can begin; by this name the certificate is not valid.
-    place.write("ca.pem", std::str::from_utf8(CERTIFICATE).unwrap(), 0o600);
-    let url = self_signed().replace("127.0.0.1", "localhost");
+    place.write("ca.pem", std::str::from_utf8(self_signed::CERTIFICATE).unwrap(), 0o600);
+    let url = self_signed::server().replace("127.0.0.1", "localhost");
     let text = place.text("\"org:acme\"", "ca_file = \"ca.pem\"").replace(&place.emulator.url(), &url);
     place.write("c.toml", &text, 0o600);
     let found = place.found();

@@ -5,3 +5,5 @@ mod forges;
 mod host;
 mod place;
 mod rights;
+#[path = "../../../../forgejo/tests/it/self_signed.rs"]
+mod self_signed;

@@ -39,7 +39,7 @@ struct Cpus {
 }
 
 /// Microseconds of one whole processor in the kernel's period.
-const WHOLE_US: u64 = 100_000;
+const WHOLE_US: u64 = Limits::CPU_PERIOD_US;
 
 /// Digits after the point that make a difference, as [`WHOLE_US`] has zeros.
 const DIGITS: usize = 5;

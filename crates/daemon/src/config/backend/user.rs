@@ -80,12 +80,7 @@ fn find(text: &str, surroundings: &Surroundings) -> Result<User, Complaint> {
 
 /// A user that one of the two has for one machine at a time, and the other has too.
 pub(super) fn shared<'a>(one: &'a RunAs, other: &'a RunAs) -> Option<&'a User> {
-    let users = |run_as: &'a RunAs| match run_as {
-        RunAs::Daemon => &[],
-        RunAs::One(user) => std::slice::from_ref(user),
-        RunAs::OnePerMachine(users) => users.as_slice(),
-    };
     let apart = [one, other].iter().any(|run_as| matches!(run_as, RunAs::OnePerMachine(_)));
-    let others: BTreeSet<u32> = users(other).iter().map(|user| user.uid).collect();
-    users(one).iter().find(|user| apart && others.contains(&user.uid))
+    let others: BTreeSet<u32> = other.users().iter().map(|user| user.uid).collect();
+    one.users().iter().find(|user| apart && others.contains(&user.uid))
 }
