@@ -188,9 +188,9 @@ impl Backend for HostBackend {
         done.map_err(|error| error.doing(format!("list machines in {}", self.host.settings.directory.display())))
     }
 
-    async fn destroy(&self, machine: &MachineName) -> Result<Destroyed, BackendError> {
+    async fn destroy(&self, machine: &MachineName, stop: Duration) -> Result<Destroyed, BackendError> {
         let (host, name) = (Arc::clone(&self.host), machine.clone());
-        let done = Self::finish(async move { destroy::destroy(&host, &name).await }).await;
+        let done = Self::finish(async move { destroy::destroy(&host, &name, stop).await }).await;
         done.map_err(|error| error.doing(format!("destroy machine {machine}")))
     }
 

@@ -11,11 +11,11 @@ use rustix::process::Signal;
 use crate::backend::Host;
 use crate::containers;
 use crate::error::HostError;
-use crate::folder::Folder;
+use crate::folder::{self, Folder};
 use crate::held::Phase;
 use crate::kept::{self, Kept, Machine};
 use crate::process::Process;
-use crate::records::MachineRecord;
+use crate::records::{MachineRecord, StopRecord};
 use crate::remains;
 use crate::removal;
 
@@ -23,37 +23,37 @@ use crate::removal;
 /// been taken away for good.
 const REMOVALS: u32 = 10;
 
-/// One step towards its end.
-pub(crate) async fn destroy(host: &Arc<Host>, name: &MachineName) -> Result<Destroyed, HostError> {
+/// One step towards its end. Its runner may take `stop` for it, from when it is first asked.
+pub(crate) async fn destroy(host: &Arc<Host>, name: &MachineName, stop: Duration) -> Result<Destroyed, HostError> {
     // A name that no machine can have is unknown like any other.
     let Ok(folder) = host.folder(name) else { return Ok(Destroyed::Gone) };
     let _turn = host.turn(name).await;
     let asked = host.update(name, |held| held.asked_to_end);
     let looked = folder.clone();
-    let step = match host.blocking(move |host| step(host, &looked, asked)).await? {
+    let came_to = match host.blocking(move |host| step(host, &looked, asked, stop)).await? {
         Step::Dead(machine) => {
             if machine.containers && !ended_by_itself(&machine) {
                 remove_containers(host, &machine.record).await?;
             }
             host.blocking(move |host| remove(host, &folder, &machine)).await?
         }
-        step => step,
+        other => other,
     };
     host.update(name, |held| {
         // A supervisor that waits for its launch ends when the pipe closes.
         held.phase = Phase::Unheld;
-        held.watched &= !matches!(step, Step::Gone);
-        held.asked_to_end = match step {
+        held.watched &= !matches!(came_to, Step::Gone);
+        held.asked_to_end = match came_to {
             Step::Asked => Some(Instant::now()),
             Step::Waiting | Step::Dead(_) => asked,
             Step::Gone => None,
         };
-        if matches!(step, Step::Gone) {
+        if matches!(came_to, Step::Gone) {
             held.failed_removals = 0;
         }
     });
     host.changed();
-    Ok(if matches!(step, Step::Gone) { Destroyed::Gone } else { Destroyed::Accepted })
+    Ok(if matches!(came_to, Step::Gone) { Destroyed::Gone } else { Destroyed::Accepted })
 }
 
 #[derive(Debug)]
@@ -68,7 +68,7 @@ enum Step {
     Gone,
 }
 
-fn step(host: &Host, folder: &Folder, asked: Option<Instant>) -> Result<Step, HostError> {
+fn step(host: &Host, folder: &Folder, asked: Option<Instant>, stop: Duration) -> Result<Step, HostError> {
     let machine = match kept::read_now(folder, &host.settings.deployment)? {
         Kept::Ours(machine) => machine,
         Kept::Missing | Kept::Foreign => return Ok(Step::Gone),
@@ -76,7 +76,7 @@ fn step(host: &Host, folder: &Folder, asked: Option<Instant>) -> Result<Step, Ho
     };
     let processes = |source| HostError::Processes { source };
     if let Some(supervisor) = machine.supervisor {
-        return ask(&machine, supervisor, asked).map_err(processes);
+        return ask(folder, &machine, supervisor, asked, stop).map_err(processes);
     }
     // After a regular end there is none, and this only makes sure. Otherwise nobody else would end them.
     if !remains::kill(host, &machine.record).map_err(processes)? {
@@ -115,16 +115,24 @@ async fn remove_containers(host: &Host, record: &MachineRecord) -> Result<(), Ho
 }
 
 /// Asks once, and again only when the time that the runner was given is over: a second request means "kill now".
-fn ask(machine: &Machine, supervisor: Process, asked: Option<Instant>) -> std::io::Result<Step> {
+fn ask(
+    folder: &Folder,
+    machine: &Machine,
+    supervisor: Process,
+    asked: Option<Instant>,
+    stop: Duration,
+) -> std::io::Result<Step> {
     if machine.exit.is_some() {
         return Ok(Step::Waiting);
     }
-    let stop_grace = Duration::from_millis(machine.record.stop_grace_ms);
     match asked {
         // An earlier daemon has asked: give it the time anew.
         None if machine.stopping => Ok(Step::Asked),
-        Some(at) if at.elapsed() < stop_grace => Ok(Step::Waiting),
+        Some(at) if at.elapsed() < stop => Ok(Step::Waiting),
         _ => {
+            let stop_ms = u64::try_from(stop.as_millis()).unwrap_or(u64::MAX);
+            // Without it the supervisor takes the time that it was started with, and we ask again when ours is over.
+            let _ = folder.write(folder::STOP, &StopRecord { stop_ms });
             supervisor.signal(Signal::TERM)?;
             // A job can have stopped it.
             supervisor.signal(Signal::CONT)?;

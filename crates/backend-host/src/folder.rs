@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIRECTORY/NAME/                0700; everything in it 0600 or 0700
-//!   machine.json  supervisor.json  binding.json  stopping.json  exit.json
+//!   machine.json  supervisor.json  binding.json  stop.json  stopping.json  exit.json
 //!   config.yaml                  for the runner: no cache server
 //!   runner.log  runner.log.1     its output, bounded
 //!   supervisor.log               what the supervisor could not do
@@ -26,6 +26,7 @@ pub const MARKER: &str = "FORGESCALE_MACHINE";
 pub(crate) const MACHINE: &str = "machine.json";
 pub(crate) const SUPERVISOR: &str = "supervisor.json";
 pub(crate) const BINDING: &str = "binding.json";
+pub(crate) const STOP: &str = "stop.json";
 pub(crate) const STOPPING: &str = "stopping.json";
 pub(crate) const EXIT: &str = "exit.json";
 pub(crate) const CONFIG: &str = "config.yaml";

@@ -5,6 +5,7 @@
 //! | `machine.json` | the daemon, before the folder gets its name | what the machine is |
 //! | `supervisor.json` | the supervisor, first of all | which process it is |
 //! | `binding.json` | the supervisor, before the runner is started | what was started |
+//! | `stop.json` | the daemon, before it asks the supervisor to end | how long the runner may take |
 //! | `stopping.json` | the supervisor | that it was asked to end |
 //! | `exit.json` | the supervisor, last of all | how it ended, and that nothing is left |
 
@@ -23,6 +24,7 @@ pub(crate) struct MachineRecord {
     pub(crate) deployment: DeploymentId,
     pub(crate) name: MachineName,
     pub(crate) tags: MachineTags,
+    /// How long its runner may take to end without a `stop.json`.
     pub(crate) stop_grace_ms: u64,
     pub(crate) created_ms: u64,
     /// Who its runner runs as; absent for the user of the daemon.
@@ -52,6 +54,12 @@ pub(crate) struct BindingRecord {
     /// Whether the runner may have made containers.
     #[serde(default)]
     pub(crate) containers: bool,
+}
+
+/// `stop.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StopRecord {
+    pub(crate) stop_ms: u64,
 }
 
 /// `stopping.json`.

@@ -126,7 +126,7 @@ impl Backend for ModelledBackend {
         Ok(Machines { complete: true, rows: self.machines().values().cloned().collect() })
     }
 
-    async fn destroy(&self, machine: &MachineName) -> Result<Destroyed, BackendError> {
+    async fn destroy(&self, machine: &MachineName, _: Duration) -> Result<Destroyed, BackendError> {
         self.machines().remove(machine);
         self.changed();
         Ok(Destroyed::Gone)
@@ -184,8 +184,8 @@ mod tests {
         backend.end(&name, 0);
         assert_eq!(states(&backend).await, [MachineState::Ended { exit: Exit::Code(0) }]);
         assert_eq!(backend.create(request("fs-1")).await.unwrap_err().class, ErrorClass::Permanent);
-        assert_eq!(backend.destroy(&name).await.unwrap(), Destroyed::Gone);
-        assert_eq!(backend.destroy(&name).await.unwrap(), Destroyed::Gone);
+        assert_eq!(backend.destroy(&name, Duration::ZERO).await.unwrap(), Destroyed::Gone);
+        assert_eq!(backend.destroy(&name, Duration::ZERO).await.unwrap(), Destroyed::Gone);
         assert_eq!(states(&backend).await, []);
     }
 

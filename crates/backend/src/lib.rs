@@ -40,7 +40,8 @@ pub struct CreateRequest {
     pub name: MachineName,
     /// What every listing gives back.
     pub tags: MachineTags,
-    /// How long the runner may take to end after it was asked to, before all of the machine is killed.
+    /// How long the runner may take to end after somebody else than [`Backend::destroy`] has asked it to, before all of the
+    /// machine is killed.
     pub stop_grace: Duration,
 }
 
@@ -103,8 +104,13 @@ pub trait Backend: Send + Sync {
     /// Lists every machine of our deployment and nothing else.
     fn list(&self) -> impl Future<Output = Result<Machines, BackendError>> + Send;
 
-    /// Stops what still runs (gracefully, then by force) and removes what has ended, side resources too.
-    fn destroy(&self, machine: &MachineName) -> impl Future<Output = Result<Destroyed, BackendError>> + Send;
+    /// Stops what still runs and removes what has ended, side resources too. The runner is asked to end and has `stop` for
+    /// it, counted from the first call; then all of the machine is killed.
+    fn destroy(
+        &self,
+        machine: &MachineName,
+        stop: Duration,
+    ) -> impl Future<Output = Result<Destroyed, BackendError>> + Send;
 
     /// The last lines of the runner's output, oldest first.
     fn logs(&self, machine: &MachineName) -> impl Future<Output = Result<Vec<String>, BackendError>> + Send;

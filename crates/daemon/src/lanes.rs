@@ -85,9 +85,9 @@ impl Lanes {
                     Err(failure) => Answer::Failed(failure),
                 }
             }
-            Action::Destroy { backend, machine, .. } => {
+            Action::Destroy { backend, machine, stop, .. } => {
                 let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
-                answered(backend.destroy(&machine).await.map(|destroyed| match destroyed {
+                answered(backend.destroy(&machine, stop).await.map(|destroyed| match destroyed {
                     Destroyed::Gone => Answer::Destroyed,
                     Destroyed::Accepted => Answer::Stopping,
                 }))

@@ -3,6 +3,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::time::Duration;
 
 use backend::{Backend as _, BackendError, CreateRequest, Destroyed, Launch, Machines};
 use backend_host::{HostBackend, HostError, HostSettings, Program, RunAs};
@@ -84,10 +85,10 @@ impl Backend {
         }
     }
 
-    pub(crate) async fn destroy(&self, machine: &MachineName) -> Result<Destroyed, BackendError> {
+    pub(crate) async fn destroy(&self, machine: &MachineName, stop: Duration) -> Result<Destroyed, BackendError> {
         match self {
-            Self::Host(host) => host.destroy(machine).await,
-            Self::Modelled(modelled) => modelled.destroy(machine).await,
+            Self::Host(host) => host.destroy(machine, stop).await,
+            Self::Modelled(modelled) => modelled.destroy(machine, stop).await,
         }
     }
 

@@ -109,6 +109,8 @@ pub enum Action {
         backend: BackendId,
         /// The machine.
         machine: MachineName,
+        /// How long its process may take to end, from when it is first asked to.
+        stop: Duration,
     },
     /// Read the last lines of a runner that failed to take its job.
     ReadLog {

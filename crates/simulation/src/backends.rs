@@ -29,7 +29,6 @@ pub(crate) struct Machine {
     pub(crate) hidden: bool,
     /// Whether it was told to go.
     pub(crate) stopping: bool,
-    pub(crate) stop_grace_ms: u64,
 }
 
 impl ModelBackend {

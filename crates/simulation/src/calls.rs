@@ -1,5 +1,7 @@
 //! Calls: what becomes of an action on its way, where it acts, and on the way back.
 
+use std::time::Duration;
+
 use planner::action::{Action, Lane};
 use planner::error_class::{Acted, ErrorClass};
 use planner::event::{Answer, Event};
@@ -105,7 +107,7 @@ impl World {
             Action::Start { key, backend, machine, pool, runner } => {
                 self.start(&key, &backend, &machine, &pool, &runner)
             }
-            Action::Destroy { backend, machine, .. } => self.destroy(&backend, &machine, belief),
+            Action::Destroy { backend, machine, stop, .. } => self.destroy(&backend, &machine, stop, belief),
             Action::ReadLog { .. } => Answer::Log { lines: vec!["last words".to_owned()] },
             Action::Register { scope, machine, identity, .. } => {
                 let name = identity.runner_name(&machine);
@@ -155,7 +157,7 @@ impl World {
     }
 
     fn create(&mut self, life: u32, id: ActionId, action: Action, answered: Answered) {
-        let Action::Create { backend, machine: name, tags, stop_grace, .. } = action else { return };
+        let Action::Create { backend, machine: name, tags, .. } = action else { return };
         let Some(model) = self.backends.get_mut(&backend) else { return };
         if let Some(machine) = model.machines.get(&name) {
             let living = !machine.has_ended() && !machine.stopping;
@@ -173,7 +175,6 @@ impl World {
             process: None,
             hidden: false,
             stopping: false,
-            stop_grace_ms: u64::try_from(stop_grace.as_millis()).unwrap_or(0),
         };
         model.machines.insert(name.clone(), machine);
         self.judge_created(life, &backend, &name);
@@ -235,7 +236,7 @@ impl World {
         Answer::Started
     }
 
-    fn destroy(&mut self, backend: &BackendId, name: &MachineName, belief: &Belief) -> Answer {
+    fn destroy(&mut self, backend: &BackendId, name: &MachineName, stop: Duration, belief: &Belief) -> Answer {
         let Some(model) = self.backends.get_mut(backend) else {
             return failed(ErrorClass::NotFound, Acted::No, "no such backend");
         };
@@ -245,7 +246,7 @@ impl World {
             return Answer::Destroyed;
         };
         process.stop.get_or_insert_with(|| belief.clone());
-        let (process, grace) = (process.id, machine.stop_grace_ms);
+        let (process, grace) = (process.id, u64::try_from(stop.as_millis()).unwrap_or(u64::MAX));
         if !machine.stopping {
             machine.stopping = true;
             machine.state = MachineState::Stopping;

@@ -20,7 +20,7 @@ use crate::control_group::ControlGroup;
 use crate::folder::{self, Folder};
 use crate::launch_frame::LaunchIn;
 use crate::promises;
-use crate::records::{BindingRecord, ExitRecord, StoppingRecord};
+use crate::records::{BindingRecord, ExitRecord, StopRecord, StoppingRecord};
 use crate::user::User;
 
 /// Serves one launch to the end of the machine.
@@ -127,7 +127,9 @@ fn watch(
         match (signals.take_stops(), kill_at) {
             (0, _) => {}
             (1, None) => {
-                kill_at = Some(Instant::now() + stop_grace);
+                let asked = folder.read::<StopRecord>(folder::STOP).good();
+                let stop = asked.map_or(stop_grace, |asked| Duration::from_millis(asked.stop_ms));
+                kill_at = Instant::now().checked_add(stop);
                 ask_to_end(folder, runner)?;
             }
             _ => return Ok((None, Pace::AtOnce)),

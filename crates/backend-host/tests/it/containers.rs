@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use planner::error_class::{Acted, ErrorClass};
 use planner::ids::MachineName;
@@ -72,7 +73,7 @@ async fn a_machine_stays_while_its_containers_cannot_be_removed_but_not_for_ever
     fs::write(&broken, "").unwrap();
     let name = MachineName::new("fs-1");
     let mut failures = 0;
-    until("it is given up", async || match host.backend.destroy(&name).await {
+    until("it is given up", async || match host.backend.destroy(&name, Duration::ZERO).await {
         Ok(answer) => answer == Destroyed::Gone,
         Err(error) => {
             assert_eq!((error.class, error.acted), (ErrorClass::Transient, Acted::Maybe));

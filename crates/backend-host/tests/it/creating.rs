@@ -35,7 +35,7 @@ async fn destroying_while_creating_leaves_nothing() {
     let host = Host::with_runner("");
     for _ in 0..10 {
         let name = MachineName::new("fs-1");
-        let (created, destroyed) = tokio::join!(host.create("fs-1"), host.backend.destroy(&name));
+        let (created, destroyed) = tokio::join!(host.create("fs-1"), host.backend.destroy(&name, Duration::ZERO));
         created.unwrap();
         destroyed.unwrap();
         until("the machine is gone", async || host.destroy("fs-1").await == Destroyed::Gone).await;

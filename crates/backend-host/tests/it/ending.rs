@@ -58,12 +58,23 @@ async fn a_restarted_daemon_that_destroys_again_does_not_shorten_the_grace() {
 #[tokio::test]
 async fn a_runner_that_does_not_end_is_killed_with_all_its_children_when_the_grace_is_over() {
     let host = Host::with_runner(STUBBORN);
+    host.run("fs-1").await;
+    host.up().await;
+    // The one call is enough: its supervisor counts the time, whatever becomes of the daemon.
+    assert_eq!(host.destroy_within("fs-1", Duration::from_millis(300)).await, Destroyed::Accepted);
+    assert_eq!(host.ended("fs-1").await, Exit::Signal(9));
+    assert_eq!(host.processes().len(), 0);
+    host.finish().await;
+}
+
+#[tokio::test]
+async fn a_supervisor_that_somebody_else_asks_to_end_gives_the_time_of_its_start() {
+    let host = Host::with_runner(STUBBORN);
     host.backend.create(request("fs-1", Duration::from_millis(300))).await.unwrap();
     host.backend.start(&MachineName::new("fs-1"), launch()).await.unwrap();
     host.up().await;
-    assert_eq!(host.destroy("fs-1").await, Destroyed::Accepted);
+    kill(host.supervisor("fs-1"), "TERM");
     assert_eq!(host.ended("fs-1").await, Exit::Signal(9));
-    assert_eq!(host.processes().len(), 0);
     host.finish().await;
 }
 

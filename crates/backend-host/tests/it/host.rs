@@ -108,7 +108,11 @@ impl Host {
     }
 
     pub(crate) async fn destroy(&self, name: &str) -> Destroyed {
-        self.backend.destroy(&MachineName::new(name)).await.unwrap()
+        self.destroy_within(name, PATIENCE).await
+    }
+
+    pub(crate) async fn destroy_within(&self, name: &str, stop: Duration) -> Destroyed {
+        self.backend.destroy(&MachineName::new(name), stop).await.unwrap()
     }
 
     /// Waits until the machine has ended.
@@ -148,7 +152,7 @@ impl Host {
         until("everything is destroyed", async || {
             let rows = self.list().await.rows;
             for row in &rows {
-                self.backend.destroy(&row.name).await.unwrap();
+                self.backend.destroy(&row.name, PATIENCE).await.unwrap();
             }
             rows.is_empty()
         })

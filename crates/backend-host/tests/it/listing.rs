@@ -21,7 +21,7 @@ async fn machines_of_another_deployment_are_unseen_and_untouched() {
 
     let machines = other.list().await.unwrap();
     assert_eq!((machines.complete, machines.rows.len()), (true, 0));
-    assert_eq!(other.destroy(&name).await.unwrap(), Destroyed::Gone);
+    assert_eq!(other.destroy(&name, std::time::Duration::ZERO).await.unwrap(), Destroyed::Gone);
     assert_eq!(other.logs(&name).await.unwrap_err().class, ErrorClass::NotFound);
     let refused = other.create(request("fs-1", std::time::Duration::from_secs(1))).await.unwrap_err();
     assert_eq!(refused.class, ErrorClass::Permanent);

@@ -6,6 +6,8 @@
 //!    └─► the job runs on it after all, is listed again, or its runner came late: reinstated
 //! ```
 
+use std::time::Duration;
+
 use super::context::{Context, Presence};
 use super::living::{awaiting, look_up};
 use super::{Next, finish};
@@ -17,12 +19,16 @@ use crate::seen::{Exit, JobState};
 use crate::state::{Assignment, Ending, Fence, MachineFact, Registered};
 use crate::time::Tick;
 
+/// How long a process may take to end whose job is gone and whose grace is over: a real runner spends it on reports that
+/// the forge refuses (protocol 3.6: some 51 s, deaf to signals), and nothing that it still does counts.
+const STOP_OF_GONE: Duration = Duration::from_secs(10);
+
 pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Next {
     if assignment.is_dead() {
         return remove(context, key, assignment, end);
     }
     if assignment.detached.is_some() {
-        return stop(context, key, assignment);
+        return stop(context, key, assignment, end);
     }
     if is_refuted(context, assignment, end) {
         return Next::Reinstate;
@@ -39,7 +45,7 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
     if has_grace(&end.reason) && !assignment.grace.over(grace) && !assignment.has_vanished() {
         return Next::Wait(MachineReason::Grace { remaining: assignment.grace.remaining(grace) });
     }
-    give_up(key, assignment, end).unwrap_or_else(|| stop(context, key, assignment))
+    give_up(key, assignment, end).unwrap_or_else(|| stop(context, key, assignment, end))
 }
 
 /// Whether what was seen since has refuted the reason for the end: a job that had left is listed again (a list was wrong,
@@ -183,16 +189,23 @@ fn give_up(key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Option
 }
 
 /// Stops a machine that is not proven dead.
-fn stop(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) -> Next {
+fn stop(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Next {
     if let MachineFact::Asked | MachineFact::Lost { .. } = assignment.machine {
         return Next::Wait(MachineReason::Stopping);
     }
-    destroy(context, key, assignment, MachineReason::Stopping)
+    destroy(context, key, assignment, end, MachineReason::Stopping)
 }
 
 /// Repeated when a backend accepted it and nothing came of it.
-fn destroy(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, reason: MachineReason) -> Next {
-    let patience = context.clocks(&assignment.pool).stop + context.policy.limits.settle;
+fn destroy(
+    context: &Context<'_>,
+    key: &AssignmentKey,
+    assignment: &Assignment,
+    end: &Ending,
+    reason: MachineReason,
+) -> Next {
+    let stop = stop_time(context, assignment, end);
+    let patience = stop + context.policy.limits.settle;
     if assignment.stop_accepted.is_some_and(|accepted_at| context.now < accepted_at.plus(patience)) {
         return Next::Wait(reason);
     }
@@ -200,8 +213,15 @@ fn destroy(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, 
         key: key.clone(),
         backend: assignment.backend.clone(),
         machine: assignment.machine_name.clone(),
+        stop,
     };
     Next::Act(action, reason)
+}
+
+/// How long the process may take to end after it was asked to.
+fn stop_time(context: &Context<'_>, assignment: &Assignment, end: &Ending) -> Duration {
+    let stop = context.clocks(&assignment.pool).stop;
+    if end.reason == EndReason::Gone { stop.min(STOP_OF_GONE) } else { stop }
 }
 
 /// The process is dead: keep its last words where they tell something, then remove what is left.
@@ -219,5 +239,5 @@ fn remove(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, e
         };
         return Next::Act(action, MachineReason::Removing);
     }
-    destroy(context, key, assignment, MachineReason::Removing)
+    destroy(context, key, assignment, end, MachineReason::Removing)
 }

@@ -1,5 +1,7 @@
 //! The checker refuses what the planner never plans: one broken plan for each thing that it knows.
 
+use std::time::Duration;
+
 use planner::action::Action;
 use planner::check::{check, machines};
 use planner::event::{Decision, EndReason, Event};
@@ -32,7 +34,7 @@ fn create(handle: &str, attempt: u32) -> Action {
 
 fn destroy(scene: &Scene, handle: &str) -> Action {
     let machine = scene.assignment(handle).machine_name.clone();
-    Action::Destroy { key: key(handle, 1), backend: here(), machine }
+    Action::Destroy { key: key(handle, 1), backend: here(), machine, stop: Duration::ZERO }
 }
 
 fn delete(handle: &str) -> Action {
@@ -220,7 +222,10 @@ fn a_sweep_before_all_machines_were_listed() {
 fn what_is_not_ours() {
     let scene = Scene::running(&["h1"]);
     let machine = MachineName::new("somebody-elses");
-    assert_eq!(breaks(&scene, &Action::Destroy { key: key("h2", 1), backend: here(), machine }), Some(7));
+    assert_eq!(
+        breaks(&scene, &Action::Destroy { key: key("h2", 1), backend: here(), machine, stop: Duration::ZERO }),
+        Some(7)
+    );
     assert_eq!(breaks(&scene, &delete("h2")), Some(7));
     assert_eq!(breaks(&scene, &Action::Sweep { scope: acme(), id: RunnerId(99) }), Some(7));
 }

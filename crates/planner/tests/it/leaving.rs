@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use planner::action::Action;
 use planner::event::{Answer, EndReason, Outcome};
 use planner::report::{Alert, MachineReason, Reason};
 use planner::seen::Exit;
@@ -68,6 +69,52 @@ fn a_job_that_is_gone_leaves_its_process_a_grace_and_is_then_stopped() {
     assert_eq!(scene.took(), ["destroy"]);
     assert_eq!(scene.outcomes, [Outcome::Completed]);
     scene.nothing_is_left();
+}
+
+/// How long the process of the machine that is destroyed next may take to end.
+fn stop_time(scene: &mut Scene) -> Duration {
+    let stops = scene.took_actions().into_iter().filter_map(|action| match action {
+        Action::Destroy { stop, .. } => Some(stop),
+        _ => None,
+    });
+    stops.last().expect("the machine is destroyed")
+}
+
+#[test]
+fn a_process_whose_job_is_gone_has_less_time_to_end_than_one_that_still_has_something_to_say() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.leaves("h1");
+    scene.loses_runner("h1");
+    scene.goes_on(24);
+    assert_eq!(stop_time(&mut scene), Duration::from_secs(10));
+
+    let mut scene = Scene::running(&["h1"]);
+    scene.policy.pools[0].clocks.run = Duration::from_secs(10);
+    scene.goes_on(6);
+    assert_eq!(stop_time(&mut scene), Duration::from_secs(30));
+
+    let mut scene = Scene::running(&["h1"]);
+    scene.policy.pools[0].clocks.stop = Duration::from_secs(2);
+    scene.leaves("h1");
+    scene.loses_runner("h1");
+    scene.goes_on(24);
+    assert_eq!(stop_time(&mut scene), Duration::from_secs(2), "never more than the pool allows");
+}
+
+#[test]
+fn a_stop_that_was_accepted_is_asked_for_again_when_its_time_is_over() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.leaves("h1");
+    scene.loses_runner("h1");
+    scene.polls(2);
+    scene.does_all();
+    scene.polls(22);
+    scene.answers("destroy", Answer::Stopping);
+    scene.took();
+    scene.polls(4);
+    assert_eq!(scene.took(), [""; 0]);
+    scene.polls(2);
+    assert_eq!(scene.took(), ["destroy"]);
 }
 
 #[test]

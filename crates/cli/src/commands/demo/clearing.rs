@@ -8,6 +8,9 @@ use planner::ids::DeploymentId;
 
 use super::stage::Stage;
 
+/// How long a runner may take to end: as the stop clock of the demo's pools.
+const STOP: Duration = Duration::from_secs(5);
+
 /// How long the stage may take to be cleared: the stop clock of the demo's pools, and some.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -44,7 +47,7 @@ async fn destroy_all(host: &HostBackend) {
             return;
         }
         for machine in machines.rows {
-            if let Err(error) = host.destroy(&machine.name).await {
+            if let Err(error) = host.destroy(&machine.name, STOP).await {
                 tracing::warn!(machine = %machine.name, %error, "a machine could not be cleared away");
             }
         }
