@@ -76,8 +76,8 @@ impl FreshStart {
         Self { deliberate: false, fingerprints }
     }
 
-    /// After a deliberate stop.
-    pub(crate) fn deliberate() -> Self {
-        Self { deliberate: true, ..Self::default() }
+    /// The same after a deliberate stop.
+    pub(crate) fn deliberate(fingerprint: &str) -> Self {
+        Self { deliberate: true, ..Self::after_a_crash(fingerprint) }
     }
 }

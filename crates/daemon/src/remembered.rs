@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_deliberate_restart_and_another_configuration_end_rests_after_failed_launches() {
-        for start in [FreshStart::deliberate(), FreshStart::after_a_crash("other"), FreshStart::default()] {
+        for start in [FreshStart::deliberate("one"), FreshStart::after_a_crash("other"), FreshStart::default()] {
             for rest in [parked, |_: &mut HandleMemory| {}] {
                 let memory = loaded(rest, start.clone());
                 assert_eq!((memory.failures, memory.parked, memory.rest), (0, 0, Rested::No), "{start:?}");
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn what_the_forge_holds_back_is_held_back_after_a_deliberate_restart_too() {
-        let memory = loaded(|memory| memory.rest = Rested::HeldBack, FreshStart::deliberate());
+        let memory = loaded(|memory| memory.rest = Rested::HeldBack, FreshStart::deliberate("one"));
         assert_eq!((memory.rest, memory.rest_until), (Rested::HeldBack, Tick(60_000)));
     }
 
@@ -221,6 +221,6 @@ mod tests {
         let rows = [MemoryRow { key: "handle https://f h".to_owned(), value: value.to_owned() }];
         let rest = |start| Remembered::load(&rows, start, Tick(0), 0).1.values().next().unwrap().rest;
         assert_eq!(rest(FreshStart::after_a_crash("one")), Rested::Parked);
-        assert_eq!(rest(FreshStart::deliberate()), Rested::No);
+        assert_eq!(rest(FreshStart::deliberate("one")), Rested::No);
     }
 }
