@@ -35,7 +35,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let name = MachineName::new(machine);
     let handle = Handle::new("handle-1");
     let scope = ScopeKey { forge: ForgeId::new("http://127.0.0.1:9"), scope: ScopeId::new("instance") };
-    let tags = MachineTags { pool: PoolId::new("pool"), scope, handle: handle.clone(), attempt: Try(1) };
+    let tags =
+        MachineTags { pool: PoolId::new("pool"), scope, handle: handle.clone(), attempt: Try(1), scope_id: None };
     backend.create(CreateRequest { name: name.clone(), tags, stop_grace: Duration::from_mins(1) }).await?;
     if phase == "start" {
         let launch = Launch {

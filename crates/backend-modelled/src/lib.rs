@@ -146,7 +146,8 @@ mod tests {
 
     fn request(name: &str) -> CreateRequest {
         let scope = ScopeKey { forge: ForgeId::new("http://forge.example"), scope: ScopeId::new("org:acme") };
-        let tags = MachineTags { pool: PoolId::new("p"), scope, handle: Handle::new("h"), attempt: Try(1) };
+        let tags =
+            MachineTags { pool: PoolId::new("p"), scope, handle: Handle::new("h"), attempt: Try(1), scope_id: None };
         CreateRequest { name: MachineName::new(name), tags, stop_grace: Duration::ZERO }
     }
 

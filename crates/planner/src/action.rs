@@ -182,6 +182,24 @@ impl Action {
         }
     }
 
+    /// The place that it is about, for calls whose answer depends on whom the scope's token means.
+    pub fn place(&self) -> Option<&ScopeKey> {
+        match self {
+            Self::Register { scope, .. }
+            | Self::LookUpRunner { scope, .. }
+            | Self::DeleteRunner { scope, .. }
+            | Self::Sweep { scope, .. } => Some(scope),
+            Self::Create { .. }
+            | Self::Start { .. }
+            | Self::Fence { .. }
+            | Self::AskWhose { .. }
+            | Self::EndEarly { .. }
+            | Self::Destroy { .. }
+            | Self::ReadLog { .. }
+            | Self::CheckScope { .. } => None,
+        }
+    }
+
     /// One word for logs, metrics and counters.
     pub fn word(&self) -> &'static str {
         match self {

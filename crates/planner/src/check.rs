@@ -30,6 +30,7 @@ impl fmt::Display for Violation {
 /// Judges one action before it is handed over. With several, fold each before judging the next.
 pub fn check(policy: &Policy, state: &State, action: &Action) -> Result<(), Violation> {
     one_at_a_time(state, action)?;
+    in_a_scope_of_ours(policy, state, action)?;
     match action {
         Action::Create { key, backend, tags, .. } => {
             no_second_launch(state, key)?;
@@ -66,6 +67,18 @@ fn of(
 fn one_at_a_time(state: &State, action: &Action) -> Result<(), Violation> {
     let busy = action.key().and_then(|key| state.journal.assignments.get(key)).is_some_and(|of| of.busy.is_some());
     if busy { broken(1, format!("{} while a call is under way", action.word())) } else { Ok(()) }
+}
+
+/// Nothing is registered, deleted or looked up in a scope that may be another one than that of our runners.
+fn in_a_scope_of_ours(policy: &Policy, state: &State, action: &Action) -> Result<(), Violation> {
+    match action.place() {
+        Some(place) => {
+            let of = action.key().and_then(|key| state.journal.assignments.get(key));
+            let is_ours = state.seen.whose_now(policy, place).is_of(of.and_then(|of| of.scope_id));
+            if is_ours { Ok(()) } else { broken(7, format!("{place} may be another one now")) }
+        }
+        None => Ok(()),
+    }
 }
 
 fn no_second_launch(state: &State, key: &AssignmentKey) -> Result<(), Violation> {

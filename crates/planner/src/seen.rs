@@ -93,6 +93,10 @@ pub struct MachineTags {
     pub handle: Handle,
     /// The try.
     pub attempt: Try,
+    /// The id that the forge had for the scope, where it has one: the name may come to mean another
+    /// ([`crate::state::Identity`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope_id: Option<i64>,
 }
 
 impl MachineTags {

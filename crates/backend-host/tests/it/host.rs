@@ -177,7 +177,13 @@ pub(crate) fn example(name: &str) -> PathBuf {
 
 pub(crate) fn request(name: &str, stop_grace: Duration) -> CreateRequest {
     let scope = ScopeKey { forge: ForgeId::new("http://127.0.0.1:9"), scope: ScopeId::new("instance") };
-    let tags = MachineTags { pool: PoolId::new("pool"), scope, handle: Handle::new("handle-1"), attempt: Try(1) };
+    let tags = MachineTags {
+        pool: PoolId::new("pool"),
+        scope,
+        handle: Handle::new("handle-1"),
+        attempt: Try(1),
+        scope_id: None,
+    };
     CreateRequest { name: MachineName::new(name), tags, stop_grace }
 }
 

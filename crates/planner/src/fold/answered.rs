@@ -8,7 +8,9 @@ use crate::evidence::Clock;
 use crate::ids::{ActionId, AssignmentKey, ScopeKey};
 use crate::policy::{Limits, Policy};
 use crate::seen::{Exit, MachineState, MachineTags};
-use crate::state::{Assignment, Fence, InFlight, Journal, MachineFact, Registered, Registration, Rest, Start, State};
+use crate::state::{
+    Answered, Assignment, Fence, InFlight, Journal, MachineFact, Registered, Registration, Rest, Start, State,
+};
 use crate::time::Tick;
 
 pub(super) fn answered(state: &mut State, policy: &Policy, id: ActionId, answer: &Answer, now: Tick) {
@@ -239,15 +241,14 @@ fn swept(
 }
 
 fn checked(state: &mut State, limits: &Limits, scope: &ScopeKey, answer: &Answer, asked_at: Tick, now: Tick) {
-    let identity = &mut state.seen.scopes.entry(scope.clone()).or_default().identity;
+    let mut is_another = false;
     if let Answer::ScopeId { id } = answer {
-        identity.changed = identity.first.is_some_and(|first| first != *id);
-        identity.first.get_or_insert(*id);
-        if !identity.changed {
-            identity.failures = 0;
-            identity.same_at = Some(asked_at);
-            return;
-        }
+        is_another = super::identity::answered(state, scope, Answered { id: *id, asked_at }, now);
+    }
+    let identity = &mut state.seen.scopes.entry(scope.clone()).or_default().identity;
+    if matches!(answer, Answer::ScopeId { .. }) && !is_another {
+        identity.failures = 0;
+        return;
     }
     // Another id is no answer to build on either: it is asked again, ever less often.
     identity.failures = identity.failures.saturating_add(1);

@@ -11,13 +11,15 @@ use crate::time::Tick;
 
 pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listing: &Listing<JobSeen>, now: Tick) {
     let Some(scope_policy) = policy.scopes.get(scope) else { return };
+    let whose = state.seen.whose_list(policy, scope, listing.begun_at);
+    let proves_absence = listing.complete && whose.is_known();
     let seen = state.seen.scopes.entry(scope.clone()).or_default();
     if seen.listed_at.is_some_and(|listed_at| listing.begun_at <= listed_at) {
         return;
     }
     let rows: BTreeMap<Handle, JobSeen> = listing.rows.iter().map(|job| (job.handle.clone(), job.clone())).collect();
     let mut left_repositories = BTreeSet::new();
-    if listing.complete {
+    if proves_absence {
         left_repositories
             .extend(seen.jobs.iter().filter(|(handle, _)| !rows.contains_key(*handle)).map(|(_, job)| job.repository));
     }
@@ -27,7 +29,7 @@ pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listi
     seen.failures = 0;
     seen.last_failure = None;
 
-    note_strays(state, scope, listing.begun_at, listing.complete);
+    note_strays(state, scope, listing.begun_at, proves_absence);
     note_departures(state, scope, &left_repositories);
     note_handles(state, scope, now);
     let mut newly_missing = Vec::new();
@@ -43,7 +45,10 @@ pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listi
             if shown(assignment, scope, row, listing.begun_at, scope_policy.interval) {
                 claimed.push((SuspectKey::of(&scope.forge, row), key.job.handle.clone()));
             }
-        } else if listing.complete && not_shown(assignment, scope, listing.begun_at, scope_policy.interval) {
+        } else if proves_absence
+            && assignment.is_of(scope, whose)
+            && not_shown(assignment, scope, listing.begun_at, scope_policy.interval)
+        {
             newly_missing.push(key.clone());
         }
     }
@@ -119,7 +124,7 @@ fn hold_mass_kills(state: &mut State, policy: &Policy, missing: &[AssignmentKey]
 }
 
 /// What a listing proves for the jobs of registrations that belong to no assignment.
-fn note_strays(state: &mut State, scope: &ScopeKey, begun_at: Tick, complete: bool) {
+fn note_strays(state: &mut State, scope: &ScopeKey, begun_at: Tick, proves_absence: bool) {
     let rows = &state.seen.scopes[scope].jobs;
     for ((forge, _), stray) in &mut state.journal.strays {
         if *forge != scope.forge || begun_at <= stray.first_seen {
@@ -137,7 +142,7 @@ fn note_strays(state: &mut State, scope: &ScopeKey, begun_at: Tick, complete: bo
                     stray.job_waiting.clear();
                 }
             }
-            None if complete && stray.scope.is_within(scope) => stray.job_missing.add(begun_at),
+            None if proves_absence && stray.scope.is_within(scope) => stray.job_missing.add(begun_at),
             None => {}
         }
     }

@@ -68,6 +68,7 @@ fn adopt(state: &mut State, backend: &BackendId, row: &MachineSeen, is_known: bo
     let mut assignment =
         Assignment::new(row.tags.scope.clone(), row.tags.pool.clone(), backend.clone(), row.name.clone(), begun_at);
     assignment.adopted = true;
+    assignment.scope_id = row.tags.scope_id;
     assignment.machine = MachineFact::Exists { state: row.state };
     assignment.machine_touched = Tick::default();
     assignment.retry_at = now;

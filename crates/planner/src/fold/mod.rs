@@ -2,6 +2,7 @@
 
 mod answered;
 mod decided;
+mod identity;
 mod jobs;
 mod machines;
 mod oblivion;
@@ -39,10 +40,7 @@ pub fn fold(state: &mut State, policy: &Policy, event: &Event, now: Tick) {
             seen.failures = seen.failures.saturating_add(1);
             seen.last_failure = Some(failure.clone());
         }
-        Event::TokenReplaced { scope } => {
-            // What the old token was refused says nothing of the new one.
-            state.journal.scope_rests.remove(scope);
-        }
+        Event::TokenReplaced { scope } => identity::token_replaced(state, scope, now),
         Event::CredentialsFound { runner } => {
             state.journal.credentials.insert(runner.clone());
         }

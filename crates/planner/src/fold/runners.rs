@@ -16,6 +16,8 @@ const MOST_OVERLAPS: usize = 20;
 
 pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listing: &Listing<RunnerSeen>, now: Tick) {
     let Some(scope_policy) = policy.scope_of_place(scope) else { return };
+    let whose = state.seen.whose_list(policy, scope, listing.begun_at);
+    let proves_absence = listing.complete && whose.is_known();
     let seen = state.seen.scopes.entry(scope.clone()).or_default();
     if seen.runners_begun_at.is_some_and(|newest| listing.begun_at <= newest) {
         return;
@@ -24,7 +26,7 @@ pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listi
     seen.runners_incomplete = !listing.complete;
     seen.runners_failures = 0;
     seen.runners_last_failure = None;
-    if listing.complete {
+    if proves_absence {
         seen.runners.add(listing.begun_at);
         state.journal.lost_registers.retain(|of, since| of != scope || listing.begun_at <= *since);
     }
@@ -36,12 +38,14 @@ pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listi
         // list of its own place alone.
         match rows.get(&uuid) {
             Some(row) => shown(assignment, row, listing.begun_at, scope_policy.interval),
-            None if listing.complete && assignment.scope == *scope => not_shown(assignment, listing.begun_at),
+            None if proves_absence && assignment.scope == *scope && whose.is_of(assignment.scope_id) => {
+                not_shown(assignment, listing.begun_at)
+            }
             None => {}
         }
         owned.insert(uuid);
     }
-    note_strays(&mut state.journal, scope, listing, &owned, now);
+    note_strays(&mut state.journal, scope, listing, proves_absence, &owned, now);
 }
 
 pub(super) fn not_listed(state: &mut State, scope: &ScopeKey, failure: &Failure) {
@@ -98,12 +102,13 @@ fn note_strays(
     journal: &mut Journal,
     scope: &ScopeKey,
     listing: &Listing<RunnerSeen>,
+    proves_absence: bool,
     owned: &BTreeSet<RunnerUuid>,
     now: Tick,
 ) {
     journal.strays.retain(|_, stray| !owned.contains(&stray.uuid));
     let listed: BTreeSet<_> = listing.rows.iter().map(|row| row.id).collect();
-    if listing.complete {
+    if proves_absence {
         journal.strays.retain(|(_, id), stray| stray.scope != *scope || listed.contains(id));
     }
     for row in listing.rows.iter().filter(|row| !owned.contains(&row.uuid)) {

@@ -16,6 +16,7 @@ pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: 
         let job = job_of(state, key, tags);
         let mut assignment =
             Assignment::new(tags.scope.clone(), tags.pool.clone(), backend.clone(), machine.clone(), now);
+        assignment.scope_id = tags.scope_id;
         if let Some(job) = job {
             assignment.track.state = job.state;
             assignment.job = Some(job);

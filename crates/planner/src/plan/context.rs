@@ -1,8 +1,11 @@
 //! What every part of a plan looks at, and the questions that more than one of them asks.
 
+use std::collections::BTreeSet;
+
+use crate::action::Action;
 use crate::ids::{PoolId, ScopeKey};
 use crate::policy::{Clocks, Policy, PoolPolicy};
-use crate::state::{Assignment, State};
+use crate::state::{Assignment, State, Whose};
 use crate::time::Tick;
 
 /// The inputs of a plan.
@@ -14,6 +17,8 @@ pub(super) struct Context<'a> {
     pub(super) pools: Vec<&'a PoolPolicy>,
     /// Whether the machines of all backends were listed completely since the start.
     pub(super) machines_listed: bool,
+    /// Watched scopes that are another one now than that which a machine of ours was made for.
+    pub(super) changed: BTreeSet<ScopeKey>,
 }
 
 /// Whether a job is still in the lists.
@@ -37,7 +42,11 @@ impl<'a> Context<'a> {
         let mut pools: Vec<&PoolPolicy> = policy.pools.iter().collect();
         pools.sort_by_key(|pool| std::cmp::Reverse(pool.priority));
         let machines_listed = policy.backends.keys().all(|backend| state.seen.machines_listed(backend));
-        Self { policy, state, now, pools, machines_listed }
+        let mut context = Self { policy, state, now, pools, machines_listed, changed: BTreeSet::new() };
+        let assignments = state.journal.assignments.values();
+        context.changed =
+            assignments.filter(|of| context.is_anothers(of)).map(|assignment| assignment.scope.watched()).collect();
+        context
     }
 
     /// Whether the job of an assignment is still in the lists.
@@ -53,7 +62,7 @@ impl<'a> Context<'a> {
             watched = true;
             left &= lacking.polls.twice();
             missing |= lacking.since.is_some();
-            proven &= lacking.since.is_some_and(|since| self.identity_holds(scope, since));
+            proven &= lacking.since.is_some_and(|since| self.identity_holds(assignment, scope, since));
         }
         match (watched, left, missing) {
             (false, ..) => Presence::Unwatched,
@@ -63,16 +72,25 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Whether a scope is known to be the same one as ever, by an answer asked for after `moment`.
-    pub(super) fn identity_holds(&self, scope: &ScopeKey, moment: Tick) -> bool {
-        let checkable = self.policy.scopes.get(scope).is_some_and(|scope| scope.has_identity);
-        !checkable
-            || self
-                .state
-                .seen
-                .scopes
-                .get(scope)
-                .is_some_and(|seen| !seen.identity.changed && seen.identity.same_at.is_some_and(|at| at > moment))
+    /// Whether a scope is known to be the one that an assignment was made for, by an answer asked for after `moment`.
+    pub(super) fn identity_holds(&self, assignment: &Assignment, scope: &ScopeKey, moment: Tick) -> bool {
+        let answered = self.state.seen.scopes.get(scope).and_then(|seen| seen.identity.answered);
+        match self.state.seen.whose_now(self.policy, scope) {
+            Whose::Everybodys => true,
+            whose => assignment.is_of(scope, whose) && answered.is_some_and(|answered| answered.asked_at > moment),
+        }
+    }
+
+    /// Whether the scope of an assignment is known to be another one now than that which it was made for.
+    pub(super) fn is_anothers(&self, assignment: &Assignment) -> bool {
+        let whose = self.state.seen.whose_now(self.policy, &assignment.scope);
+        whose.is_known() && !whose.is_of(assignment.scope_id)
+    }
+
+    /// Whether a call for an assignment may be made as far as its scope is concerned.
+    pub(super) fn means_ours(&self, assignment: &Assignment, action: &Action) -> bool {
+        let whose = |place| self.state.seen.whose_now(self.policy, place);
+        action.place().is_none_or(|place| whose(place).is_of(assignment.scope_id))
     }
 
     /// The clocks of a pool; the defaults for one that is configured no more.

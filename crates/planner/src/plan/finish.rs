@@ -20,9 +20,12 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
     if assignment.detached.is_some() {
         return Next::Forget(failed(context, assignment, end));
     }
+    // Where nobody looks any more nothing can be learned, and nothing deleted.
     if context.policy.scope_of_place(&assignment.scope).is_none() {
-        // Nobody looks there any more: nothing can be learned, and nothing deleted.
         return Next::Forget(Outcome::EndedElsewhere);
+    }
+    if context.is_anothers(assignment) {
+        return Next::Forget(outcome_of_left(assignment, end));
     }
     if !assignment.may_have_started() {
         // Its credentials never left us, so that it cannot hold a job.

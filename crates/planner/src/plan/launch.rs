@@ -8,7 +8,7 @@ use super::context::Context;
 use super::queue::{Queue, Ready};
 use super::room::{self, Room};
 use super::suspects::Suspects;
-use super::{reasons, report};
+use super::{reasons, report, scopes};
 use crate::action::{Action, Lane};
 use crate::error_class::ErrorClass;
 use crate::identity::machine_name;
@@ -154,13 +154,12 @@ fn held(context: &Context<'_>, suspects: &Suspects<'_>, job: &Wanted<'_>) -> Opt
 
 fn unreachable_forge(context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> {
     let seen = job.seen;
-    if seen.identity.changed {
-        let last_error = "the forge now knows it under another id".to_owned();
-        return Some(Reason::ForgeUnreachable { scope: job.scope.clone(), failures: 0, last_error });
-    }
     if !seen.is_fresh() {
         let last_error = seen.last_failure.as_ref().map_or_else(String::new, |failure| failure.message.clone());
         return Some(Reason::ForgeUnreachable { scope: job.scope.clone(), failures: seen.failures, last_error });
+    }
+    if let Some(reason) = scopes::why_held(context, job.scope) {
+        return Some(reason);
     }
     // No launch before it is known what an earlier life has left behind.
     let known = context.machines_listed
@@ -302,6 +301,7 @@ fn create(context: &Context<'_>, pool: &PoolPolicy, job: &Wanted<'_>) -> (Reason
             scope: context.policy.place(job.scope, job.row.repository),
             handle: job.key.handle.clone(),
             attempt,
+            scope_id: context.state.seen.whose_now(context.policy, job.scope).id(),
         },
         stop_grace: pool.clocks.stop,
     };

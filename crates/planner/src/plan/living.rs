@@ -21,6 +21,10 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
             _ => EndReason::ProcessEnded { exit: death.exit },
         });
     }
+    if !assignment.may_have_started() && context.is_anothers(assignment) {
+        // Its credentials never left us, and its job will not be seen again.
+        return Next::Conclude(EndReason::LeftBeforeStart);
+    }
     match context.presence(assignment) {
         Presence::Left { .. } if !assignment.may_have_started() => Next::Conclude(EndReason::LeftBeforeStart),
         Presence::Left { proven: true } => left(key, assignment),

@@ -14,6 +14,7 @@ mod queue;
 mod reasons;
 mod report;
 mod room;
+mod scopes;
 mod suspects;
 mod sweep;
 
@@ -64,7 +65,7 @@ pub fn plan(policy: &Policy, state: &State, now: Tick) -> Plan {
         let reason = next_of(&context, key, assignment, &mut budget, &mut plan);
         plan.report.machines.extend(reason.map(|reason| report::machine(key, assignment, reason)));
     }
-    sweep::scopes(&context, &mut budget, &mut plan);
+    scopes::look(&context, &mut budget, &mut plan);
     sweep::strays(&context, &mut budget, &mut plan);
     launch::launch(&context, &mut budget, &mut plan);
     report::finish(&context, &mut plan);
@@ -86,7 +87,9 @@ fn next_of(
     let reason = match next {
         Next::Wait(reason) => reason,
         Next::Act(action, reason) => {
-            let due = assignment.busy.is_none() && context.now >= assignment.retry_at;
+            let due = assignment.busy.is_none()
+                && context.now >= assignment.retry_at
+                && context.means_ours(assignment, &action);
             if due && budget.take(&action.lane()) {
                 plan.actions.push(action);
             }

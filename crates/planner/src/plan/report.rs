@@ -124,10 +124,8 @@ fn alerts(context: &Context<'_>) -> Vec<Alert> {
         if seen.runners_incomplete {
             alerts.push(Alert::IncompleteListing { of: format!("the runners of {scope}") });
         }
-        if seen.identity.changed {
-            alerts.push(Alert::ScopeChanged { scope: scope.clone() });
-        }
     }
+    alerts.extend(context.changed.iter().map(|scope| Alert::ScopeChanged { scope: scope.clone() }));
     alerts.extend(overlaps(context));
     for (backend, seen) in &context.state.seen.backends {
         if seen.incomplete {

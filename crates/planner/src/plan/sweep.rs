@@ -1,53 +1,12 @@
-//! Sweeps: scopes whose id is worth a look, and registrations of ours that belong to no assignment.
+//! Sweeps: registrations of ours that belong to no assignment.
 
 use super::context::Context;
-use super::{Plan, budget::Budget};
+use super::{Plan, budget::Budget, scopes};
 use crate::action::Action;
-use crate::ids::{ForgeId, JobKey, RunnerId, ScopeKey};
+use crate::ids::{ForgeId, JobKey, RunnerId};
 use crate::report::{RunnerReason, RunnerReport};
 use crate::seen::{JobState, MachineState};
-use crate::state::{MachineFact, Registration, ScopeSeen, Stray};
-
-/// Looks up the id of scopes: once at the start, and before a missing job is believed to have left.
-pub(super) fn scopes(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut Plan) {
-    for (scope, seen) in &context.state.seen.scopes {
-        let checkable = context.policy.scopes.get(scope).is_some_and(|policy| policy.has_identity);
-        let due = checkable && seen.listed_at.is_some() && context.now >= seen.identity.retry_at;
-        if !due || under_way(context, scope) || !worth_a_look(context, scope, seen) {
-            continue;
-        }
-        let action = Action::CheckScope { scope: scope.clone() };
-        if budget.take(&action.lane()) {
-            plan.actions.push(action);
-        }
-    }
-}
-
-fn under_way(context: &Context<'_>, scope: &ScopeKey) -> bool {
-    context
-        .state
-        .journal
-        .in_flight
-        .values()
-        .any(|flight| matches!(&flight.action, Action::CheckScope { scope: checked } if checked == scope))
-}
-
-/// Whether something waits for the scope's id: nothing was known yet, or a job has left whose process lives or whose
-/// registration is still there.
-fn worth_a_look(context: &Context<'_>, scope: &ScopeKey, seen: &ScopeSeen) -> bool {
-    if seen.identity.first.is_none() || seen.identity.changed {
-        return true;
-    }
-    context.state.journal.assignments.values().any(|assignment| {
-        let Some(missing) = assignment.track.missing.get(scope) else { return false };
-        let left = missing.polls.twice() && missing.since.is_some_and(|since| !context.identity_holds(scope, since));
-        let harmful = assignment.death.is_none_or(|death| {
-            let registered = assignment.registration.known().filter(|registered| !registered.gone);
-            registered.is_some_and(|registered| registered.listed.once_after(death.at))
-        });
-        left && harmful && assignment.may_have_started()
-    })
-}
+use crate::state::{MachineFact, Registration, Stray};
 
 /// Deletes registrations of ours that belong to no assignment, once nothing can come of them.
 pub(super) fn strays(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut Plan) {
@@ -55,7 +14,9 @@ pub(super) fn strays(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut 
         let kept = why_kept(context, forge, stray);
         if kept.is_none() {
             let action = Action::Sweep { scope: stray.scope.clone(), id: *id };
-            let due = context.now >= stray.retry_at && !being_swept(context, &action);
+            let due = context.now >= stray.retry_at
+                && scopes::why_held(context, &stray.scope.watched()).is_none()
+                && !being_swept(context, &action);
             if due && budget.take(&action.lane()) {
                 plan.actions.push(action);
             }

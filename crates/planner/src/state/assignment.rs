@@ -9,6 +9,7 @@ use crate::event::EndReason;
 use crate::evidence::{Clock, LastTwo};
 use crate::ids::{ActionId, BackendId, MachineName, Ordinal, PoolId, RunnerId, RunnerUuid, ScopeKey, TaskId};
 use crate::seen::{Exit, JobSeen, JobState, MachineState};
+use crate::state::Whose;
 use crate::time::Tick;
 
 /// The facts of one assignment.
@@ -16,6 +17,8 @@ use crate::time::Tick;
 pub struct Assignment {
     /// Where its runner is registered: a watched scope or a repository within one. Never changes.
     pub scope: ScopeKey,
+    /// The id that the forge had for that scope when the machine was made, where it has one.
+    pub scope_id: Option<i64>,
     /// Its pool.
     pub pool: PoolId,
     /// Its backend.
@@ -260,6 +263,7 @@ impl Assignment {
         missing.insert(scope.watched(), Missing::default());
         Self {
             scope,
+            scope_id: None,
             pool,
             backend,
             machine_name,
@@ -303,6 +307,11 @@ impl Assignment {
             ended_early: false,
             forge_failed: false,
         }
+    }
+
+    /// Whether a list of a scope, or an answer about it, is of the one that the machine was made for.
+    pub fn is_of(&self, scope: &ScopeKey, whose: Whose) -> bool {
+        whose.is_of(self.scope_id.filter(|_| self.scope.is_within(scope)))
     }
 
     /// The task of its job, while that runs.

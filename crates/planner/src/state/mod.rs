@@ -3,6 +3,7 @@
 //! The state is changed by [`crate::fold`] alone. It holds no secret and no time of day.
 
 mod assignment;
+mod identity;
 mod memory;
 mod observation;
 mod suspicion;
@@ -12,8 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use assignment::{
     Assignment, Death, Ending, Fence, JobTrack, MachineFact, Missing, Registered, Registration, Start,
 };
+pub use identity::{Answered, Identity, Whose};
 pub use memory::{HandleMemory, Rested};
-pub use observation::{BackendSeen, Identity, Observation, ScopeSeen};
+pub use observation::{BackendSeen, Observation, ScopeSeen};
 pub use suspicion::{SuspectKey, Suspicion};
 
 use crate::action::Action;

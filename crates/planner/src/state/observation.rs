@@ -8,6 +8,7 @@ use crate::ids::{BackendId, ForgeId, Handle, MachineName, RunnerUuid, ScopeKey};
 use crate::overlap::Overlap;
 use crate::policy::Policy;
 use crate::seen::{JobSeen, MachineSeen};
+use crate::state::{Identity, Whose};
 use crate::time::Tick;
 
 /// What was seen last.
@@ -48,21 +49,6 @@ pub struct ScopeSeen {
     pub identity: Identity,
 }
 
-/// The id that the forge has for a scope: when it changes, the name now means something else.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Identity {
-    /// The first that was seen.
-    pub first: Option<i64>,
-    /// When the last answer with the same id was asked for.
-    pub same_at: Option<Tick>,
-    /// Whether the last answer was another.
-    pub changed: bool,
-    /// Failures to look it up since.
-    pub failures: u32,
-    /// When it is next worth a try.
-    pub retry_at: Tick,
-}
-
 /// What was seen of a backend.
 #[derive(Debug, Clone, Default)]
 pub struct BackendSeen {
@@ -101,6 +87,23 @@ impl Observation {
     /// Whether the runners of a scope, or of a repository within one, were listed completely since the start.
     pub fn runners_of_place_listed(&self, place: &ScopeKey) -> bool {
         self.scopes.get(place).is_some_and(ScopeSeen::runners_listed)
+    }
+
+    /// Whose a list of a place is that was begun then.
+    pub fn whose_list(&self, policy: &Policy, place: &ScopeKey, begun_at: Tick) -> Whose {
+        self.whose(policy, place, |identity| identity.of_lists_begun(begun_at))
+    }
+
+    /// Whose a place is now.
+    pub fn whose_now(&self, policy: &Policy, place: &ScopeKey) -> Whose {
+        self.whose(policy, place, Identity::now)
+    }
+
+    fn whose(&self, policy: &Policy, place: &ScopeKey, of: impl FnOnce(&Identity) -> Whose) -> Whose {
+        if policy.scope_of_place(place).is_some_and(|scope| !scope.has_identity) {
+            return Whose::Everybodys;
+        }
+        self.scopes.get(&place.watched()).map_or(Whose::Unknown, |seen| of(&seen.identity))
     }
 
     /// Whether the machines of a backend were listed completely since the start.

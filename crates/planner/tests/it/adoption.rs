@@ -4,15 +4,13 @@ use planner::event::{Event, Outcome};
 use planner::ids::Try;
 use planner::report::Reason;
 use planner::seen::{Exit, MachineState};
-use planner::state::State;
 
 use crate::scene::Scene;
 
 /// Forgets everything, and every call that was under way.
 fn restarts(scene: &mut Scene) {
-    scene.state = State::default();
-    scene.open.clear();
     scene.took();
+    scene.restarts();
 }
 
 #[test]
@@ -71,7 +69,6 @@ fn a_machine_on_which_nothing_was_started_is_removed_and_its_job_tried_again() {
     let mut scene = Scene::new();
     scene.waits("h1");
     scene.poll();
-    scene.does("check_scope");
     scene.does("create");
     restarts(&mut scene);
     scene.polls(2);
@@ -87,7 +84,6 @@ fn a_registered_runner_that_was_never_started_is_swept_and_its_job_tried_again()
     let mut scene = Scene::new();
     scene.waits("h1");
     scene.poll();
-    scene.does("check_scope");
     scene.does("create");
     scene.does("register");
     restarts(&mut scene);

@@ -27,6 +27,7 @@ fn create(handle: &str, attempt: u32) -> Action {
             scope: acme(),
             handle: Handle::new(handle),
             attempt: Try(attempt),
+            scope_id: None,
         },
         stop_grace: std::time::Duration::ZERO,
     }

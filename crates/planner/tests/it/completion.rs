@@ -133,7 +133,6 @@ fn a_job_taken_elsewhere_before_our_start_frees_our_machine() {
     let mut scene = Scene::new();
     scene.waits("h1");
     scene.poll();
-    scene.does("check_scope");
     scene.does("create");
     scene.runs("h1");
     scene.poll();

@@ -203,7 +203,6 @@ fn a_registration_refused_for_good_ends_the_launch_and_names_the_token() {
     let mut scene = Scene::new();
     scene.waits("h1");
     scene.poll();
-    scene.does("check_scope");
     scene.does("create");
     scene.answers("register", refused(ErrorClass::Forbidden));
     scene.does_all();
@@ -220,7 +219,6 @@ fn a_start_that_failed_twice_ends_the_launch() {
     let mut scene = Scene::new();
     scene.waits("h1");
     scene.poll();
-    scene.does("check_scope");
     scene.does("create");
     scene.does("register");
     scene.answers("start", refused(ErrorClass::Transient));

@@ -196,7 +196,7 @@ fn a_scope_that_is_another_one_now_concludes_nothing() {
 #[test]
 fn a_check_asked_for_before_the_job_went_missing_proves_nothing() {
     let mut scene = Scene::running(&["h1"]);
-    let checked = scene.state.seen.scopes[&acme()].identity.same_at;
+    let checked = scene.state.seen.scopes[&acme()].identity.answered;
     assert!(checked.is_some());
     scene.leaves("h1");
     scene.loses_runner("h1");

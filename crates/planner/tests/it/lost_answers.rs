@@ -17,7 +17,6 @@ fn creating() -> Scene {
     let mut scene = Scene::new();
     scene.waits("h1");
     scene.poll();
-    scene.does("check_scope");
     scene.took();
     scene
 }

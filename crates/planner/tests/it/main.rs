@@ -16,5 +16,6 @@ mod reasons;
 mod release;
 mod room;
 mod scene;
+mod scopes;
 mod strays;
 mod suspects;

@@ -102,6 +102,18 @@ pub(crate) fn failure(class: ErrorClass, acted: Acted) -> Failure {
 impl Scene {
     /// One scope, one pool `debian` of four machines on one backend, nothing listed yet.
     pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The same, with another policy.
+    pub(crate) fn with(change: impl FnOnce(&mut Policy)) -> Self {
+        let mut scene = Self::unplanned();
+        change(&mut scene.policy);
+        scene.restarts();
+        scene
+    }
+
+    fn unplanned() -> Self {
         let policy = Policy {
             deployment: DeploymentId::new("ci"),
             max: None,
@@ -130,11 +142,19 @@ impl Scene {
         }
     }
 
-    /// The same, with another policy.
-    pub(crate) fn with(change: impl FnOnce(&mut Policy)) -> Self {
-        let mut scene = Self::new();
-        change(&mut scene.policy);
-        scene
+    /// A new life begins, which remembers nothing, and is told at once whom its scopes mean.
+    pub(crate) fn restarts(&mut self) {
+        self.begins_again();
+        for _ in 0..self.open.len() {
+            self.does("check_scope");
+        }
+    }
+
+    /// A new life begins, which remembers nothing.
+    pub(crate) fn begins_again(&mut self) {
+        self.state = State::default();
+        self.open.clear();
+        self.turn();
     }
 
     /// A scene in which the runners of these jobs were started and have not contacted the forge.

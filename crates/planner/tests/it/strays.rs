@@ -67,7 +67,7 @@ fn a_stray_is_kept_while_one_backend_of_two_is_not_listed() {
 #[test]
 fn a_stray_to_which_a_machine_is_bound_is_no_stray() {
     let mut scene = Scene::running(&["h1"]);
-    scene.state = planner::state::State::default();
+    scene.restarts();
     scene.lists_jobs(true);
     scene.lists_runners(true);
     scene.turn();
@@ -110,7 +110,6 @@ fn a_stray_keeps_its_job_from_the_next_try_and_counts_as_a_try() {
 fn a_sweep_that_fails_is_repeated_later() {
     let mut scene = with_stray(Scene::new(), false);
     scene.poll();
-    scene.does("check_scope");
     scene.polls(3);
     scene.answers("sweep", refused(ErrorClass::Transient));
     scene.took();

@@ -1,0 +1,202 @@
+//! Whom the forge means by a scope: another user's token, an organization under a name that another one had.
+
+use std::time::Duration;
+
+use planner::action::Action;
+use planner::check::check;
+use planner::error_class::ErrorClass;
+use planner::event::{Event, Outcome};
+use planner::report::{Alert, Reason};
+use planner::seen::{Exit, Listing};
+
+use crate::scene::{Scene, acme, key, refused};
+
+/// Long enough that an id that was another is asked for again.
+const LONG: Duration = Duration::from_mins(7);
+
+/// A life begins in which the lists show nothing of what there is, as under another user's token.
+fn begins_blind(scene: &mut Scene) {
+    scene.jobs.clear();
+    scene.runners.clear();
+    scene.took();
+    scene.begins_again();
+}
+
+#[track_caller]
+fn check_nothing_done(scene: &mut Scene) {
+    let words = scene.took();
+    assert!(words.iter().all(|word| *word == "check_scope"), "{words:?}");
+}
+
+#[test]
+fn after_a_restart_with_another_users_token_nothing_is_concluded() {
+    let mut scene = Scene::running(&["h1"]);
+    let (jobs, runners) = (scene.jobs.clone(), scene.runners.clone());
+    begins_blind(&mut scene);
+    scene.scope_id = 2;
+    scene.waits("another's");
+    scene.goes_on(100);
+    check_nothing_done(&mut scene);
+    assert_eq!(scene.ending("h1"), None);
+    assert!(scene.report.alerts.contains(&Alert::ScopeChanged { scope: acme() }));
+    assert!(matches!(scene.reason("another's"), Reason::ForgeUnreachable { .. }));
+
+    (scene.scope_id, scene.jobs, scene.runners) = (1, jobs, runners);
+    scene.passes(LONG);
+    scene.goes_on(5);
+    check_nothing_done(&mut scene);
+    assert!(scene.report.alerts.is_empty(), "{:?}", scene.report.alerts);
+    scene.finishes("h1");
+    scene.goes_on(4);
+    assert_eq!(scene.outcomes, [Outcome::Completed]);
+    scene.nothing_is_left();
+}
+
+#[test]
+fn what_lists_lack_counts_only_once_the_id_is_known() {
+    let mut scene = Scene::running(&["h1"]);
+    begins_blind(&mut scene);
+    scene.polls(50);
+    check_nothing_done(&mut scene);
+    scene.does("check_scope");
+    scene.poll();
+    assert_eq!(scene.took(), [""; 0], "one poll is not enough");
+    scene.goes_on(40);
+    assert!(scene.took().contains(&"destroy"));
+}
+
+#[test]
+fn what_a_list_lacked_before_another_id_was_known_counts_for_nothing() {
+    let mut scene = Scene::running(&["h1"]);
+    let jobs = scene.jobs.clone();
+    scene.jobs.clear();
+    scene.polls(2);
+    scene.scope_id = 2;
+    scene.does("check_scope");
+    scene.scope_id = 1;
+    scene.passes(LONG);
+    scene.poll();
+    scene.does("check_scope");
+    scene.poll();
+    scene.does_all();
+    check_nothing_done(&mut scene);
+    scene.jobs = jobs;
+    scene.goes_on(20);
+    assert_eq!((scene.took(), scene.ending("h1")), (Vec::new(), None));
+}
+
+#[test]
+fn a_list_begun_before_the_answer_that_the_id_is_another_proves_nothing() {
+    let mut scene = Scene::running(&["h1"]);
+    begins_blind(&mut scene);
+    let begun_at = scene.now;
+    scene.lists_machines(true);
+    scene.scope_id = 2;
+    scene.does("check_scope");
+    scene.passes(LONG);
+    scene.turn();
+    scene.scope_id = 1;
+    scene.does("check_scope");
+    for begun_at in [begun_at, begun_at.plus(Duration::from_millis(1))] {
+        let listing = Listing { begun_at, complete: true, rows: Vec::new() };
+        scene.fold(&Event::JobsListed { scope: acme(), listing });
+    }
+    assert_eq!(scene.assignment("h1").track.missing[&acme()].since, None);
+}
+
+#[test]
+fn nothing_is_launched_before_the_id_is_known_and_machines_carry_it() {
+    let mut scene = Scene::new();
+    scene.scope_id = 7;
+    scene.waits("h1");
+    scene.begins_again();
+    scene.polls(2);
+    assert_eq!(scene.took().last(), Some(&"check_scope"));
+    assert_eq!(
+        *scene.reason("h1"),
+        Reason::NotListedYet { of: "the id of org:acme at https://forge.example".to_owned() }
+    );
+    scene.does_all();
+    assert_eq!(scene.machine("h1").tags.scope_id, Some(7));
+}
+
+#[test]
+fn a_machine_that_is_found_late_is_judged_by_the_id_that_it_carries() {
+    let mut scene = Scene::running(&["h1"]);
+    begins_blind(&mut scene);
+    scene.scope_id = 2;
+    scene.does("check_scope");
+    let machines = std::mem::take(&mut scene.machines);
+    scene.waits("another's");
+    scene.goes_on(5);
+    assert!(scene.took().contains(&"start"), "nothing is known to stand in its way");
+    scene.contacts("another's");
+    scene.claims("another's");
+    scene.machines.extend(machines);
+    scene.goes_on(100);
+    check_nothing_done(&mut scene);
+    assert_eq!(scene.ending("h1"), None);
+    scene.finishes("another's");
+    scene.goes_on(5);
+    assert_eq!(scene.outcomes, [Outcome::Completed], "the lists are of its scope");
+}
+
+#[test]
+fn once_nothing_of_the_old_one_is_left_the_new_one_is_served() {
+    let mut scene = Scene::running(&["h1"]);
+    begins_blind(&mut scene);
+    scene.scope_id = 2;
+    scene.waits("another's");
+    scene.goes_on(10);
+    check_nothing_done(&mut scene);
+    scene.ends("h1", Exit::Code(0));
+    scene.goes_on(3);
+    let mut words = scene.took();
+    words.retain(|word| *word != "check_scope");
+    assert_eq!(words, ["destroy", "create", "register", "start"]);
+    assert_eq!(scene.outcomes, [Outcome::Completed]);
+    assert!(scene.report.alerts.is_empty());
+}
+
+#[test]
+fn a_launch_on_its_way_is_given_up_in_a_scope_that_is_another_one_now() {
+    let mut scene = Scene::new();
+    scene.waits("h1");
+    scene.poll();
+    scene.does("create");
+    scene.scope_id = 2;
+    scene.fold(&Event::TokenReplaced { scope: acme() });
+    scene.answers("register", refused(ErrorClass::NotFound));
+    scene.leaves("h1");
+    scene.goes_on(5);
+    assert!(scene.took().ends_with(&["destroy"]));
+    scene.nothing_is_left();
+}
+
+#[test]
+fn with_another_token_nothing_is_registered_before_the_id_is_asked_for_again() {
+    let mut scene = Scene::new();
+    scene.waits("h1");
+    scene.poll();
+    scene.took();
+    scene.fold(&Event::TokenReplaced { scope: acme() });
+    scene.turn();
+    scene.does("create");
+    assert_eq!(scene.took(), ["check_scope"]);
+    scene.answers("check_scope", refused(ErrorClass::Transient));
+    assert_eq!(scene.took(), [""; 0]);
+    scene.passes(LONG);
+    scene.turn();
+    scene.does("check_scope");
+    assert_eq!(scene.took(), ["check_scope", "register"]);
+}
+
+#[test]
+fn the_checker_refuses_to_register_or_delete_in_a_scope_that_may_be_another() {
+    let mut scene = Scene::started(&["h1"]);
+    let id = scene.runner("h1").id;
+    scene.fold(&Event::TokenReplaced { scope: acme() });
+    let delete = Action::DeleteRunner { key: key("h1", 1), scope: acme(), id };
+    let refusal = check(&scene.policy, &scene.state, &delete).expect_err("a scope that is not known to be ours");
+    assert_eq!(refusal.invariant, 7);
+}
