@@ -39,7 +39,7 @@ pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listi
         match rows.get(&uuid) {
             Some(row) => shown(assignment, row, listing.begun_at, scope_policy.interval),
             None if proves_absence && assignment.scope == *scope && whose.is_of(assignment.scope_id) => {
-                not_shown(assignment, listing.begun_at)
+                not_shown(assignment, listing.begun_at);
             }
             None => {}
         }

@@ -74,11 +74,11 @@ impl<'a> Context<'a> {
 
     /// Whether a scope is known to be the one that an assignment was made for, by an answer asked for after `moment`.
     pub(super) fn identity_holds(&self, assignment: &Assignment, scope: &ScopeKey, moment: Tick) -> bool {
-        let answered = self.state.seen.scopes.get(scope).and_then(|seen| seen.identity.answered);
-        match self.state.seen.whose_now(self.policy, scope) {
-            Whose::Everybodys => true,
-            whose => assignment.is_of(scope, whose) && answered.is_some_and(|answered| answered.asked_at > moment),
-        }
+        let seen = &self.state.seen;
+        let whose = seen.whose_now(self.policy, scope);
+        let answered = seen.scopes.get(scope).and_then(|seen| seen.identity.answered);
+        let is_fresh = answered.is_some_and(|answered| answered.asked_at > moment);
+        assignment.is_of(scope, whose) && (is_fresh || whose == Whose::Everybodys)
     }
 
     /// Whether the scope of an assignment is known to be another one now than that which it was made for.
