@@ -139,6 +139,7 @@ fn machine(number: u32) -> MachineSeen {
             scope: scope(),
             handle: job.handle.clone(),
             attempt: Try(1),
+            scope_id: None,
         },
         binding: Some(Binding {
             handle: job.handle,
