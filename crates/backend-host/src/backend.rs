@@ -14,7 +14,7 @@ use ::backend::{Backend, BackendError, Capabilities, CreateRequest, Destroyed, L
 use planner::ids::MachineName;
 use tokio::sync::watch;
 
-use crate::control_group::{ControlGroup, ControlGroups};
+use crate::control_group::{ControlGroup, ControlGroups, Hierarchy};
 use crate::error::{At as _, HostError};
 use crate::folder::{self, Folder};
 use crate::held::{Held, HeldMachines};
@@ -44,6 +44,8 @@ pub struct HostBackend {
 pub(crate) struct Host {
     pub(crate) settings: HostSettings,
     control_groups: Option<ControlGroups>,
+    /// Where groups can be, also those that an earlier daemon made.
+    hierarchies: Vec<Hierarchy>,
     /// Held while a user is chosen for a machine.
     choosing: Mutex<()>,
     without_docker: Once,
@@ -77,6 +79,7 @@ impl HostBackend {
         let host = Host {
             settings,
             control_groups,
+            hierarchies: Hierarchy::all(),
             choosing: Mutex::default(),
             without_docker: Once::new(),
             unreadable: Mutex::default(),
@@ -118,7 +121,12 @@ impl Host {
 
     /// The group of a machine, if it has one.
     pub(crate) fn control_group(&self, record: &MachineRecord) -> Option<ControlGroup> {
-        ControlGroup::recorded(record.control_group.as_deref()?, &self.settings.deployment, &record.name)
+        ControlGroup::recorded(
+            record.control_group.as_deref()?,
+            &self.hierarchies,
+            &self.settings.deployment,
+            &record.name,
+        )
     }
 
     /// The right to choose a user for a machine.

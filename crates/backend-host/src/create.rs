@@ -20,7 +20,7 @@ use crate::error::{At as _, HostError};
 use crate::folder::{self, Folder, MARKER};
 use crate::held::{Phase, Pipes};
 use crate::kept::{self, Kept};
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::promises;
 use crate::records::MachineRecord;
 use crate::runner_config;
@@ -122,10 +122,11 @@ fn record(host: &Host, request: &CreateRequest) -> Result<MachineRecord, HostErr
     })
 }
 
-/// The first user that no machine in the directory has, whosever and in whatever state it is.
+/// The first user that no machine in the directory has, whosever and in whatever state it is, and no process: one that was
+/// left while records could not be read would meet the next job.
 fn free_user(host: &Host, users: &[User]) -> Result<User, HostError> {
-    let directory = &host.settings.directory;
-    let used = kept::users(directory, None).at(directory)?;
+    let mut used = kept::users(&host.settings.directory, None)?;
+    used.extend(process::users().map_err(|source| HostError::Processes { source })?);
     let free = users.iter().find(|user| !used.contains(&user.uid));
     free.cloned().ok_or(HostError::NoUserFree { users: users.len() })
 }

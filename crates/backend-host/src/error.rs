@@ -60,11 +60,23 @@ pub enum HostError {
         /// The folder that it may not pass through.
         path: PathBuf,
     },
-    /// Every user has a machine.
-    #[error("each of the {users} users has a machine already")]
+    /// Every user has a machine, or what is left of one.
+    #[error("each of the {users} users has a machine already, or processes that no machine is known to have")]
     NoUserFree {
         /// How many there are.
         users: usize,
+    },
+    /// A machine's record cannot be read, and so neither can its user.
+    #[error(
+        "{} cannot be read, so no user is given out: its machine may have any; repair it, or remove it if nothing runs in it",
+        folder.display()
+    )]
+    UserUnclear {
+        /// The machine's folder.
+        folder: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
     },
     /// Limits were asked for that cannot be set.
     #[error("memory, cpus or pids cannot be limited here: {reason}")]
@@ -128,6 +140,20 @@ pub enum HostError {
 }
 
 impl HostError {
+    /// What may help where only an operator can, for those errors that keep a backend from starting.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoLimits { .. } => Some(
+                "a service needs Delegate=yes, and some hosts must boot with systemd.unified_cgroup_hierarchy=1; or take memory, cpus and pids out of the backend",
+            ),
+            Self::CannotSwitch { .. } => Some("run as root, or leave `user` and `users` out"),
+            Self::Unreachable { .. } => {
+                Some("let everybody pass through it (chmod a+x), or use another state_directory")
+            }
+            _ => None,
+        }
+    }
+
     /// As the trait wants it, with what was being done, to follow "could not".
     pub(crate) fn doing(self, doing: String) -> BackendError {
         BackendError { doing, class: self.class(), acted: self.acted(), source: Some(Box::new(self)) }
@@ -154,9 +180,11 @@ impl HostError {
             Self::File { source, .. } | Self::Processes { source } | Self::Supervisor { source, .. } => {
                 class_of(source)
             }
-            Self::LaunchNotTaken { .. } | Self::Silent | Self::Abandoned | Self::Containers { .. } => {
-                ErrorClass::Transient
-            }
+            Self::LaunchNotTaken { .. }
+            | Self::UserUnclear { .. }
+            | Self::Silent
+            | Self::Abandoned
+            | Self::Containers { .. } => ErrorClass::Transient,
         }
     }
 
@@ -172,6 +200,7 @@ impl HostError {
             | Self::CannotSwitch { .. }
             | Self::Unreachable { .. }
             | Self::NoUserFree { .. }
+            | Self::UserUnclear { .. }
             | Self::NoLimits { .. }
             | Self::AlreadyUsed
             | Self::OtherDeployment

@@ -1,12 +1,12 @@
 //! A machine's folder: where things are, and how small files are read and written.
 //!
 //! ```text
-//! DIRECTORY/NAME/                0700; everything in it 0600 or 0700
+//! DIRECTORY/NAME/                0700, or 0711 where its runner is another user; everything in it 0600 or 0700
 //!   machine.json  supervisor.json  binding.json  stop.json  stopping.json  exit.json
-//!   config.yaml                  for the runner: no cache server
+//!   config.yaml                  for the runner: no cache server but the one that is set, and the label of containers
 //!   runner.log  runner.log.1     its output, bounded
 //!   supervisor.log               what the supervisor could not do
-//!   home/  work/  tmp/           HOME, working directory and TMPDIR of the runner
+//!   home/  work/  tmp/           HOME, working directory and TMPDIR of the runner; these and config.yaml are its user's
 //! ```
 //!
 //! A job may do as it likes in here, so reading never follows a link, never blocks on a pipe and has a limit.
@@ -91,6 +91,13 @@ impl Folder {
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// Whether a machine in here may have processes, as far as its name and kind say: not one that is still being made or
+    /// that is being removed, and no file.
+    pub(crate) fn may_have_a_user(&self) -> bool {
+        let hidden = self.path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        !hidden && self.path.is_dir()
     }
 
     /// Reads a small JSON file.

@@ -10,7 +10,7 @@ use std::{fs, io};
 use planner::ids::{DeploymentId, MachineName};
 use planner::seen::{Binding, Exit};
 
-use crate::error::HostError;
+use crate::error::{At as _, HostError};
 use crate::folder::{BINDING, EXIT, Folder, Found, MACHINE, STOPPING, SUPERVISOR};
 use crate::process::{self, Process};
 use crate::records::{BindingRecord, ExitRecord, MachineRecord, StoppingRecord, SupervisorRecord};
@@ -72,16 +72,25 @@ impl Machine {
     }
 }
 
-/// The users of all machines in the directory but one, whosever and in whatever state they are.
-pub(crate) fn users(directory: &Path, but: Option<&MachineName>) -> io::Result<BTreeSet<u32>> {
+/// The users of all machines in the directory but one, whosever and in whatever state they are. An error while one of the
+/// records cannot be read: it may name any of them.
+pub(crate) fn users(directory: &Path, but: Option<&MachineName>) -> Result<BTreeSet<u32>, HostError> {
     let mut users = BTreeSet::new();
-    for entry in fs::read_dir(directory)? {
-        let record = Folder::new(entry?.path()).read::<MachineRecord>(MACHINE).good();
-        users.extend(
-            record.filter(|record| but != Some(&record.name)).and_then(|record| record.user).map(|user| user.uid),
-        );
+    for entry in fs::read_dir(directory).at(directory)? {
+        let folder = Folder::new(entry.at(directory)?.path());
+        let record = match folder.read::<MachineRecord>(MACHINE) {
+            Found::Good(record) => record,
+            Found::Missing | Found::Bad(_) if !folder.may_have_a_user() => continue,
+            Found::Missing => return Err(unclear(&folder, io::Error::other("no machine.json"))),
+            Found::Bad(source) => return Err(unclear(&folder, source)),
+        };
+        users.extend(record.user.filter(|_| but != Some(&record.name)).map(|user| user.uid));
     }
     Ok(users)
+}
+
+fn unclear(folder: &Folder, source: io::Error) -> HostError {
+    HostError::UserUnclear { folder: folder.path().to_owned(), source }
 }
 
 /// Reads one folder. `boot` is the boot that is running.

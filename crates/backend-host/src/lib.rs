@@ -14,8 +14,8 @@
 //! Promises:
 //!
 //! - An [`Ended`](planner::seen::MachineState::Ended) machine has no process left that descends from its supervisor. If
-//!   the supervisor was killed, none in its control group, none of a user that only this machine has, and none that
-//!   carries the machine's [marker](MARKER) in its environment.
+//!   the supervisor was killed, none in its control group, none of a user that is known to be this machine's alone, and
+//!   none that carries the machine's [marker](MARKER) in its environment.
 //! - The token exists in memory and pipes alone.
 //! - Folders of other deployments are not listed, changed or removed.
 //!
@@ -61,7 +61,7 @@ mod supervisor;
 mod user;
 
 pub use crate::backend::{CAPABILITIES, HostBackend};
-pub use crate::control_group::{lacking_controllers, offered_controllers};
+pub use crate::control_group::limits_hindrance;
 pub use crate::error::HostError;
 pub use crate::folder::MARKER;
 pub use crate::runner_version::{RunnerVersion, RunnerVersionError, runner_version};

@@ -1,7 +1,8 @@
 //! Finding the processes of a machine by the marker in their environment, for when its supervisor is gone.
 //!
 //! The supervisor knows its descendants. Without it, the marker that the runner was started with is what is left: each
-//! child inherits it. A process that emptied its environment on purpose is not found; a control group would be needed.
+//! child inherits it. A process that emptied its environment on purpose is not found so: its control group shows it, or a
+//! user that is its machine's alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

@@ -85,13 +85,20 @@ pub(crate) fn all() -> io::Result<Vec<Stat>> {
 
 /// Every living process of a user: those whose real, effective or saved user it is.
 pub(crate) fn of_user(uid: u32) -> io::Result<Vec<Process>> {
-    let is_theirs = |id: i32| {
-        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-        // proc_pid_status(5): real, effective, saved, file system.
-        let line = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
-        line.split_whitespace().any(|word| word.parse() == Ok(uid))
-    };
-    Ok(all()?.into_iter().filter(|stat| stat.alive && is_theirs(stat.process.id)).map(|stat| stat.process).collect())
+    let living = all()?.into_iter().filter(|stat| stat.alive).map(|stat| stat.process);
+    Ok(living.filter(|process| users_of(process.id).contains(&uid)).collect())
+}
+
+/// Every user that has a living process.
+pub(crate) fn users() -> io::Result<BTreeSet<u32>> {
+    Ok(all()?.into_iter().filter(|stat| stat.alive).flat_map(|stat| users_of(stat.process.id)).collect())
+}
+
+/// The real, effective, saved and file system user of a process (`proc_pid_status(5)`).
+fn users_of(id: i32) -> Vec<u32> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
+    line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
 /// Every living process below one in the tree of parents.

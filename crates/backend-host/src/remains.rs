@@ -12,6 +12,7 @@ use crate::kept;
 use crate::marked;
 use crate::process::{self, Process};
 use crate::records::MachineRecord;
+use crate::user::User;
 
 /// How often a kill is repeated at once before the next call goes on with it.
 const ROUNDS: usize = 50;
@@ -60,13 +61,15 @@ pub(crate) fn kill(host: &Host, record: &MachineRecord) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The living processes of the user that only this machine has. A machine made under an earlier configuration may have the
-/// same one: then its processes cannot be told apart by user. (Nor those of another deployment, which is not known here.)
+/// The living processes of the user that only this machine has. (Those of another deployment are not known here.)
 fn of_own_user(host: &Host, record: &MachineRecord) -> io::Result<Vec<Process>> {
-    match record.user.as_ref().filter(|user| record.own_user && !user.is_root() && !user.is_ours()) {
-        Some(user) if !kept::users(&host.settings.directory, Some(&record.name))?.contains(&user.uid) => {
-            process::of_user(user.uid)
-        }
-        _ => Ok(Vec::new()),
-    }
+    own_user(host, record).map_or_else(|| Ok(Vec::new()), |user| process::of_user(user.uid))
+}
+
+/// The user that this machine alone has; none where that is not certain. A machine made under an earlier configuration may
+/// have the same one, and so may one whose record cannot be read: then what is whose cannot be told by user.
+fn own_user<'a>(host: &Host, record: &'a MachineRecord) -> Option<&'a User> {
+    let user = record.user.as_ref().filter(|user| record.own_user && !user.is_root() && !user.is_ours())?;
+    let others = kept::users(&host.settings.directory, Some(&record.name)).ok()?;
+    (!others.contains(&user.uid)).then_some(user)
 }

@@ -18,6 +18,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// How much of its answer is read: one line is expected.
 const ANSWER_LIMIT: u64 = 4 << 10;
 
+/// What Forgejo Runner calls itself in its answer, whatever the name of its file.
+const NAME: &str = "forgejo-runner";
+
 /// How much of an answer without a version is shown.
 const SHOWN_CHARACTERS: usize = 200;
 
@@ -75,7 +78,15 @@ pub enum RunnerVersionError {
         /// The program.
         program: PathBuf,
     },
-    /// It said something else.
+    /// It is another program.
+    #[error("{} --version names no {NAME}, but says: {said}", program.display())]
+    Foreign {
+        /// The program.
+        program: PathBuf,
+        /// The beginning of its answer.
+        said: String,
+    },
+    /// It is a build without a version.
     #[error("{} --version names no version, but says: {said}", program.display())]
     Unknown {
         /// The program.
@@ -105,9 +116,15 @@ async fn version_within(
         Ok(said) => said.map_err(|source| RunnerVersionError::Run { program: program.path.clone(), source })?,
         Err(_) => return Err(RunnerVersionError::Late { program: program.path.clone() }),
     };
-    RunnerVersion::find(&said).ok_or_else(|| {
+    let version = RunnerVersion::find(&said).filter(|_| said.contains(NAME));
+    version.ok_or_else(|| {
+        let (is_foreign, program) = (!said.contains(NAME), program.path.clone());
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SHOWN_CHARACTERS).collect();
-        RunnerVersionError::Unknown { program: program.path.clone(), said }
+        if is_foreign {
+            RunnerVersionError::Foreign { program, said }
+        } else {
+            RunnerVersionError::Unknown { program, said }
+        }
     })
 }
 
@@ -142,8 +159,8 @@ mod tests {
         for (said, expected) in [
             ("forgejo-runner version v12.8.2", "12.8.2"),
             ("forgejo-runner version 12.7.3", "12.7.3"),
-            ("v13.0.0-3-gabcdef0", "13.0.0"),
-            ("act runner 1.2.3+dev (go1.25.1)", "1.2.3"),
+            ("forgejo-runner version v13.0.0-3-gabcdef0", "13.0.0"),
+            ("forgejo-runner 1.2.3+dev (go1.25.1)", "1.2.3"),
         ] {
             assert_eq!(asked(&format!("echo '{said}'")).await.unwrap().to_string(), expected);
             assert_eq!(asked(&format!("echo '{said}' >&2")).await.unwrap().to_string(), expected);
@@ -152,16 +169,20 @@ mod tests {
 
     #[tokio::test]
     async fn versions_are_ordered_by_number() {
-        let newer = asked("echo v12.10.1").await.unwrap();
+        let newer = asked("echo forgejo-runner v12.10.1").await.unwrap();
         assert!(newer > RunnerVersion::LEAST_WITHOUT_DOUBT);
-        assert!(asked("echo v12.7.9").await.unwrap() < RunnerVersion::LEAST);
+        assert!(asked("echo forgejo-runner v12.7.9").await.unwrap() < RunnerVersion::LEAST);
     }
 
     #[tokio::test]
-    async fn what_names_no_version_is_quoted_and_bounded() {
+    async fn what_is_no_forgejo_runner_or_names_no_version_is_quoted_and_bounded() {
         let error = asked("yes 'no such option' | head -c 100000").await.unwrap_err();
-        let RunnerVersionError::Unknown { said, .. } = error else { panic!("{error:?}") };
+        let RunnerVersionError::Foreign { said, .. } = error else { panic!("{error:?}") };
         assert!(said.starts_with("no such option no") && said.len() == 200, "{said}");
+        let error = asked("echo another program 22.11.0").await.unwrap_err();
+        assert!(matches!(error, RunnerVersionError::Foreign { .. }), "{error:?}");
+        let error = asked("echo forgejo-runner version dev").await.unwrap_err();
+        assert!(matches!(error, RunnerVersionError::Unknown { .. }), "{error:?}");
     }
 
     #[tokio::test]

@@ -28,7 +28,8 @@ pub struct HostSettings {
     pub cache: Option<CacheServer>,
     /// `PATH` of the runner, and with it of every host job. The runner's program is looked up there as well.
     pub path: String,
-    /// More environment of the runner, such as proxies. Later entries win, over ours too.
+    /// More environment of the runner, such as proxies. Later entries win, over what each machine has too; never over the
+    /// [marker](crate::MARKER).
     pub environment: Vec<(String, String)>,
     /// How many bytes of a runner's output are kept.
     pub log_limit: u64,

@@ -12,7 +12,6 @@ pub mod config;
 mod convert;
 mod daemon;
 mod forges;
-mod fresh_start;
 mod history;
 mod lanes;
 mod lock;

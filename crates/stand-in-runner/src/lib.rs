@@ -21,8 +21,6 @@ mod environment;
 mod environment_files;
 mod error;
 mod expression;
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing;
 mod go_duration;
 mod job;
 mod label;

@@ -1,6 +1,7 @@
 //! Containers that a killed runner leaves behind, with `tests/fake/docker` in the place of the docker program.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,14 +10,21 @@ use planner::ids::MachineName;
 use planner::seen::{Exit, MachineState};
 
 use backend::{Backend as _, Destroyed};
+use backend_host::{RunAs, User};
 
 use crate::host::{Host, kill, until};
+use crate::skipped::as_root;
 
 const RANDOM: &str = "0123456789abcdef0123456789abcdef";
 
+const RUNNER: &str = "touch \"$UP\"; sleep 3600";
+
 /// A host with a machine whose runner was killed, and with these containers: id, machine, and what it uses.
 async fn with_containers(containers: &[(&str, &str, &str)]) -> (Host, PathBuf) {
-    let host = Host::with_runner("touch \"$UP\"; sleep 3600");
+    with_containers_of(Host::with_runner(RUNNER), containers).await
+}
+
+async fn with_containers_of(host: Host, containers: &[(&str, &str, &str)]) -> (Host, PathBuf) {
     let place = host.scratch().join("containers");
     fs::create_dir(&place).unwrap();
     for (id, machine, used) in containers {
@@ -85,5 +93,33 @@ async fn a_machine_stays_while_its_containers_cannot_be_removed_but_not_for_ever
     .await;
     assert_eq!(failures, 10);
     assert_eq!(removed(&place), Vec::<String>::new());
+    host.finish().await;
+}
+
+#[tokio::test]
+async fn the_container_program_runs_as_the_jobs_user_who_could_have_replaced_it() {
+    if !as_root() {
+        return;
+    }
+    let user = User::look_up("3700080:3700081").unwrap();
+    let host = Host::with_runner(RUNNER);
+    // A place for a program of its own, which says whom it runs as: others may not reach the one beside these tests.
+    let (program, asked) = (host.scratch().join("docker"), host.scratch().join("asked"));
+    fs::write(&program, "#!/bin/sh\ngrep -E '^(Uid|Gid|Groups):' /proc/self/status >> \"$ASKED\"\n").unwrap();
+    for (file, mode) in [(host.scratch(), 0o777), (&program, 0o755), (&host.scratch().join("runner"), 0o644)] {
+        fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let path = format!("{}:/usr/bin:/bin", host.scratch().display());
+    let pair = ("ASKED".to_owned(), asked.to_str().unwrap().to_owned());
+    let host = host.changed(|settings| {
+        (settings.run_as, settings.path) = (RunAs::One(user), path);
+        settings.environment.push(pair);
+    });
+    let (host, _) = with_containers_of(host, &[]).await;
+    until("the machine is gone", async || host.destroy("fs-1").await == Destroyed::Gone).await;
+    let said = fs::read_to_string(&asked).unwrap();
+    let words: Vec<&str> = said.split_whitespace().take(11).collect();
+    let expected = "Uid: 3700080 3700080 3700080 3700080 Gid: 3700081 3700081 3700081 3700081 Groups:";
+    assert_eq!(words.join(" "), expected);
     host.finish().await;
 }

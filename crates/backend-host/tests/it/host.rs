@@ -160,7 +160,26 @@ impl Host {
         let left: Vec<_> = fs::read_dir(&self.settings.directory).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert_eq!(left, Vec::<PathBuf>::new());
         assert_eq!(self.processes(), BTreeSet::new());
+        assert_eq!(groups(self.settings.deployment.as_str()), Vec::<PathBuf>::new());
     }
+}
+
+/// The control groups of a deployment's machines below that of this process, or beside it.
+fn groups(deployment: &str) -> Vec<PathBuf> {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let mounts = read("/proc/self/mountinfo");
+    let mount = mounts.lines().find(|line| line.contains(" - cgroup2 ")).and_then(|line| line.split(' ').nth(4));
+    let own = read("/proc/self/cgroup");
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/"));
+    let (Some(mount), Some(own)) = (mount, own) else { return Vec::new() };
+    let name = format!("forgescale.{deployment}");
+    Path::new(mount)
+        .join(own)
+        .ancestors()
+        .take(2)
+        .map(|group| group.join(&name))
+        .filter(|group| group.exists())
+        .collect()
 }
 
 pub(crate) fn program(path: impl Into<PathBuf>) -> Program {

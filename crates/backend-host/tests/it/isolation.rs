@@ -1,10 +1,9 @@
-//! Who a job runs as, and what it can reach. Another user needs root: without, each of these says that it did nothing.
+//! Who a job runs as, and what it can reach. Another user needs root: without, these tests are skipped.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use backend::Backend as _;
 use backend_host::{HostBackend, HostError, RunAs, User};
@@ -14,19 +13,11 @@ use planner::seen::{Exit, MachineState};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::host::{Host, WAIT_FOR_GO, is_alive, kill, launch, until};
+use crate::skipped::as_root;
 
 /// Users of no database, so that nothing else on this host runs as them. Each test has its own.
 fn users(first: u32) -> [User; 2] {
     [0, 1].map(|next| User::look_up(&format!("{}:{}", 3_700_000 + first + next, 3_700_000 + first + next)).unwrap())
-}
-
-/// Whether this test can do anything; says so if not.
-fn root(test: &str) -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        let _ = writeln!(std::io::stderr(), "skipped without root: isolation::{test}");
-    }
-    root
 }
 
 /// A host whose scratch place other users can pass through, and whose flags they can make.
@@ -39,7 +30,7 @@ fn host(script: &str, run_as: RunAs) -> Host {
 
 #[tokio::test]
 async fn a_job_runs_as_its_user_in_folders_of_its_own() {
-    if !root("a_job_runs_as_its_user_in_folders_of_its_own") {
+    if !as_root() {
         return;
     }
     let [mut user, _] = users(0);
@@ -79,7 +70,7 @@ async fn a_job_runs_as_its_user_in_folders_of_its_own() {
 
 #[tokio::test]
 async fn a_job_reads_neither_the_daemons_secrets_nor_the_machine_of_another_user() {
-    if !root("a_job_reads_neither_the_daemons_secrets_nor_the_machine_of_another_user") {
+    if !as_root() {
         return;
     }
     // Each looks at the machine of the other, at the token and at what the daemon has in memory, and lists what it got.
@@ -121,7 +112,7 @@ async fn a_job_reads_neither_the_daemons_secrets_nor_the_machine_of_another_user
 
 #[tokio::test]
 async fn a_user_has_one_machine_at_a_time() {
-    if !root("a_user_has_one_machine_at_a_time") {
+    if !as_root() {
         return;
     }
     let users = users(20);
@@ -150,7 +141,7 @@ async fn a_user_has_one_machine_at_a_time() {
 
 #[tokio::test]
 async fn what_hides_from_everything_else_is_found_by_its_user() {
-    if !root("what_hides_from_everything_else_is_found_by_its_user") {
+    if !as_root() {
         return;
     }
     let script = "setsid env -i sh -c 'echo $$ > \"$0\"; exec sleep 3600' \"$RUNS\" &\n\
@@ -174,7 +165,7 @@ async fn what_hides_from_everything_else_is_found_by_its_user() {
 
 #[tokio::test]
 async fn a_folder_on_the_way_that_keeps_the_user_out_is_named() {
-    if !root("a_folder_on_the_way_that_keeps_the_user_out_is_named") {
+    if !as_root() {
         return;
     }
     let [user, _] = users(40);
@@ -188,7 +179,7 @@ async fn a_folder_on_the_way_that_keeps_the_user_out_is_named() {
 
 #[tokio::test]
 async fn the_token_of_a_users_runner_comes_by_a_pipe_that_it_may_open() {
-    if !root("the_token_of_a_users_runner_comes_by_a_pipe_that_it_may_open") {
+    if !as_root() {
         return;
     }
     let [user, _] = users(50);
@@ -200,5 +191,91 @@ async fn the_token_of_a_users_runner_comes_by_a_pipe_that_it_may_open() {
     assert_eq!(host.ended("fs-1").await, Exit::Code(0));
     let got = fs::read_to_string(host.folder("fs-1").join("work/got")).unwrap();
     assert_eq!(got, launch.token.expose_secret());
+    host.finish().await;
+}
+
+/// A script whose stray only its user gives away, and the ids of stray and runner once both are there.
+const HIDING: &str = "setsid env -i sh -c 'echo $$ > \"$0.new\"; mv \"$0.new\" \"$0\"; exec sleep 3600' \"$RUNS.$USER\" &\n\
+    while [ ! -s \"$RUNS.$USER\" ]; do sleep 0.02; done; touch \"$UP\"; exec sleep 3600";
+
+/// The stray of the machine of a user.
+async fn stray(host: &Host, user: &User) -> i32 {
+    host.up().await;
+    fs::read_to_string(host.scratch().join(format!("RUNS.{}", user.name))).unwrap().trim().parse().unwrap()
+}
+
+/// Takes the group out of a machine's record, so that it is as on a host without control groups.
+fn forget_group(host: &Host, name: &str) -> Option<PathBuf> {
+    let mut record = host.record(name, "machine.json");
+    let group = record["control_group"].take();
+    fs::write(host.folder(name).join("machine.json"), record.to_string()).unwrap();
+    group.as_str().map(PathBuf::from)
+}
+
+/// Removes groups that no record names any more.
+fn remove_groups(groups: impl IntoIterator<Item = PathBuf>) {
+    for group in groups {
+        fs::remove_dir(&group).unwrap();
+        let _ = fs::remove_dir(group.parent().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn no_user_is_given_out_and_none_is_killed_while_a_record_cannot_be_read() {
+    if !as_root() {
+        return;
+    }
+    let [user, _] = users(60);
+    let host = host(HIDING, RunAs::OnePerMachine(vec![user.clone()]));
+    host.run("fs-1").await;
+    let stray = stray(&host, &user).await;
+    let groups = forget_group(&host, "fs-1");
+    let unreadable = host.folder("fs-0");
+    fs::create_dir(&unreadable).unwrap();
+    fs::write(unreadable.join("machine.json"), "{").unwrap();
+    let refused = host.create("fs-2").await.unwrap_err();
+    assert_eq!((refused.class, refused.acted), (ErrorClass::Transient, Acted::No));
+    assert!(refused.failure().message.contains(&unreadable.display().to_string()), "{:?}", refused.failure());
+
+    kill(host.supervisor("fs-1"), "KILL");
+    until("it is gone", async || host.destroy("fs-1").await == backend::Destroyed::Gone).await;
+    assert!(is_alive(stray), "it may belong to the machine that nothing is known of");
+    fs::remove_dir_all(&unreadable).unwrap();
+    let refused = host.create("fs-2").await.unwrap_err();
+    assert_eq!((refused.class, refused.acted), (ErrorClass::Capacity, Acted::No), "the next job would meet it");
+    kill(stray, "KILL");
+    until("it is dead", async || !is_alive(stray)).await;
+    host.create("fs-2").await.unwrap();
+    remove_groups(groups);
+    host.finish().await;
+}
+
+#[tokio::test]
+async fn nobody_is_killed_by_a_user_that_two_machines_share() {
+    if !as_root() {
+        return;
+    }
+    let [user, _] = users(70);
+    let host = host(HIDING, RunAs::OnePerMachine(vec![user.clone()]));
+    host.run("fs-1").await;
+    let earlier = stray(&host, &user).await;
+    for flag in ["UP".to_owned(), format!("RUNS.{}", user.name)] {
+        fs::remove_file(host.scratch().join(flag)).unwrap();
+    }
+    // The operator has given all jobs one user meanwhile, which is the same one.
+    let host = host.changed(|settings| settings.run_as = RunAs::One(user.clone()));
+    host.run("fs-2").await;
+    let other = stray(&host, &user).await;
+    let groups = ["fs-1", "fs-2"].map(|name| forget_group(&host, name));
+    kill(host.supervisor("fs-1"), "KILL");
+    until("the first is gone", async || host.destroy("fs-1").await == backend::Destroyed::Gone).await;
+    assert_eq!(host.state("fs-2").await, Some(MachineState::Running));
+    assert!(is_alive(other) && is_alive(earlier));
+    for process in [earlier, other] {
+        kill(process, "KILL");
+        until("it is dead", async || !is_alive(process)).await;
+    }
+    until("the second is gone", async || host.destroy("fs-2").await == backend::Destroyed::Gone).await;
+    remove_groups(groups.into_iter().flatten());
     host.finish().await;
 }

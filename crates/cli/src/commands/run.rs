@@ -57,12 +57,16 @@ fn warn(file: &Path, config: &Config) {
 
 /// Why the daemon did not start, with what may help.
 pub(super) fn not_started(error: StartError) -> Failure {
-    let taken = matches!(error, StartError::Lock(LockError::Taken { .. }));
-    let failure = Failure::not_done(error);
-    if taken {
-        failure.hint("stop the other one first, or give this one a state_directory of its own")
-    } else {
-        failure
+    match &error {
+        StartError::Lock(LockError::Taken { .. }) => {
+            Failure::not_done(error).hint("stop the other one first, or give this one a state_directory of its own")
+        }
+        // The configuration asks for what this host cannot do: `check` says the same, with the same status.
+        StartError::Backend { source, .. } => match source.hint() {
+            Some(hint) => Failure::usage(error).hint(hint),
+            None => Failure::not_done(error),
+        },
+        _ => Failure::not_done(error),
     }
 }
 

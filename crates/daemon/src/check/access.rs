@@ -3,10 +3,11 @@
 //! Deliberately absent: access control lists and capabilities. Both can only allow more than is judged here, by doing of
 //! an operator's own.
 
-use std::fs::Metadata;
+use std::ffi::OsString;
+use std::fs::{Metadata, symlink_metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use backend_host::{Permission, User};
 
@@ -24,19 +25,70 @@ pub(super) fn may(user: &User, path: &Path, wanted: Permission) -> io::Result<bo
     Ok(true)
 }
 
-/// What lets the user put another file in the place of this one: itself, or a directory above it.
+/// Links on a path, as many as the kernel follows.
+const LINKS: usize = 40;
+
+/// What lets the user put another file in the place of this one: the file itself, or a directory on the way to it, also on
+/// the way that symbolic links take. What is the user's own counts as open, since an owner can change its mode.
 pub(super) fn replaceable(user: &User, path: &Path) -> Option<PathBuf> {
-    let path = std::fs::canonicalize(path).ok()?;
-    let open = |part: &&Path| {
-        let writes = |metadata: Metadata| user.is_allowed(&metadata, Permission::Write) && !keeps(&metadata, user);
-        std::fs::metadata(part).is_ok_and(writes)
-    };
-    path.ancestors().find(open).map(Path::to_owned)
+    let mut to_go = steps(&std::path::absolute(path).ok()?);
+    let mut links = 0;
+    let mut here = PathBuf::from("/");
+    while let Some(step) = to_go.pop() {
+        let name = match step {
+            Step::Top => {
+                here = PathBuf::from("/");
+                continue;
+            }
+            Step::Up => {
+                here.pop();
+                continue;
+            }
+            Step::Down(name) => name,
+        };
+        let directory = symlink_metadata(&here).ok()?;
+        let path = here.join(name);
+        let entry = symlink_metadata(&path).ok()?;
+        if changes(user, &directory) && !keeps(&directory, &entry, user) {
+            return Some(here);
+        }
+        if entry.is_symlink() {
+            links += 1;
+            to_go.extend((links <= LINKS).then(|| steps(&std::fs::read_link(&path).unwrap_or_default()))?);
+        } else if !entry.is_dir() && changes(user, &entry) {
+            return Some(path);
+        } else {
+            here = path;
+        }
+    }
+    None
 }
 
-/// Whether this is a directory in which everybody can remove only what is their own, such as `/tmp`.
-fn keeps(directory: &Metadata, user: &User) -> bool {
-    directory.is_dir() && directory.mode() & 0o1000 != 0 && directory.uid() != user.uid
+enum Step {
+    Top,
+    Up,
+    Down(OsString),
+}
+
+/// The steps along a path, the first one last.
+fn steps(path: &Path) -> Vec<Step> {
+    let step = |part: Component<'_>| match part {
+        Component::RootDir => Some(Step::Top),
+        Component::ParentDir => Some(Step::Up),
+        Component::Normal(name) => Some(Step::Down(name.to_owned())),
+        Component::CurDir | Component::Prefix(_) => None,
+    };
+    path.components().rev().filter_map(step).collect()
+}
+
+/// Whether the user can change a file, or what a directory holds, now or after a change of its mode.
+fn changes(user: &User, metadata: &Metadata) -> bool {
+    metadata.uid() == user.uid || user.is_allowed(metadata, Permission::Write)
+}
+
+/// Whether this is a directory in which everybody can remove only what is their own, such as `/tmp`, and the entry is not.
+fn keeps(directory: &Metadata, entry: &Metadata, user: &User) -> bool {
+    directory.mode() & 0o1000 != 0 && directory.uid() != user.uid && entry.uid() != user.uid
 }
 
 /// Whether the user can pass through a directory that is there; those above it are another question.
@@ -81,5 +133,49 @@ mod tests {
         assert_eq!(replaceable(&stranger, &file), None);
         read(0o600, 0o750);
         assert!(passes(&member, place.path()).unwrap() && !passes(&stranger, place.path()).unwrap());
+    }
+
+    #[test]
+    fn an_owner_can_replace_what_no_mode_lets_it_change() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("runner");
+        write(&file, "").unwrap();
+        set_permissions(&file, Permissions::from_mode(0o555)).unwrap();
+        let uid = if rustix::process::geteuid().is_root() { 4_000_000 } else { rustix::process::geteuid().as_raw() };
+        std::os::unix::fs::chown(&file, Some(uid), None).unwrap();
+        let owner = User { name: "owner".to_owned(), uid, gid: 4_000_000, groups: Vec::new() };
+        let stranger = User { uid: 4_000_001, ..owner.clone() };
+        let metadata = std::fs::metadata(&file).unwrap();
+        assert!(changes(&owner, &metadata) && !changes(&stranger, &metadata));
+        assert!(replaceable(&owner, &file).is_some());
+    }
+
+    #[test]
+    fn what_a_link_leads_through_counts_and_so_does_where_it_stands() {
+        use std::os::unix::fs::symlink;
+        let place = tempfile::tempdir().unwrap();
+        let stranger = User { name: "stranger".to_owned(), uid: 4_000_000, gid: 4_000_000, groups: Vec::new() };
+        let make = |name: &str, mode: u32| {
+            let directory = place.path().join(name);
+            std::fs::create_dir(&directory).unwrap();
+            set_permissions(&directory, Permissions::from_mode(mode)).unwrap();
+            directory
+        };
+        let (open, closed, sticky) = (make("open", 0o777), make("closed", 0o755), make("sticky", 0o1777));
+        let runner = closed.join("runner");
+        write(&runner, "").unwrap();
+        set_permissions(&runner, Permissions::from_mode(0o755)).unwrap();
+        let link = |from: &Path, to: &Path| symlink(to, from).map(|()| from.to_owned()).unwrap();
+        let through_open = link(&open.join("link"), &runner);
+        let to_open = link(&closed.join("to-open"), Path::new("../open/link"));
+        let kept = link(&sticky.join("link"), &runner);
+        let around = link(&closed.join("around"), &closed.join("around"));
+        assert_eq!(replaceable(&stranger, &runner), None);
+        assert_eq!(replaceable(&stranger, &through_open), Some(open.clone()), "it can put another link there");
+        assert_eq!(replaceable(&stranger, &to_open), Some(open), "the same, one link later");
+        assert_eq!(replaceable(&stranger, &kept), None, "a sticky directory keeps the links of others");
+        assert_eq!(replaceable(&stranger, &around), None, "a link to itself comes to an end");
+        set_permissions(&runner, Permissions::from_mode(0o757)).unwrap();
+        assert_eq!(replaceable(&stranger, &kept), Some(runner));
     }
 }

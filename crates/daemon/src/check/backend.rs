@@ -1,12 +1,12 @@
 //! One backend: its runner program, what its jobs can reach, and what its labels need.
 
-use backend_host::{RunnerVersion, RunnerVersionError, runner_version};
+use backend_host::{RunAs, RunnerVersion, RunnerVersionError, runner_version};
 use planner::ids::BackendId;
 
 use super::finding::Finding;
-use super::{docker, jobs, limits};
+use super::{docker, jobs, limits, lxc};
 use crate::chain;
-use crate::config::{Backend, BackendKind, Config, HostSettings};
+use crate::config::{Backend, BackendKind, Config, HostSettings, Pool};
 
 /// Everything about one backend.
 pub(super) async fn check(id: &BackendId, backend: &Backend, config: &Config) -> Vec<Finding> {
@@ -16,7 +16,9 @@ pub(super) async fn check(id: &BackendId, backend: &Backend, config: &Config) ->
     let mut findings = vec![runner(&subject, host).await];
     findings.extend(jobs::hindrances(&subject, host, config));
     findings.extend(limits::check(&subject, &host.limits));
+    findings.extend(pools().filter_map(|pool| few_users(&subject, host, pool)));
     findings.extend(docker::check(&subject, host, pools()));
+    findings.extend(lxc::check(&subject, host, pools()));
     findings.extend(jobs::check(&subject, host, config, pools()));
     findings
 }
@@ -44,6 +46,17 @@ async fn runner(subject: &str, host: &HostSettings) -> Finding {
         return Finding::warning(subject, message).hint(upgrade());
     }
     Finding::ok(subject, format!("{shown} is version {version}"))
+}
+
+/// A pool that would have more machines than there are users for.
+fn few_users(subject: &str, host: &HostSettings, pool: &Pool) -> Option<Finding> {
+    let RunAs::OnePerMachine(users) = &host.run_as else { return None };
+    let (id, max, users) = (&pool.policy.id, pool.policy.max, users.len());
+    (u32::try_from(users).is_ok_and(|users| max > users)).then(|| {
+        let message =
+            format!("the pool {id} may have {max} machines at once, but there are {users} `users`, each for one");
+        Finding::warning(subject, message).hint(format!("name more users, or set max = {users} in the pool"))
+    })
 }
 
 fn upgrade() -> String {

@@ -16,7 +16,7 @@ pub(super) fn hindrances(subject: &str, host: &HostSettings, config: &Config) ->
     let users = host.run_as.users();
     let way = users.iter().find_map(|user| blocked(subject, user, &config.state_directory));
     let program = users.iter().find_map(|user| cannot_run(subject, user, &host.runner));
-    let replaced = users.iter().find_map(|user| could_replace(subject, user, &host.runner));
+    let replaced = users.iter().find_map(|user| could_replace(subject, user, host));
     way.into_iter().chain(program).chain(replaced).collect()
 }
 
@@ -83,12 +83,20 @@ fn cannot_run(subject: &str, user: &User, runner: &Path) -> Option<Finding> {
 }
 
 /// The next job, perhaps of another user, would run what an earlier one has put there.
-fn could_replace(subject: &str, user: &User, runner: &Path) -> Option<Finding> {
-    let by = replaceable(user, runner)?;
+fn could_replace(subject: &str, user: &User, host: &HostSettings) -> Option<Finding> {
+    let scripts = host.runner_arguments.iter().filter_map(|argument| script(argument));
+    let (file, by) = std::iter::once(host.runner.as_path())
+        .chain(scripts)
+        .find_map(|file| replaceable(user, file).map(|by| (file.display(), by)))?;
     let by = by.display();
-    let message =
-        format!("jobs run as {}, who can replace {}, since {by} is open to them", user.name, runner.display());
+    let message = format!("jobs run as {}, who can replace {file}, since {by} is theirs or open to them", user.name);
     Some(Finding::error(subject, message).hint(format!("chown root: {by}; chmod go-w {by}")))
+}
+
+/// The file that one of the runner's first arguments names, as a script that a shell is to run.
+fn script(argument: &str) -> Option<&Path> {
+    let path = argument.split_once('=').map_or(argument, |(_, value)| value);
+    Some(Path::new(path)).filter(|path| path.is_absolute() && path.exists())
 }
 
 fn reads(subject: &str, jobs: &str, users: &[User], file: &Path) -> Option<Finding> {
@@ -141,5 +149,34 @@ mod tests {
         assert_eq!(found(0o600), (None, None));
         assert_eq!(found(0o640), (Some(Verdict::Error), None));
         assert_eq!(found(0o620), (None, Some(Verdict::Warning)));
+    }
+
+    #[test]
+    fn a_runner_or_a_script_for_it_that_jobs_could_replace_is_an_error() {
+        let place = tempfile::tempdir().unwrap();
+        set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
+        let [runner, script] = ["runner", "script"].map(|name| place.path().join(name));
+        for file in [&runner, &script] {
+            write(file, "").unwrap();
+            set_permissions(file, Permissions::from_mode(0o755)).unwrap();
+        }
+        let user = User { name: "ci".to_owned(), uid: 4_000_000, gid: 4_000_000, groups: Vec::new() };
+        let host = HostSettings {
+            runner: runner.clone(),
+            runner_arguments: vec!["-x".to_owned(), format!("--rcfile={}", script.display()), "/no/such".to_owned()],
+            run_as: RunAs::One(user.clone()),
+            limits: backend_host::Limits::default(),
+            cache: None,
+            path: String::new(),
+            environment: std::collections::BTreeMap::new(),
+            log_limit: 0,
+        };
+        let found = || could_replace("backend", &user, &host).map(|finding| (finding.verdict, finding.message));
+        assert_eq!(found(), None);
+        for file in [&script, &runner] {
+            set_permissions(file, Permissions::from_mode(0o777)).unwrap();
+            let (verdict, message) = found().unwrap();
+            assert!(verdict == Verdict::Error && message.contains(&format!("replace {}", file.display())), "{message}");
+        }
     }
 }

@@ -1,30 +1,28 @@
-//! Whether limits of machines can hold here: the kernel must have control groups of version 2 with the controllers.
+//! Whether limits of machines can hold here, in the words of a start that refuses them.
 //!
-//! Whether the daemon may use them is not seen from here: a service gets its own group and rights (`Delegate=yes`), and
-//! whoever runs `check` has others.
+//! Whether the daemon may use what the kernel has is not seen from here: a service gets its own group and rights
+//! (`Delegate=yes`), and whoever runs `check` has others.
 
-use backend_host::{Limits, lacking_controllers, offered_controllers};
+use backend_host::{HostError, Limits, limits_hindrance};
 
 use super::finding::Finding;
+use crate::chain;
 
 /// What is said about limits; nothing when none is set.
 pub(super) fn check(subject: &str, limits: &Limits) -> Option<Finding> {
-    let wanted = limits.controllers();
-    if wanted.is_empty() {
-        return None;
-    }
-    Some(judged(subject, &wanted, &offered_controllers()))
+    (*limits != Limits::default()).then(|| judged(subject, limits_hindrance(limits)))
 }
 
-fn judged(subject: &str, wanted: &[&str], offered: &str) -> Finding {
-    let missing = lacking_controllers(wanted, offered);
-    if missing.is_empty() {
-        return Finding::ok(subject, "the kernel can hold the limits of machines; the service needs Delegate=yes");
+fn judged(subject: &str, hindrance: Option<HostError>) -> Finding {
+    match hindrance {
+        None => {
+            Finding::ok(subject, "the kernel can hold the limits of machines; a service needs Delegate=yes for them")
+        }
+        Some(error) => {
+            let finding = Finding::error(subject, chain(&error));
+            error.hint().into_iter().fold(finding, Finding::hint)
+        }
     }
-    let message =
-        format!("the limits of machines cannot hold: control groups of version 2 lack here: {}", missing.join(", "));
-    Finding::error(subject, message)
-        .hint("boot with systemd.unified_cgroup_hierarchy=1, or take memory, cpus and pids out of the backend")
 }
 
 #[cfg(test)]
@@ -33,11 +31,14 @@ mod tests {
     use crate::check::Verdict;
 
     #[test]
-    fn each_limit_needs_its_controller() {
+    fn limits_that_a_start_would_refuse_are_an_error_in_its_words() {
         assert_eq!(check("backend", &Limits::default()), None);
-        assert_eq!(judged("backend", &["memory", "pids"], "cpu io memory pids\n").verdict, Verdict::Ok);
-        let lacking = judged("backend", &["memory", "pids"], "memory\n");
-        assert!(lacking.verdict == Verdict::Error && lacking.message.ends_with("lack here: pids"), "{lacking:?}");
-        assert_eq!(judged("backend", &["cpu"], "cpuset").verdict, Verdict::Error);
+        assert_eq!(judged("backend", None).verdict, Verdict::Ok);
+        let refused = judged("backend", Some(HostError::NoLimits { reason: "no controller pids".to_owned() }));
+        assert_eq!(refused.verdict, Verdict::Error);
+        assert_eq!(refused.message, "memory, cpus or pids cannot be limited here: no controller pids");
+        let limits = Limits { pids: Some(64), ..Limits::default() };
+        let expected = if limits_hindrance(&limits).is_some() { Verdict::Error } else { Verdict::Ok };
+        assert_eq!(check("backend", &limits).unwrap().verdict, expected);
     }
 }

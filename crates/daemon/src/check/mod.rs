@@ -21,6 +21,7 @@ mod finding;
 mod forge;
 mod jobs;
 mod limits;
+mod lxc;
 mod reach;
 mod repositories;
 mod runners;

@@ -56,13 +56,14 @@ pub(super) fn surroundings(place: &Place) -> Surroundings {
     Surroundings::new(move |name| variables.get(name).cloned(), false).with_users(own_user)
 }
 
-/// Knows `ci`, `ci-1` and so on, each with the number of whoever runs the test.
+/// Knows `ci`, `ci-1` and so on, each with the numbers of whoever runs the test; and `ci-elsewhere`, of another group.
 fn own_user(name: &str) -> Result<User, UserError> {
-    let uid = rustix::process::geteuid().as_raw();
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     if !name.starts_with("ci") {
         return Err(UserError::Unknown { text: name.to_owned() });
     }
-    Ok(User { name: name.to_owned(), uid, gid: uid, groups: Vec::new() })
+    let gid = if name == "ci-elsewhere" { gid + 1 } else { gid };
+    Ok(User { name: name.to_owned(), uid, gid, groups: Vec::new() })
 }
 
 /// Those of root, on a host with users that are nobody else.
@@ -252,15 +253,32 @@ fn root_says_who_jobs_run_as() {
         ("user = \"no such user\"", "user", "no user"),
         ("users = []", "users", "is empty"),
         ("users = [\"ci\", \"ci\"]", "users", "is there twice"),
+        // The same number in another spelling.
+        ("users = [\"ci\", \"4000000:5\"]", "users", "\"4000000:5\" is there twice"),
         ("users = [\"ci\", \"root\"]", "users", "root can read"),
         ("users = [\"ci\"]\nuser = \"ci\"", "users", "stands beside"),
         ("users = [\"ci\"]\nmax = 2", "max", "more than there are `users` (1)"),
         ("users = [\"ci\"]\n[backend.there]\nkind = \"host\"\nuser = \"ci\"", "", "shares the user \"ci\""),
+        ("users = [\"ci\"]\n[backend.there]\nkind = \"host\"\nuser = \"4000000:5\"", "", "shares the user"),
     ] {
         let problems = host_as_root(lines).unwrap_err();
         let [problem] = problems.as_slice() else { panic!("{lines}: {problems:#?}") };
         assert!(problem.reason.contains(words) && problem.key.ends_with(key), "{lines}: {problem:?}");
     }
+}
+
+#[test]
+fn without_root_jobs_run_as_the_daemons_own_user_and_group_alone() {
+    let with = |line: &str| format!("kind = \"host\"\n{line}");
+    for (line, key, words) in [
+        ("users = [\"ci\"]", "backend.here.users", "only root can run each machine as another user"),
+        ("user = \"ci-elsewhere\"", "backend.here.user", "only root can run jobs as \"ci-elsewhere\""),
+    ] {
+        check_problem("kind = \"host\"", &with(line), 13, key, words);
+    }
+    let config = parse(&SMALL.replace("kind = \"host\"", &with("user = \"ci\""))).unwrap();
+    let BackendKind::Host(host) = &config.backends[&BackendId::new("here")].kind;
+    assert_eq!(host.run_as, RunAs::Daemon);
 }
 
 #[test]

@@ -14,8 +14,10 @@ fn a_runner_that_is_too_old_is_refused_and_a_doubtful_one_told() {
         place.runner(&format!("forgejo-runner version {doubtful}"));
         place.finds("backend here", "warning", &["ends with 0", "12.8.2"]);
     }
-    place.runner("hello");
+    place.runner("forgejo-runner version dev");
     place.finds("backend here", "warning", &["names no version"]);
+    place.runner("ls (coreutils) 99.1.1");
+    place.finds("backend here", "error", &["names no forgejo-runner, but says: ls", "install Forgejo Runner"]);
     place.write("runner", "#!/nonexistent/interpreter\n", 0o700);
     place.finds("backend here", "error", &["could not run"]);
 }

@@ -1,4 +1,0 @@
-//! Feeds [`fuzz::payload`].
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::payload(bytes));

@@ -1,3 +1,0 @@
-//! The corpus, replayed.
-
-mod corpus;
