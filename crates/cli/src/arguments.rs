@@ -32,6 +32,9 @@ pub(crate) enum Command {
     /// Watches over one machine of the host backend
     #[command(hide = true)]
     Supervise {
+        /// Ends the machine after so many seconds, whatever it does
+        #[arg(long, value_name = "SECONDS")]
+        longest: Option<u64>,
         /// The machine's folder.
         directory: PathBuf,
     },

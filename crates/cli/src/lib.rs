@@ -18,6 +18,7 @@ mod logging;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -37,7 +38,9 @@ pub fn main() -> ExitCode {
     };
     match arguments.command {
         // Programs of their own that happen to live in this file: they have their own channels and exit codes.
-        Command::Supervise { directory } => backend_host::supervise(directory),
+        Command::Supervise { longest, directory } => {
+            backend_host::supervise(directory, longest.map(Duration::from_secs))
+        }
         Command::StandInRunner(runner) => runner.run(),
         Command::Asked(asked) => {
             let logging = logging::start(arguments.log.as_deref(), asked.default_log());

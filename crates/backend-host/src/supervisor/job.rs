@@ -27,9 +27,11 @@ use crate::user::User;
 pub(super) fn serve(
     folder: &Folder,
     launch: LaunchIn,
+    longest: Option<Duration>,
     signals: &mut Signals,
     daemon: &mut Daemon,
 ) -> Result<(), SupervisorError> {
+    let end_by = longest.and_then(|longest| Instant::now().checked_add(longest));
     let stop_grace = Duration::from_millis(launch.stop_grace_ms);
     let group = launch.control_group.clone().map(ControlGroup::new);
     let (runner, mut output) = match start(folder, launch) {
@@ -42,7 +44,7 @@ pub(super) fn serve(
     };
     daemon.say(&Acknowledgement::Started);
 
-    let (status, pace) = watch(folder, runner, stop_grace, signals, &mut output).doing("watch the runner")?;
+    let (status, pace) = watch(folder, runner, (stop_grace, end_by), signals, &mut output).doing("watch the runner")?;
     let swept =
         sweep::all(runner, group.as_ref(), pace, signals, &mut output).doing("end what the runner left behind")?;
     output.finish();
@@ -107,7 +109,7 @@ fn pipe_of(user: Option<&User>) -> io::Result<(PipeReader, PipeWriter)> {
 fn watch(
     folder: &Folder,
     runner: Pid,
-    stop_grace: Duration,
+    (stop_grace, end_by): (Duration, Option<Instant>),
     signals: &mut Signals,
     output: &mut Output,
 ) -> io::Result<(Option<WaitStatus>, Pace)> {
@@ -116,7 +118,7 @@ fn watch(
         if let Some(status) = wait::reap(runner)?.runner {
             return Ok((Some(status), Pace::Gentle));
         }
-        let left = kill_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let left = kill_at.into_iter().chain(end_by).min().map(|at| at.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
             return Ok((None, Pace::AtOnce));
         }

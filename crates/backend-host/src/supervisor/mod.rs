@@ -8,7 +8,7 @@
 //!                                                          │ "started"
 //!                                                          ▼
 //!            SIGTERM: ask the runner, ──────────────► runner runs
-//!            again, or grace over: kill all                │ it ended
+//!            again, or a time over: kill all               │ it ended
 //!                                                          ▼
 //!                                              end all that is left ─► no child remains ────────► exit.json (code or signal)
 //! ```
@@ -31,6 +31,7 @@ mod wait;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use planner::seen::Exit;
 use rustix::io::Errno;
@@ -47,8 +48,10 @@ use talk::Daemon;
 ///
 /// To be called first thing in a process of its own that has no other thread, with the pipes of
 /// [`HostBackend`](crate::HostBackend) as standard input and output. What goes wrong is said on standard error.
-pub fn supervise(directory: PathBuf) -> ExitCode {
-    match run(&Folder::new(directory)) {
+///
+/// With `longest`, the machine is killed when its launch is so long ago: for machines that nobody comes back to.
+pub fn supervise(directory: PathBuf, longest: Option<Duration>) -> ExitCode {
+    match run(&Folder::new(directory), longest) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody may be there to read it.
@@ -77,7 +80,7 @@ impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
     }
 }
 
-fn run(folder: &Folder) -> Result<(), SupervisorError> {
+fn run(folder: &Folder, longest: Option<Duration>) -> Result<(), SupervisorError> {
     let mut signals = Signals::catch().doing("catch signals")?;
     detach().doing("become a session and a subreaper of its own")?;
     let own = Process::current().doing("read its own start time")?;
@@ -89,7 +92,7 @@ fn run(folder: &Folder) -> Result<(), SupervisorError> {
     let awaited = awaiting::launch(&mut signals);
     talk::stop_listening();
     match awaited.doing("wait for the launch")? {
-        Awaited::Launch(launch) => job::serve(folder, *launch, &mut signals, &mut daemon),
+        Awaited::Launch(launch) => job::serve(folder, *launch, longest, &mut signals, &mut daemon),
         Awaited::Nothing { reason } => {
             end_without_runner(folder, &reason)?;
             daemon.say(&Acknowledgement::NotStarted { reason });

@@ -164,3 +164,12 @@ async fn a_folder_that_forbids_its_removal_goes_all_the_same() {
     assert_eq!(host.destroy("fs-1").await, Destroyed::Gone);
     host.finish().await;
 }
+
+#[tokio::test]
+async fn a_machine_with_a_longest_time_ends_by_itself() {
+    let host = Host::with_runner("trap '' TERM; sh -c 'sleep 3600' & sleep 3600")
+        .changed(|settings| settings.supervisor.arguments = vec!["200".to_owned()]);
+    host.run("fs-1").await;
+    assert_eq!(host.ended("fs-1").await, Exit::Signal(9));
+    host.finish().await;
+}

@@ -9,6 +9,7 @@ use backend::{Backend as _, BackendError, CreateRequest, Destroyed, Launch, Mach
 use backend_host::{HostBackend, HostSettings, Limits, MARKER, Program, RunAs};
 use planner::ids::{DeploymentId, ForgeId, Handle, MachineName, PoolId, RunnerUuid, ScopeId, ScopeKey, Try};
 use planner::seen::{Exit, MachineSeen, MachineState, MachineTags};
+use rustix::process::{Pid, Signal, kill_process};
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -161,6 +162,22 @@ impl Host {
         assert_eq!(left, Vec::<PathBuf>::new());
         assert_eq!(self.processes(), BTreeSet::new());
         assert_eq!(groups(self.settings.deployment.as_str()), Vec::<PathBuf>::new());
+    }
+}
+
+/// A test that fails leaves no process and no group behind either.
+impl Drop for Host {
+    fn drop(&mut self) {
+        while let Some(id) = self.processes().into_iter().find_map(Pid::from_raw) {
+            // It may have ended meanwhile.
+            let _ = kill_process(id, Signal::KILL);
+        }
+        for group in groups(self.settings.deployment.as_str()) {
+            for machine in fs::read_dir(&group).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir()) {
+                let _ = fs::remove_dir(machine.path());
+            }
+            let _ = fs::remove_dir(group);
+        }
     }
 }
 

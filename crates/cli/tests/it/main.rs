@@ -7,6 +7,7 @@ mod explain;
 mod hidden;
 mod readme;
 mod real_forgejo;
+mod skipped;
 mod usage;
 
 use std::ffi::OsStr;

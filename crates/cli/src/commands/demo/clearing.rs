@@ -1,12 +1,12 @@
-//! Clearing away: machines that are left after an interruption are destroyed through the backend, as ever.
+//! Clearing away: machines that are left after an interruption, or a kill, are destroyed through the backend, as ever.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use backend::Backend as _;
 use backend_host::{HostBackend, HostSettings, Limits, Program, RunAs};
 use planner::ids::DeploymentId;
-
-use super::stage::Stage;
 
 /// How long a runner may take to end: as the stop clock of the demo's pools.
 const STOP: Duration = Duration::from_secs(5);
@@ -17,13 +17,14 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Destroys every machine that is left. What cannot be destroyed in time is left to be found.
-pub(super) async fn clear_machines(stage: &Stage) {
-    for backend in stage.config.backends.keys() {
+/// Destroys every machine of a deployment that is left in the directories of its backends. What cannot be destroyed in time
+/// is left to be found.
+pub(super) async fn clear_machines(machines: &Path, deployment: &str) {
+    for backend in fs::read_dir(machines).into_iter().flatten().flatten() {
         let nothing = Program { path: "/nonexistent".into(), arguments: Vec::new() };
         let host = HostBackend::new(HostSettings {
-            directory: stage.machines().join(backend.as_str()),
-            deployment: DeploymentId::new(&stage.deployment),
+            directory: backend.path(),
+            deployment: DeploymentId::new(deployment),
             supervisor: nothing.clone(),
             runner: nothing,
             run_as: RunAs::Daemon,

@@ -1,5 +1,6 @@
 //! The director: pushes the runs, does to them what the scenes say, and waits until all is over.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use forge_model::{RunId, Status};
@@ -39,6 +40,24 @@ impl Director {
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+}
+
+/// Cancels every run and waits until nothing of ours is left.
+pub(super) async fn call_off(stage: &Stage, progress: &mut Progress) {
+    stage.emulator.with_forge(|forge, now| {
+        let runs: BTreeSet<RunId> = forge.books().attempts().iter().map(|attempt| attempt.run).collect();
+        for run in runs {
+            // One that has ended is left as it is.
+            let _ = forge.cancel_run(now, run);
+        }
+    });
+    loop {
+        progress.show(&stage.emulator);
+        if stage.emulator.with_forge(|forge, _| forge.runners_now().is_empty()) && progress.nothing_is_left() {
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -9,6 +9,7 @@
 mod clearing;
 mod counters;
 mod director;
+mod earlier;
 mod processes;
 mod progress;
 mod stage;
@@ -20,6 +21,7 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
+use backend_host::Program;
 use daemon::{Daemon, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -34,6 +36,12 @@ use verdict::Verdict;
 
 /// How long the work may take; it usually takes a third of it.
 const LIMIT: Duration = Duration::from_secs(55);
+
+/// How long an interrupted demo may take to cancel its jobs and to be rid of their machines: it usually takes a quarter.
+const CALL_OFF: Duration = Duration::from_secs(20);
+
+/// How long a machine may live, in seconds, if nobody is there any more to end it: longer than any demo.
+const LONGEST: &str = "90";
 
 /// How the work ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +61,11 @@ pub(super) fn run(arguments: &Demo, out: &mut impl Write) -> Result<(), Failure>
 
 async fn play(arguments: &Demo, out: &mut impl Write) -> Result<(), Failure> {
     let begun = Instant::now();
-    let stage = Stage::build(arguments.keep).await?;
-    let options = Options { supervisor: supervisor()?, once: false };
     // From here on there is something to clear away.
     let interrupted = interruption().context("cannot catch signals").map_err(Failure::not_done)?;
+    earlier::clear(|text| progress::say(begun, text)).await;
+    let stage = Stage::build(arguments.keep).await?;
+    let options = Options { supervisor: short_lived(supervisor()?), once: false };
     let daemon = Daemon::start(&stage.config, &options).map_err(not_started)?;
     let control = daemon.control();
     let mut progress = Progress::new(daemon.reports(), begun);
@@ -69,21 +78,16 @@ async fn play(arguments: &Demo, out: &mut impl Write) -> Result<(), Failure> {
         () = interrupted => Curtain::Interrupted,
     };
     if curtain == Curtain::Interrupted {
-        progress.say("interrupted: stopping what runs, and clearing away");
+        progress.say("interrupted: cancelling what there is, and clearing away");
+        // What is not done by then is counted, and told.
+        let _ = tokio::time::timeout(CALL_OFF, director::call_off(&stage, &mut progress)).await;
     }
     let reasons = progress.into_reasons();
     control.stop();
     daemon.ended().await;
 
-    // Interrupted jobs are still there, and nobody but us would end them: what counts is whether that works.
-    let leaked_machines = if curtain == Curtain::Interrupted {
-        clearing::clear_machines(&stage).await;
-        processes::machines(&stage)
-    } else {
-        let leaked = processes::machines(&stage);
-        clearing::clear_machines(&stage).await;
-        leaked
-    };
+    let leaked_machines = processes::machines(&stage);
+    clearing::clear_machines(&stage.machines(), &stage.deployment).await;
     let counters = Counters::read(&stage.emulator, leaked_machines);
     let verdict = Verdict::of(&stage.emulator, &workload::expectations(arguments.jobs), &reasons, curtain, &counters);
     if arguments.json {
@@ -97,6 +101,13 @@ async fn play(arguments: &Demo, out: &mut impl Write) -> Result<(), Failure> {
         [] => Ok(()),
         complaints => Err(Failure::not_done(anyhow!("the demo did not end as it should: {}", complaints.join("; ")))),
     }
+}
+
+/// The same supervisor, whose machines end by themselves: those of a daemon outlive it on purpose, but a demo that is killed
+/// is not to leave runners that ask a dead forge for ever.
+fn short_lived(mut supervisor: Program) -> Program {
+    supervisor.arguments.push(format!("--longest={LONGEST}"));
+    supervisor
 }
 
 /// Ends at the first signal that asks for an end. They are caught from the call on and for the rest of the process's life,

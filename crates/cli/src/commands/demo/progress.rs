@@ -25,9 +25,7 @@ impl Progress {
 
     /// One line.
     pub(super) fn say(&self, text: &str) {
-        let seconds = self.begun.elapsed().as_secs_f64();
-        // Nobody may be there to read it.
-        let _ = writeln!(io::stderr(), "{seconds:5.1}s  {text}");
+        say(self.begun, text);
     }
 
     /// Shows what has changed since the last time.
@@ -64,6 +62,13 @@ impl Progress {
     pub(super) fn into_reasons(self) -> BTreeMap<String, String> {
         self.reasons
     }
+}
+
+/// One line, with the time since the beginning.
+pub(super) fn say(begun: Instant, text: &str) {
+    let seconds = begun.elapsed().as_secs_f64();
+    // Nobody may be there to read it.
+    let _ = writeln!(io::stderr(), "{seconds:5.1}s  {text}");
 }
 
 /// Whether a reason is worth telling an audience: not the steps that every job goes through.

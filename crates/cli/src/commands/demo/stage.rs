@@ -12,10 +12,17 @@ use forge_model::script::ScriptError;
 use forge_model::{Forge, RepoId, TokenScope, TokenSpec, Version};
 use tempfile::TempDir;
 
+use super::earlier::Playing;
 use crate::failure::Failure;
 
+/// How the names of a demo's directories begin.
+pub(super) const PREFIX: &str = "forgescale-demo-";
+
+/// The state directory in that of the demo.
+pub(super) const STATE: &str = "state";
+
 /// File systems in memory are found here, where there are any.
-const SHARED_MEMORY: &str = "/dev/shm";
+pub(super) const SHARED_MEMORY: &str = "/dev/shm";
 
 /// Everything that is needed to play.
 pub(super) struct Stage {
@@ -26,6 +33,7 @@ pub(super) struct Stage {
     runner: String,
     directory: TempDir,
     runtime: Option<TempDir>,
+    playing: Playing,
     keep: bool,
 }
 
@@ -53,9 +61,12 @@ impl Stage {
         let deployment = format!("demo-{}", std::process::id());
         let (runner, name) = runner().await?;
         let runtime_directory = runtime.as_ref().map_or_else(|| directory.path().join("run"), |dir| dir.path().into());
+        let playing = Playing::begin(directory.path(), &deployment, &runtime_directory)
+            .with_context(|| format!("cannot write to {}", directory.path().display()))
+            .map_err(Failure::not_done)?;
         let text = configuration(&deployment, &emulator.url(), directory.path(), &runtime_directory, &runner);
         let config = configure(directory.path(), &text, &token)?;
-        Ok(Self { emulator, config, deployment, repositories, runner: name, directory, runtime, keep })
+        Ok(Self { emulator, config, deployment, repositories, runner: name, directory, runtime, playing, keep })
     }
 
     /// What the audience is told first.
@@ -77,6 +88,8 @@ impl Stage {
         }
         if self.keep {
             let path = self.directory.keep();
+            let kept = self.playing.keep();
+            kept.with_context(|| format!("cannot leave {}", path.display())).map_err(Failure::not_done)?;
             // Nobody may be there to read it.
             let _ = writeln!(std::io::stderr(), "kept: {}", path.display());
             return Ok(());
@@ -88,7 +101,7 @@ impl Stage {
 
 fn temporary(parent: Option<&str>) -> Result<TempDir, Failure> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix("forgescale-demo-");
+    builder.prefix(PREFIX);
     let made = parent.map_or_else(|| builder.tempdir(), |parent| builder.tempdir_in(parent));
     made.context("cannot make a temporary directory").map_err(Failure::not_done)
 }
@@ -110,7 +123,7 @@ fn configuration(deployment: &str, url: &str, state: &Path, runtime: &Path, runn
     let runner = serde_json::Value::from(runner);
     // Everything here is the demo's own, so that its jobs may be root where it is.
     let user = if rustix::process::geteuid().is_root() { "user = \"root\"\n" } else { "" };
-    let (state, runtime) = (state.join("state"), runtime.display());
+    let (state, runtime) = (state.join(STATE), runtime.display());
     let state = state.display();
     format!(
         r#"deployment = "{deployment}"

@@ -50,10 +50,8 @@ impl Verdict {
             }
             attempts.iter().map(|attempt| line(forge, attempt, now, reasons)).collect()
         });
-        // With an interrupted demo its forge ends, and all registrations with it.
-        let runners = if curtain == Curtain::Interrupted { 0 } else { counters.leaked_runners };
         let left = [
-            (runners, "registrations are left"),
+            (counters.leaked_runners, "registrations are left"),
             (counters.leaked_machines, "machines have left a process or a folder"),
             (counters.double_launches, "jobs had two runners at once"),
         ];

@@ -1,6 +1,6 @@
 //! The demo plays through, and clears up when it is interrupted.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
@@ -51,12 +51,46 @@ fn an_interrupted_demo_clears_up() {
     assert_eq!(output.status.code(), Some(1), "{out}\n{err}");
     let told: Value = serde_json::from_str(&out).expect("one JSON object on standard output");
     assert_eq!(told["ok"], json!(false));
+    assert_eq!((&told["leaked_runners"], &told["leaked_machines"]), (&json!(0), &json!(0)), "{told}");
     assert!(err.contains("it was interrupted"), "{err}");
     assert_eq!(processes::of_deployment(&deployment).len(), 0);
     assert_eq!(names(place.path()), Vec::<String>::new());
+    assert_eq!(credentials_of(&deployment), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn what_a_killed_demo_left_is_cleared_away_by_the_next_one() {
+    let place = TempDir::new().expect("a folder");
+    let start = |arguments: &[&str]| {
+        let mut command = demo(&place, arguments);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the demo starts");
+        Playing { deployment: format!("demo-{}", child.id()), child: Some(child) }
+    };
+    let mut killed = start(&[]);
+    let runs = || processes::of_deployment(&killed.deployment).iter().any(|it| it.command.contains("one-job"));
+    assert!(wait(runs), "no runner is started");
+    let supervised = processes::of_deployment(&killed.deployment);
+    let short_lived = supervised.iter().filter(|it| it.is_supervisor()).all(|it| it.command.contains("--longest=90"));
+    assert!(short_lived, "{supervised:#?}");
+    let mut child = killed.child.take().expect("a demo that plays");
+    child.kill().and_then(|()| child.wait()).expect("a killed demo");
+    let [left] = &names(place.path())[..] else { panic!("{:?}", names(place.path())) };
+    let memory = credentials_of(&killed.deployment);
+
+    let next = start(&["--json"]);
+    assert!(wait(|| !place.path().join(left).exists()), "it is still there");
+    let output = next.interrupt();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("an earlier demo was killed") && said.contains(left), "{said}");
+    assert_eq!(processes::of_deployment(&killed.deployment).len(), 0);
+    assert!(memory.iter().all(|folder| !folder.exists()), "{memory:?}");
+    assert_eq!(names(place.path()), Vec::<String>::new());
+}
+
+/// The folders in memory of a deployment.
+fn credentials_of(deployment: &str) -> Vec<PathBuf> {
     let in_memory = names(Path::new(SHARED_MEMORY)).into_iter().map(|name| Path::new(SHARED_MEMORY).join(name));
-    let left: Vec<_> = in_memory.filter(|folder| folder.join("credentials").join(&deployment).exists()).collect();
-    assert!(left.is_empty(), "{left:?}");
+    in_memory.filter(|folder| folder.join("credentials").join(deployment).exists()).collect()
 }
 
 /// A demo with a temporary directory of its own.

@@ -1,9 +1,10 @@
 //! The process table, as far as it concerns the machines of one deployment.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 /// A process of a machine.
 #[derive(Debug, Clone)]
@@ -50,6 +51,26 @@ pub(crate) fn end_all(deployment: &str) {
         left.iter().for_each(Process::kill);
         left.is_empty()
     });
+}
+
+/// The control groups that the records of machines name, in the directory of all backends.
+pub(crate) fn groups(machines: &Path) -> Vec<PathBuf> {
+    let below = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let records = below(machines).flat_map(|backend| below(&backend).collect::<Vec<_>>());
+    let read = |machine: PathBuf| {
+        let record: Value = serde_json::from_slice(&fs::read(machine.join("machine.json")).ok()?).ok()?;
+        record["control_group"].as_str().map(PathBuf::from)
+    };
+    records.filter_map(read).collect()
+}
+
+/// Removes the groups of machines that nobody else will come back to, once their processes have ended.
+pub(crate) fn remove_groups(groups: &[PathBuf]) {
+    for group in groups {
+        super::world::wait(|| fs::remove_dir(group).is_ok() || !group.exists());
+        // The last one takes the group of its deployment along.
+        let _ = group.parent().map(fs::remove_dir);
+    }
 }
 
 /// Every process, with its folder below `/proc`.

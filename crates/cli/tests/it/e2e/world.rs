@@ -308,6 +308,8 @@ impl Drop for World {
         if std::thread::panicking() {
             show_last_words(&self.log());
         }
+        let groups = processes::groups(&self.state().join("machines"));
         processes::end_all(&self.deployment);
+        processes::remove_groups(&groups);
     }
 }

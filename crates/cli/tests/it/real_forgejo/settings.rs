@@ -1,7 +1,8 @@
 //! What the environment says of the server, or that there is none.
 
 use std::env;
-use std::io::{self, Write as _};
+
+use crate::skipped::skip;
 
 const URL: &str = "FORGESCALE_TEST_FORGEJO_URL";
 pub(super) const TOKEN: &str = "FORGESCALE_TEST_FORGEJO_TOKEN";
@@ -45,8 +46,6 @@ fn read_one(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Past the test harness, which would keep the word of a test that does not fail to itself.
 fn say_skipped(missing: &str) {
-    let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    let _ = writeln!(io::stderr(), "skipped: {test}: {missing} is not set");
+    skip(&format!("{missing} is not set"));
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use super::{check_served, until_polled, with_bystander};
 use crate::e2e::config::Setup;
 use crate::e2e::world::World;
+use crate::skipped::skip;
 use crate::{forgescale, run};
 
 /// A small file system in memory; only root can mount one. Dropping it unmounts it.
@@ -50,7 +51,7 @@ fn a_full_disk_ends_nothing_and_launching_resumes() {
     setup.limits.push(("park", "1s"));
     let (world, bystander) = with_bystander(&setup, |world| disk = SmallDisk::mount(&world.state()));
     let Some(disk) = disk else {
-        eprintln!("skipped: no file system can be mounted here");
+        skip("no file system can be mounted here");
         return bystander.finish(world);
     };
     disk.fill();

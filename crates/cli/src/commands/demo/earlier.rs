@@ -1,0 +1,101 @@
+//! What a demo that was killed has left: the next one finds it and clears it away.
+//!
+//! ```text
+//! directory made ─► locked `playing` in it ─► played ─► all of it removed, or with --keep the file alone
+//!                          │ kill -9: the lock goes, the file stays
+//!                          ▼
+//!                     the next demo ─► machines destroyed ─► directories removed
+//! ```
+//!
+//! A directory without that file is nobody's to remove: it is kept, or no demo's. So is one of another user.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::clearing::clear_machines;
+use super::stage::{PREFIX, SHARED_MEMORY, STATE};
+
+/// The file that is locked for as long as its demo lives.
+const PLAYING: &str = "playing";
+
+/// The same before it is locked: no other demo is to find it unlocked.
+const NOT_YET: &str = ".playing.new";
+
+/// How much of it is read: two short texts.
+const LIMIT: u64 = 16 << 10;
+
+/// A demo that plays, as others see it. Dropping it lets the next one clear it away.
+#[derive(Debug)]
+pub(super) struct Playing {
+    _lock: File,
+    directory: PathBuf,
+}
+
+impl Playing {
+    /// Marks a demo's directory.
+    pub(super) fn begin(directory: &Path, deployment: &str, runtime: &Path) -> io::Result<Self> {
+        let mut file = File::create_new(directory.join(NOT_YET))?;
+        file.lock()?;
+        write!(file, "{}", json!({ "deployment": deployment, "runtime": runtime }))?;
+        fs::rename(directory.join(NOT_YET), directory.join(PLAYING))?;
+        Ok(Self { _lock: file, directory: directory.to_owned() })
+    }
+
+    /// Leaves the directory to whoever wants to look at it.
+    pub(super) fn keep(self) -> io::Result<()> {
+        fs::remove_file(self.directory.join(PLAYING))
+    }
+}
+
+/// Clears away what killed demos have left, and says where. What cannot be removed stays for the next one.
+pub(super) async fn clear(mut say: impl FnMut(&str)) {
+    for directory in ours(&std::env::temp_dir()) {
+        let Some(left) = Left::find(directory) else { continue };
+        say(&format!("an earlier demo was killed: clearing away what it left in {}", left.directory.display()));
+        clear_machines(&left.directory.join(STATE).join("machines"), &left.deployment).await;
+        if let Err(error) = left.remove() {
+            say(&format!("cannot remove {}: {error}", left.directory.display()));
+        }
+    }
+}
+
+/// A demo that plays no more.
+struct Left {
+    /// So that only one demo clears it away.
+    _lock: File,
+    directory: PathBuf,
+    deployment: String,
+    runtime: Option<PathBuf>,
+}
+
+impl Left {
+    fn find(directory: PathBuf) -> Option<Self> {
+        let lock = File::open(directory.join(PLAYING)).ok()?;
+        lock.try_lock().ok()?;
+        let mut text = String::new();
+        (&lock).take(LIMIT).read_to_string(&mut text).ok()?;
+        let told: Value = serde_json::from_str(&text).ok()?;
+        let runtime = told["runtime"].as_str().map(PathBuf::from);
+        // Nothing is removed for being named in a file: it must be a demo's as well.
+        let runtime = runtime.filter(|runtime| ours(Path::new(SHARED_MEMORY)).contains(runtime));
+        Some(Self { _lock: lock, deployment: told["deployment"].as_str()?.to_owned(), directory, runtime })
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        self.runtime.iter().try_for_each(fs::remove_dir_all)?;
+        fs::remove_dir_all(&self.directory)
+    }
+}
+
+/// The directories of demos in one, as far as they are this user's.
+fn ours(parent: &Path) -> Vec<PathBuf> {
+    let user = rustix::process::geteuid().as_raw();
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let named = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()));
+    let found = named.map(|entry| entry.path());
+    found.filter(|path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == user)).collect()
+}
