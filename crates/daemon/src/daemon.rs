@@ -16,6 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::forges::{ForgeError, Forges};
+use crate::fresh_start::FreshStart;
 use crate::lanes::Lanes;
 use crate::lock::{LockError, StateDirectory};
 use crate::machines::Backend;
@@ -129,7 +130,8 @@ impl Daemon {
         let clock = Clock::start();
         let policy = config.policy();
         let (store, loaded) = Store::open(&directory.path().join(STORE))?;
-        let (remembered, handles) = Remembered::load(&loaded.memory, clock.now(), wall_ms());
+        let (remembered, handles) =
+            Remembered::load(&loaded.memory, FreshStart::new(&loaded.memory, config), clock.now(), wall_ms());
         let forges = Arc::new(Forges::new(&config.forges, config.limits.forge_deadline)?);
         let backends = backends(&directory.path().join(MACHINES))?;
         // A register call has been answered or given up by then.
@@ -158,6 +160,8 @@ impl Daemon {
             events: sender,
             calls: std::sync::Mutex::default(),
         });
+        // Not before all that can keep us from starting.
+        store.remember(vec![FreshStart::unmark()]);
         let owner = Owner {
             policy,
             state,
@@ -198,7 +202,7 @@ impl Daemon {
                 Some(observer) = self.observers.join_next() => {
                     if observer.is_err() {
                         well = false;
-                        self.control.stop();
+                        self.control.wish(Wish::GiveUp);
                     }
                 }
             }

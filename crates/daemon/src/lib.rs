@@ -12,6 +12,7 @@ pub mod config;
 mod convert;
 mod daemon;
 mod forges;
+mod fresh_start;
 mod history;
 mod lanes;
 mod lock;

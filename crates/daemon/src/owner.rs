@@ -22,6 +22,7 @@ use store::Store;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
+use crate::fresh_start::FreshStart;
 use crate::history;
 use crate::lanes::Lanes;
 use crate::names::Names;
@@ -51,6 +52,8 @@ pub(crate) enum Wish {
     Drain,
     /// End now; running jobs go on without us.
     Stop,
+    /// End now, since a part of us has died.
+    GiveUp,
 }
 
 /// All that the owner owns.
@@ -102,7 +105,7 @@ impl Owner {
                 self.fold(&event);
             }
             let wish = *wishes.borrow_and_update();
-            if wish == Wish::Stop {
+            if wish >= Wish::Stop {
                 break;
             }
             self.policy.draining = wish == Wish::Drain;
@@ -122,6 +125,10 @@ impl Owner {
         self.lanes.finish().await;
         let report = self.reports.borrow().as_ref().clone();
         self.write(&report, true).await;
+        let wish = *wishes.borrow();
+        if matches!(wish, Wish::Drain | Wish::Stop) {
+            self.store.remember(vec![FreshStart::mark()]);
+        }
         let store = self.store;
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
     }

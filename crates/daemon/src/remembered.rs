@@ -12,6 +12,8 @@ use planner::time::Tick;
 use serde::{Deserialize, Serialize};
 use store::{MemoryChange, MemoryRow};
 
+use crate::fresh_start::FreshStart;
+
 /// What the keys of this memory begin with.
 const PREFIX: &str = "handle";
 
@@ -21,6 +23,9 @@ struct Kept {
     forge: ForgeId,
     handle: Handle,
     memory: HandleMemory,
+    /// How the pool of its last failed launch was configured then.
+    #[serde(default)]
+    configured: Option<String>,
     saved_at: Tick,
     saved_at_ms: u64,
 }
@@ -29,18 +34,28 @@ struct Kept {
 #[derive(Debug, Default)]
 pub(crate) struct Remembered {
     saved: BTreeMap<JobKey, HandleMemory>,
+    fresh_start: FreshStart,
 }
 
 impl Remembered {
     /// Reads what an earlier life has kept; rows that cannot be read are forgotten.
-    pub(crate) fn load(rows: &[MemoryRow], now: Tick, now_ms: u64) -> (Self, BTreeMap<JobKey, HandleMemory>) {
-        let mut handles = BTreeMap::new();
+    pub(crate) fn load(
+        rows: &[MemoryRow],
+        fresh_start: FreshStart,
+        now: Tick,
+        now_ms: u64,
+    ) -> (Self, BTreeMap<JobKey, HandleMemory>) {
+        let (mut saved, mut handles) = (BTreeMap::new(), BTreeMap::new());
         for row in rows.iter().filter(|row| row.key.starts_with(PREFIX)) {
             let Ok(kept) = serde_json::from_str::<Kept>(&row.value) else { continue };
             let key = JobKey { forge: kept.forge, handle: kept.handle };
-            handles.insert(key, shifted(kept.memory, kept.saved_at, kept.saved_at_ms, now, now_ms));
+            let was = shifted(kept.memory, kept.saved_at, kept.saved_at_ms, now, now_ms);
+            let mut is = was.clone();
+            fresh_start.forgive(&mut is, kept.configured.as_deref());
+            saved.insert(key.clone(), was);
+            handles.insert(key, is);
         }
-        (Self { saved: handles.clone() }, handles)
+        (Self { saved, fresh_start }, handles)
     }
 
     /// What has changed since it was saved last.
@@ -59,6 +74,7 @@ impl Remembered {
                 forge: job.forge.clone(),
                 handle: job.handle.clone(),
                 memory: memory.clone(),
+                configured: self.fresh_start.fingerprint(memory),
                 saved_at: now,
                 saved_at_ms: now_ms,
             };
@@ -99,6 +115,8 @@ fn shifted(memory: HandleMemory, saved_at: Tick, saved_at_ms: u64, now: Tick, no
 
 #[cfg(test)]
 mod tests {
+    use planner::ids::PoolId;
+
     use super::*;
 
     fn handles(rest_until: u64) -> BTreeMap<JobKey, HandleMemory> {
@@ -108,6 +126,7 @@ mod tests {
             failures: 2,
             rest: Rested::LaunchFailed,
             rest_until: Tick(rest_until),
+            pool: Some(PoolId::new("p")),
             ..HandleMemory::default()
         };
         BTreeMap::from([(key, memory)])
@@ -120,7 +139,7 @@ mod tests {
     #[test]
     fn a_rest_goes_on_after_a_restart_for_what_is_left_of_it() {
         let changes = Remembered::default().changes(&handles(90_000), Tick(30_000), 1_000_000);
-        let (_, loaded) = Remembered::load(&rows(changes), Tick(5), 1_020_000);
+        let (_, loaded) = Remembered::load(&rows(changes), FreshStart::default(), Tick(5), 1_020_000);
         let memory = loaded.values().next().unwrap();
         assert_eq!((memory.tries, memory.rest, memory.rest_until), (2, Rested::LaunchFailed, Tick(40_005)));
     }
@@ -128,14 +147,14 @@ mod tests {
     #[test]
     fn a_time_of_day_that_went_backwards_lengthens_no_rest() {
         let changes = Remembered::default().changes(&handles(90_000), Tick(30_000), 1_000_000);
-        let (_, loaded) = Remembered::load(&rows(changes), Tick(0), 10);
+        let (_, loaded) = Remembered::load(&rows(changes), FreshStart::default(), Tick(0), 10);
         assert_eq!(loaded.values().next().unwrap().rest_until, Tick(60_000));
     }
 
     #[test]
     fn a_time_of_day_that_jumped_ahead_ends_rests_and_nothing_else() {
         let changes = Remembered::default().changes(&handles(90_000), Tick(30_000), 1_000_000);
-        let (_, loaded) = Remembered::load(&rows(changes), Tick(7), 1_000_000_000);
+        let (_, loaded) = Remembered::load(&rows(changes), FreshStart::default(), Tick(7), 1_000_000_000);
         let memory = loaded.values().next().unwrap();
         assert_eq!((memory.tries, memory.failures, memory.rest), (2, 2, Rested::No));
         assert_eq!(memory.rest_until, Tick(7));
@@ -152,5 +171,56 @@ mod tests {
         assert_eq!(remembered.changes(&now, Tick(2), 2), []);
         let changes = remembered.changes(&BTreeMap::new(), Tick(3), 3);
         assert_eq!(changes, [MemoryChange { key: "handle https://f h".to_owned(), value: None }]);
+    }
+
+    /// A memory that was saved while the pool was configured as `one`, and loaded at such a start.
+    fn loaded(memory: impl FnOnce(&mut HandleMemory), fresh_start: FreshStart) -> HandleMemory {
+        let mut handles = handles(90_000);
+        memory(handles.values_mut().next().unwrap());
+        let before = Remembered { fresh_start: FreshStart::after_a_crash("one"), ..Remembered::default() };
+        let rows = rows(before.changes(&handles, Tick(30_000), 0));
+        let (remembered, loaded) = Remembered::load(&rows, fresh_start, Tick(0), 0);
+        let memory = loaded.values().next().unwrap().clone();
+        let forgiven = memory.failures == 0;
+        assert_eq!(remembered.changes(&loaded, Tick(0), 0).len(), usize::from(forgiven), "what is forgiven is saved");
+        memory
+    }
+
+    fn parked(memory: &mut HandleMemory) {
+        (memory.failures, memory.parked, memory.rest) = (3, 2, Rested::Parked);
+    }
+
+    #[test]
+    fn a_deliberate_restart_and_another_configuration_end_rests_after_failed_launches() {
+        for start in [FreshStart::deliberate("one"), FreshStart::after_a_crash("other"), FreshStart::default()] {
+            for rest in [parked, |_: &mut HandleMemory| {}] {
+                let memory = loaded(rest, start.clone());
+                assert_eq!((memory.failures, memory.parked, memory.rest), (0, 0, Rested::No), "{start:?}");
+                assert_eq!((memory.rest_until, memory.tries), (Tick(0), 2));
+            }
+        }
+    }
+
+    #[test]
+    fn a_crash_ends_no_rest() {
+        let memory = loaded(parked, FreshStart::after_a_crash("one"));
+        assert_eq!((memory.failures, memory.parked, memory.rest), (3, 2, Rested::Parked));
+        assert_eq!(memory.rest_until, Tick(60_000));
+    }
+
+    #[test]
+    fn what_the_forge_holds_back_is_held_back_after_a_deliberate_restart_too() {
+        let memory = loaded(|memory| memory.rest = Rested::HeldBack, FreshStart::deliberate("one"));
+        assert_eq!((memory.rest, memory.rest_until), (Rested::HeldBack, Tick(60_000)));
+    }
+
+    #[test]
+    fn a_memory_of_an_older_version_is_read_and_forgiven_by_a_deliberate_restart_alone() {
+        let value = r#"{"forge":"https://f","handle":"h","saved_at":0,"saved_at_ms":0,"memory":{"tries":3,"failures":3,
+            "parked":1,"rest_until":60000,"rest":"parked","releases":0,"last_error":"","not_before":0,"listed_at":0}}"#;
+        let rows = [MemoryRow { key: "handle https://f h".to_owned(), value: value.to_owned() }];
+        let rest = |start| Remembered::load(&rows, start, Tick(0), 0).1.values().next().unwrap().rest;
+        assert_eq!(rest(FreshStart::after_a_crash("one")), Rested::Parked);
+        assert_eq!(rest(FreshStart::deliberate("one")), Rested::No);
     }
 }

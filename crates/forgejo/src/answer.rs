@@ -10,15 +10,12 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::Error;
 use crate::client::Limits;
-use crate::listing::{BadRow, Listing};
+use crate::list_reader::{ListReader, NoList};
+use crate::listing::Listing;
 use crate::rows::Row;
-use crate::splitter::{Broken, Element, Splitter};
 
 /// Most bytes read of an answer that says no.
 const ERROR_BODY_LIMIT: usize = 16 * 1024;
-
-/// Rows beyond the limit are let go in batches: one batch is this fraction of the limit.
-const SLACK: usize = 16;
 
 /// A forge's own error body (protocol 1.9).
 #[derive(Deserialize)]
@@ -118,54 +115,21 @@ pub(crate) async fn listing<T: Row>(
     mut response: Response,
     limits: &Limits,
 ) -> Result<Listing<T>, Error> {
-    let malformed = |reason: &str| Error::Malformed { call, reason: reason.to_owned(), acted: Acted::No };
+    let malformed = |NoList(reason)| Error::Malformed { call, reason: reason.to_owned(), acted: Acted::No };
     if !says_json(&response) {
-        return Err(malformed("it is not JSON"));
+        return Err(malformed(NoList("it is not JSON")));
     }
-    let mut splitter = Splitter::new(limits.row);
-    let mut listing = Listing::empty();
-    let mut bytes = 0;
+    let mut reader = ListReader::new(limits);
     loop {
-        let chunk = match response.chunk().await {
-            Ok(Some(chunk)) => chunk,
-            Ok(None) if splitter.is_ended() => break,
-            Ok(None) if splitter.is_list() => {
-                listing.lacks("the list has no end");
-                break;
+        match response.chunk().await {
+            Ok(Some(piece)) => {
+                if reader.feed(&piece).map_err(malformed)?.is_break() {
+                    return Ok(reader.stop());
+                }
             }
-            Ok(None) => return Err(malformed("it is empty or no list")),
-            Err(_) if splitter.is_list() => {
-                listing.lacks("the list broke off, or came too slowly for the deadline");
-                break;
-            }
-            Err(source) => return Err(Error::transport(call, source)),
-        };
-        bytes += chunk.len();
-        let fed = splitter.feed(&chunk, |element| {
-            listing.push(read(&element, limits));
-            listing.keep_last(limits.rows, limits.rows / SLACK);
-        });
-        match fed {
-            Ok(()) => {}
-            Err(Broken::NotAList) => return Err(malformed("it is no list")),
-            Err(Broken::Syntax) => listing.lacks("the list is broken JSON"),
-            Err(Broken::Trailing) => listing.lacks("something follows after the list"),
+            Ok(None) => return reader.end().map_err(malformed),
+            Err(source) => return reader.break_off().ok_or_else(|| Error::transport(call, source)),
         }
-        if bytes > limits.list {
-            listing.lacks(format!("the list is larger than {} bytes", limits.list));
-        }
-        if fed.is_err() || bytes > limits.list {
-            break;
-        }
-    }
-    listing.keep_last(limits.rows, 0);
-    Ok(listing)
-}
-
-fn read<T: Row>(element: &Element<'_>, limits: &Limits) -> Result<T, BadRow> {
-    match element {
-        Element::Whole(text) => T::decode(text),
-        Element::Beginning(text) => Err(T::of_beginning(text, limits.row)),
     }
 }
 

@@ -20,7 +20,10 @@
 mod answer;
 mod client;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod greeting;
+mod list_reader;
 mod listing;
 mod request;
 mod rights;

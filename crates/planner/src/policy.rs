@@ -133,7 +133,7 @@ pub struct Limits {
     pub parallel_forge_calls: usize,
     /// How many launches of one handle may fail before it is parked (design section 5: 3).
     pub boot_failures: u32,
-    /// How long a parked handle rests the first time (30 min); it doubles to `park_max`.
+    /// How long a parked handle rests the first time (30 min); it doubles to `park_max` with each launch that fails then.
     pub park: Duration,
     /// The longest rest of a parked handle (6 h).
     pub park_max: Duration,

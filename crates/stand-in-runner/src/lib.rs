@@ -21,6 +21,8 @@ mod environment;
 mod environment_files;
 mod error;
 mod expression;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod go_duration;
 mod job;
 mod label;

@@ -101,6 +101,9 @@ fn forbids_unsafe(file: &TextFile) -> Option<Complaint> {
 
 fn folder_is_crate(file: &TextFile) -> Option<Complaint> {
     let folder = file.path.strip_prefix("crates/")?.strip_suffix("/Cargo.toml")?;
+    if folder.contains('/') {
+        return None; // a package within a crate's folder is none of the workspace
+    }
     let named = file.text.lines().any(|line| line == format!("name = \"{folder}\""));
     (!named).then(|| complaint(file, None, format!("the crate in {folder} is not called so")))
 }
@@ -168,6 +171,7 @@ mod tests {
     fn a_crate_in_a_folder_of_another_name_is_found() {
         check("crates/a/Cargo.toml", "[package]\nname = \"b\"\n", 1, "not called so");
         check("crates/a/Cargo.toml", "[package]\nname = \"a\"\n", 0, "");
+        check("crates/a/b/Cargo.toml", "[package]\nname = \"c\"\n", 0, "");
     }
 
     #[test]

@@ -88,6 +88,7 @@ fn forget(
         }
         Outcome::LaunchFailed { error, charged } => {
             memory.last_error.clone_from(error);
+            memory.pool = Some(assignment.pool.clone());
             memory.rest = Rested::LaunchFailed;
             let whose = key.job.handle.as_str();
             if *charged {

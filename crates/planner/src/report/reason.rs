@@ -65,7 +65,7 @@ pub enum Reason {
         /// What the last one said.
         last_error: String,
     },
-    /// Too many launches for it failed; it rests until then, or until the operator clears it.
+    /// Too many launches for it failed; it rests until then, or until the operator restarts the daemon.
     Parked {
         /// For how long still.
         remaining: Duration,
@@ -282,7 +282,12 @@ impl fmt::Display for Reason {
                 write!(f, "backing off for {} after try {tries}: {last_error}", short(*remaining))
             }
             Self::Parked { remaining, failures, last_error } => {
-                write!(f, "parked for {} after {failures} failed launches: {last_error}", short(*remaining))
+                let remaining = short(*remaining);
+                write!(
+                    f,
+                    "parked for {remaining} after {failures} failed launches: {last_error}; then it is tried again, "
+                )?;
+                write!(f, "or at once when the cause is mended and forgescale is restarted")
             }
             Self::PoolBackingOff { pool, remaining, last_error } => {
                 write!(f, "pool {pool} is backing off for {}: {last_error}", short(*remaining))

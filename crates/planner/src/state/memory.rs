@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::backoff::backoff;
-use crate::ids::{AssignmentKey, Try};
+use crate::ids::{AssignmentKey, PoolId, Try};
 use crate::policy::Limits;
 use crate::time::Tick;
 
@@ -24,6 +24,9 @@ pub struct HandleMemory {
     pub releases: u32,
     /// What the last failed launch said.
     pub last_error: String,
+    /// The pool of the last failed launch.
+    #[serde(default)]
+    pub pool: Option<PoolId>,
     /// No launch unless a listing begun after this moment shows it waiting: when its last assignment was cleaned up.
     pub not_before: Tick,
     /// When it was last listed.
@@ -49,6 +52,16 @@ impl HandleMemory {
     /// The number of the next try.
     pub fn next_try(&self) -> Try {
         Try(self.tries + 1)
+    }
+
+    /// Forgets failed launches and the rests after them: their cause may have been mended.
+    pub fn forgive(&mut self) {
+        self.failures = 0;
+        self.parked = 0;
+        if matches!(self.rest, Rested::LaunchFailed | Rested::Parked) {
+            self.rest = Rested::No;
+            self.rest_until = Tick::default();
+        }
     }
 
     /// Rests shortly after a machine could not be removed, so that the next try comes with a fresh look.

@@ -19,6 +19,7 @@ mod foreign;
 mod kills;
 pub(crate) mod leftovers;
 mod lost_answers;
+mod parked;
 pub(crate) mod processes;
 mod register_at;
 mod release_race;

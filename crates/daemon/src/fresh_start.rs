@@ -1,0 +1,83 @@
+//! What a new start forgives: failed launches of which the operator may have mended the cause.
+//!
+//! A handle's rests after failed launches end when
+//! - the daemon was told to stop before, and did: somebody restarts it on purpose. A mark in the memory says so; it is
+//!   written last of all and taken away at the next start. A daemon that crashes leaves none, so that a loop of crashes
+//!   keeps its rests. (Nor does one that ends by itself, as with `--once`.)
+//! - or its pool, or the pool's backend, is configured in another way than when the last launch failed.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use planner::ids::PoolId;
+use planner::state::HandleMemory;
+use store::{MemoryChange, MemoryRow};
+
+use crate::config::Config;
+
+/// The mark's key in the memory.
+const MARK: &str = "told to stop";
+
+/// What is known at a start of the reasons to forgive.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FreshStart {
+    /// Whether the life before was told to stop.
+    deliberate: bool,
+    /// Of each pool, with its backend.
+    fingerprints: BTreeMap<PoolId, String>,
+}
+
+impl FreshStart {
+    /// Looks at the memory and the configuration.
+    pub(crate) fn new(rows: &[MemoryRow], config: &Config) -> Self {
+        Self { deliberate: rows.iter().any(|row| row.key == MARK), fingerprints: fingerprints(config) }
+    }
+
+    /// What says in the memory that the daemon was told to stop.
+    pub(crate) fn mark() -> MemoryChange {
+        MemoryChange { key: MARK.to_owned(), value: Some("{}".to_owned()) }
+    }
+
+    /// Takes the mark away.
+    pub(crate) fn unmark() -> MemoryChange {
+        MemoryChange { key: MARK.to_owned(), value: None }
+    }
+
+    /// How the pool of a handle's last failed launch is configured now.
+    pub(crate) fn fingerprint(&self, memory: &HandleMemory) -> Option<String> {
+        memory.pool.as_ref().and_then(|pool| self.fingerprints.get(pool)).cloned()
+    }
+
+    /// Forgives if there is a reason to; `kept` is the fingerprint that was kept with the memory.
+    pub(crate) fn forgive(&self, memory: &mut HandleMemory, kept: Option<&str>) {
+        let changed = kept.is_some_and(|kept| self.fingerprint(memory).as_deref() != Some(kept));
+        if self.deliberate || changed {
+            memory.forgive();
+        }
+    }
+}
+
+/// The hash need not be the same in every version of the program: another one forgives once too often.
+fn fingerprints(config: &Config) -> BTreeMap<PoolId, String> {
+    let fingerprint = |pool: &crate::config::Pool| {
+        let mut hasher = DefaultHasher::new();
+        let backend = config.backends.get(&pool.policy.backend);
+        format!("{pool:?} {backend:?}").hash(&mut hasher);
+        (pool.policy.id.clone(), format!("{:016x}", hasher.finish()))
+    };
+    config.pools.iter().map(fingerprint).collect()
+}
+
+#[cfg(test)]
+impl FreshStart {
+    /// After a crash, with the pool `p` configured like this.
+    pub(crate) fn after_a_crash(fingerprint: &str) -> Self {
+        let fingerprints = BTreeMap::from([(PoolId::new("p"), fingerprint.to_owned())]);
+        Self { deliberate: false, fingerprints }
+    }
+
+    /// The same after a deliberate stop.
+    pub(crate) fn deliberate(fingerprint: &str) -> Self {
+        Self { deliberate: true, ..Self::after_a_crash(fingerprint) }
+    }
+}

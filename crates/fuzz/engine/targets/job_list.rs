@@ -1,0 +1,4 @@
+//! Feeds [`fuzz::job_list`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::job_list(bytes));

@@ -1,0 +1,3 @@
+//! The corpus, replayed.
+
+mod corpus;
