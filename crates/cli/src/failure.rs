@@ -112,6 +112,6 @@ pub(crate) struct Located<'a> {
 impl fmt::Display for Located<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}:{}", self.file.display(), self.problem)?;
-        self.problem.hint.iter().try_for_each(|hint| writeln!(f, "  hint: {hint}"))
+        writeln!(f, "  hint: {}", self.problem.hint)
     }
 }

@@ -13,6 +13,7 @@ use store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::claim::Claim;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::forges::{ForgeError, Forges};
@@ -54,7 +55,7 @@ pub struct Options {
 /// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The state directory.
+    /// The state directory, or another daemon of the deployment.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The store.
@@ -82,6 +83,7 @@ pub struct Daemon {
     control: Control,
     reports: watch::Receiver<Arc<Report>>,
     _directory: StateDirectory,
+    claim: Option<Claim>,
 }
 
 /// Tells a daemon to end. Cheap to clone.
@@ -108,7 +110,7 @@ impl Control {
 }
 
 impl Daemon {
-    /// Locks the state directory, reads what is remembered and starts all tasks. Calls no forge and no backend before it
+    /// Locks the state directory, claims the deployment on this host, reads what is remembered and starts all tasks. Calls no forge and no backend before it
     /// returns. Blocks for a few files.
     pub fn start(config: &Config, options: &Options) -> Result<Self, StartError> {
         Self::start_on(config, options.once, |directory| backends(config, directory, &options.supervisor))
@@ -127,6 +129,7 @@ impl Daemon {
         backends: impl FnOnce(&Path) -> Result<BTreeMap<BackendId, Backend>, StartError>,
     ) -> Result<Self, StartError> {
         let directory = StateDirectory::lock(&config.state_directory)?;
+        let claim = Claim::of(&config.deployment)?;
         let clock = Clock::start();
         let policy = config.policy();
         let (store, loaded) = Store::open(&directory.path().join(STORE))?;
@@ -179,7 +182,7 @@ impl Daemon {
         };
         let owner = tokio::spawn(owner.run(events, wish));
         let control = Control { wishes: Arc::new(wishes) };
-        Ok(Self { owner, observers, control, reports: latest, _directory: directory })
+        Ok(Self { owner, observers, control, reports: latest, _directory: directory, claim })
     }
 
     /// Tells it to end.
@@ -199,6 +202,7 @@ impl Daemon {
         loop {
             tokio::select! {
                 owner = &mut self.owner => return well && owner.is_ok(),
+                () = let_in(self.claim.as_ref()) => {}
                 Some(observer) = self.observers.join_next() => {
                     if observer.is_err() {
                         well = false;
@@ -207,6 +211,13 @@ impl Daemon {
                 }
             }
         }
+    }
+}
+
+async fn let_in(claim: Option<&Claim>) {
+    match claim {
+        Some(claim) => claim.let_in().await,
+        None => std::future::pending().await,
     }
 }
 

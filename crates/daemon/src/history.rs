@@ -22,7 +22,8 @@ pub(crate) fn word(outcome: &Outcome) -> &'static str {
 pub(crate) fn log(ended: &Ended) {
     let assignment = &ended.assignment;
     let outcome = word(&ended.outcome);
-    let job = assignment.job.as_ref().map_or("", |job| job.name.as_str());
+    // Left out when it is not known: after a restart, say.
+    let job = assignment.job.as_ref().map(|job| job.name.as_str()).filter(|name| !name.is_empty());
     let machine = &assignment.machine_name;
     match &ended.outcome {
         Outcome::Completed | Outcome::EndedElsewhere | Outcome::Released => {

@@ -1,4 +1,5 @@
-//! The lock on the state directory: of two daemons with one directory, one acts (design section 8).
+//! The lock on the state directory: of two daemons with one directory, one acts (design section 8). That two daemons with
+//! two directories are not of one deployment is seen to by the [claim](crate::claim).
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -6,16 +7,22 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use planner::ids::DeploymentId;
+
 /// The file's name in the state directory.
 pub(crate) const NAME: &str = "lock";
 
 /// How long a lock is waited for.
-const MOMENT: Duration = Duration::from_secs(1);
+pub(crate) const MOMENT: Duration = Duration::from_secs(1);
 
 /// The pause between two tries.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
-/// Why the state directory cannot be had.
+/// What to do when there are two. Two daemons of one deployment would take each other's runners for strays.
+pub(crate) const ONE_OF_TWO: &str =
+    "stop the other one, or give this one both a `deployment` and a `state_directory` of its own";
+
+/// Why the state directory, or the deployment's name, cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// It cannot be made or written to.
@@ -35,6 +42,30 @@ pub enum LockError {
         /// The other process, as it wrote itself down.
         process: String,
     },
+    /// Another process serves the deployment, with another state directory.
+    #[error("the deployment {deployment} is served by another forgescale on this host{}", shown(*process))]
+    Served {
+        /// Which.
+        deployment: DeploymentId,
+        /// The other process, if it can be seen from here.
+        process: Option<i32>,
+    },
+}
+
+impl LockError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Unusable { .. } => {
+                "state_directory must be a directory of the daemon's user, or one that it can make"
+            }
+            Self::Taken { .. } | Self::Served { .. } => ONE_OF_TWO,
+        }
+    }
+}
+
+fn shown(process: Option<i32>) -> String {
+    process.map(|id| format!(" (process {id})")).unwrap_or_default()
 }
 
 /// A locked state directory. The lock ends with the process, however that ends.
@@ -70,6 +101,15 @@ impl StateDirectory {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Whether a process has this lock. It is tried for an instant, which a daemon that starts in that very instant waits for.
+pub(crate) fn is_taken(file: &File) -> io::Result<bool> {
+    match file.try_lock_shared() {
+        Ok(()) => file.unlock().map(|()| false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

@@ -263,7 +263,7 @@ fn log_decision(decision: &Decision) {
         Decision::Conclude { key, reason: EndReason::ProcessEnded { .. } } => {
             tracing::debug!(of = %key, "its process has ended");
         }
-        Decision::Conclude { key, reason } => tracing::info!(of = %key, ?reason, "an assignment shall end"),
+        Decision::Conclude { key, reason } => tracing::info!(of = %key, %reason, "an assignment shall end"),
         Decision::Reinstate { key } => tracing::info!(of = %key, "its job runs after all"),
         Decision::Forget { .. } => {}
     }

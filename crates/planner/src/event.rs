@@ -1,5 +1,7 @@
 //! What the planner is told: answers to listings and actions, and its own decisions. Nothing else changes its state.
 
+use std::fmt;
+
 use crate::action::Action;
 use crate::error_class::Failure;
 use crate::ids::{ActionId, AssignmentKey, BackendId, RunnerId, RunnerUuid, ScopeKey};
@@ -194,6 +196,26 @@ pub enum EndReason {
     MachineVanished,
     /// It was made by an earlier life of ours and its runner was never started.
     NeverStarted,
+}
+
+impl fmt::Display for EndReason {
+    /// For people, in the log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ProcessEnded { .. } => "its process has ended",
+            Self::LaunchFailed { failure } => return write!(f, "a step of its launch failed: {}", failure.message),
+            Self::BootOver => "its runner did not contact the forge in time",
+            Self::HeldBack => "its runner was not given the job in time",
+            Self::LeftBeforeStart => "its job left the list before its runner was started",
+            Self::EndedElsewhere => "its job ended without it",
+            Self::Gone => "its job is over at the forge",
+            Self::TakenElsewhere => "another runner has its job",
+            Self::RunOver => "its job ran too long",
+            Self::RegistrationRemoved => "its registration was removed while its job waited",
+            Self::MachineVanished => "its machine is listed no more",
+            Self::NeverStarted => "an earlier start made it and never started its runner",
+        })
+    }
 }
 
 /// What came of an assignment, once all of it is cleaned up.

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use backend_host::Program;
 use daemon::config::{Config, Surroundings};
-use daemon::{Control, Daemon, LockError, Options, StartError};
+use daemon::{Control, Daemon, Options, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::Run;
@@ -58,15 +58,16 @@ fn warn(file: &Path, config: &Config) {
 /// Why the daemon did not start, with what may help.
 pub(super) fn not_started(error: StartError) -> Failure {
     match &error {
-        StartError::Lock(LockError::Taken { .. }) => {
-            Failure::not_done(error).hint("stop the other one first, or give this one a state_directory of its own")
+        StartError::Lock(source) => {
+            let hint = source.hint();
+            Failure::not_done(error).hint(hint)
         }
         // The configuration asks for what this host cannot do: `check` says the same, with the same status.
         StartError::Backend { source, .. } => match source.hint() {
             Some(hint) => Failure::usage(error).hint(hint),
             None => Failure::not_done(error),
         },
-        _ => Failure::not_done(error),
+        StartError::Store(_) | StartError::Forge(_) => Failure::not_done(error),
     }
 }
 

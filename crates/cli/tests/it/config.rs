@@ -89,7 +89,8 @@ fn show_reports_all_mistakes_at_once_with_places_and_hints() {
     let expected = format!(
         "error: the configuration {file} has 2 problems\n\
          {file}:1:1: deploiment: is not a known key\n  hint: did you mean `deployment`?\n\
-         {file}:10:7: pool[0].max: expected a whole number, found a string\n"
+         {file}:10:7: pool[0].max: expected a whole number, found a string\n  hint: write it without quotes, point and \
+         unit, like 4\n"
     );
     assert_eq!(ran.err, expected);
 }

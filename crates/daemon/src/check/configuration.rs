@@ -1,32 +1,30 @@
-//! The configuration file itself: its problems, or what is doubtful in it.
+//! The configuration file itself: its problems, and what is doubtful in it.
 
 use std::path::Path;
 
 use super::finding::Finding;
 use crate::chain;
-use crate::config::{Config, ConfigError, Problem};
+use crate::config::{ConfigError, Problem, Reading};
 
-/// A configuration that cannot be used, as findings; never empty. Nothing else can be looked at then.
-pub fn unusable(error: &ConfigError) -> Vec<Finding> {
-    match error {
-        ConfigError::Unreadable { .. } => {
-            let finding = Finding::error("configuration", chain(error));
-            vec![finding.hint("`forgescale config init --output FILE` writes an example")]
-        }
-        ConfigError::Problems { file, problems } => problems
-            .iter()
-            .map(|problem| told(Finding::error(place(file, problem), sentence(problem)), problem))
-            .collect(),
-    }
+/// A configuration that cannot be read, as a finding. Nothing else can be looked at then.
+pub(super) fn unreadable(error: &ConfigError) -> Finding {
+    Finding::error("configuration", chain(error)).hint("`forgescale config init --output FILE` writes an example")
 }
 
-/// A configuration that can be used.
-pub(super) fn usable(file: &Path, config: &Config) -> Vec<Finding> {
-    let (forges, pools, backends) = (config.forges.len(), config.pools.len(), config.backends.len());
-    let read = format!("it can be used: forges: {forges}, pools: {pools}, backends: {backends}");
-    let doubts =
-        config.warnings.iter().map(|problem| told(Finding::warning(place(file, problem), sentence(problem)), problem));
-    std::iter::once(Finding::ok(file.display().to_string(), read)).chain(doubts).collect()
+/// What is to be said about the text. It is whole, or has mistakes, which come first.
+pub(super) fn check(file: &Path, Reading { config, problems }: &Reading) -> Vec<Finding> {
+    let mistakes =
+        problems.iter().map(|problem| told(Finding::error(place(file, problem), sentence(problem)), problem));
+    let mut findings: Vec<Finding> = mistakes.collect();
+    let Some(config) = config else { return findings };
+    if findings.is_empty() {
+        let (forges, pools, backends) = (config.forges.len(), config.pools.len(), config.backends.len());
+        let read = format!("it can be used: forges: {forges}, pools: {pools}, backends: {backends}");
+        findings.push(Finding::ok(file.display().to_string(), read));
+    }
+    let warnings = config.warnings.iter();
+    findings.extend(warnings.map(|problem| told(Finding::warning(place(file, problem), sentence(problem)), problem)));
+    findings
 }
 
 fn place(file: &Path, problem: &Problem) -> String {
@@ -38,5 +36,5 @@ fn sentence(problem: &Problem) -> String {
 }
 
 fn told(finding: Finding, problem: &Problem) -> Finding {
-    Finding { hint: problem.hint.clone(), ..finding }
+    finding.hint(problem.hint.as_str())
 }

@@ -1,25 +1,55 @@
-//! State and runtime directory: whether the daemon will be able to use them, without making or touching anything.
+//! State and runtime directory: whether the daemon will be able to use them, without making or touching anything; and
+//! whether another daemon of the deployment runs on this host.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use planner::ids::DeploymentId;
 use rustix::fs::{Access, AtFlags, CWD};
 
 use super::finding::Finding;
 use crate::chain;
+use crate::claim::{self, Holder};
 use crate::config::Config;
-use crate::{lock, private};
+use crate::lock::{self, LockError, ONE_OF_TWO};
+use crate::private;
 
 /// Logs, records and jobs' folders need some room: with less than this, work will soon fail.
 const LEAST_ROOM: u64 = 64 << 20;
 
-/// Both directories.
+/// What is lost without a runtime directory that can keep secrets.
+const LOST: &str = "the daemon's memory alone holds the credentials of runners, and after its restart one that waits in vain \
+    is ended without being kept from new jobs first: in an unlucky instant that hits a job which it has just got";
+
+/// How to have one.
+const MAKE_ONE: &str = "name a directory on a tmpfs that is the daemon's user's own: for root runtime_directory = \
+    \"/run/forgescale\", for another user a directory below $XDG_RUNTIME_DIR; a systemd unit gives one by RuntimeDirectory=";
+
+/// Both directories. What the configuration does not say is passed over.
 pub(super) fn check(config: &Config) -> Vec<Finding> {
-    let mut findings = state(&config.state_directory);
+    let directory = &config.state_directory;
+    let mut findings = if directory.as_os_str().is_empty() { Vec::new() } else { state(directory) };
+    let is_ours = File::open(directory.join(lock::NAME)).is_ok_and(|file| lock::is_taken(&file).unwrap_or(false));
+    if !config.deployment.as_str().is_empty() && !is_ours {
+        findings.extend(another(&config.deployment));
+    }
     findings.extend(runtime(config.runtime_directory.as_deref()));
     findings
+}
+
+/// A daemon of the deployment that is not the one with our state directory.
+fn another(deployment: &DeploymentId) -> Option<Finding> {
+    let subject = format!("deployment {deployment}");
+    let Holder { process, is_trusted } = claim::holder(deployment)?;
+    Some(if is_trusted {
+        let error = LockError::Served { deployment: deployment.clone(), process };
+        Finding::error(subject, error.to_string()).hint(error.hint())
+    } else {
+        Finding::warning(subject, "another user's process on this host has claimed it")
+            .hint(format!("if that is another forgescale: {ONE_OF_TWO}"))
+    })
 }
 
 fn state(directory: &Path) -> Vec<Finding> {
@@ -60,21 +90,18 @@ fn writable(directory: &Path) -> io::Result<()> {
     Ok(rustix::fs::accessat(CWD, directory, access, AtFlags::EACCESS)?)
 }
 
-/// A directory that is there: whether a daemon has it. Its lock is tried for a moment, which a daemon that starts in that
-/// very moment waits for.
+/// A directory that is there: whether a daemon has it.
 fn in_use(subject: &str, directory: &Path) -> Finding {
     let unused = || Finding::ok(subject, "it can be written to, and no daemon has it");
     match File::open(directory.join(lock::NAME)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => unused(),
         Err(error) => Finding::error(subject, format!("cannot open its lock: {error}"))
             .hint("run this as the user that the daemon runs as"),
-        Ok(file) => match file.try_lock_shared() {
-            Ok(()) => unused(),
-            Err(TryLockError::WouldBlock) => Finding::ok(subject, "it can be written to; a daemon runs with it now"),
-            Err(TryLockError::Error(error)) => {
-                Finding::error(subject, format!("files in it cannot be locked: {error}"))
-                    .hint("use a local file system")
-            }
+        Ok(file) => match lock::is_taken(&file) {
+            Ok(false) => unused(),
+            Ok(true) => Finding::ok(subject, "it can be written to; a daemon runs with it now"),
+            Err(error) => Finding::error(subject, format!("files in it cannot be locked: {error}"))
+                .hint("use a local file system"),
         },
     }
 }
@@ -102,24 +129,19 @@ fn others(subject: &str, there: &Path, directory: &Path) -> Option<Finding> {
 
 fn runtime(directory: Option<&Path>) -> Vec<Finding> {
     let Some(directory) = directory else {
-        let message = "there is none: after a restart of the daemon, runners that wait cannot be fenced and lost jobs not ended early";
-        let finding = Finding::warning("runtime_directory", message);
-        return vec![finding.hint("runtime_directory = \"/run/…\", on a tmpfs and owned by the daemon's user")];
+        let finding = Finding::warning("runtime_directory", format!("there is none: {LOST}"));
+        return vec![finding.hint(MAKE_ONE)];
     };
     let subject = format!("runtime_directory {}", directory.display());
     vec![match looked_at(directory) {
         Ok(Runtime::Usable) => Finding::ok(subject, "it is in memory, and ours alone to change"),
         Ok(Runtime::ToCome) => Finding::ok(subject, "it is not there yet, and can be made, in memory"),
-        Ok(Runtime::OnDisk) => Finding::warning(
-            subject,
-            "it is not in memory: credentials of runners are not kept there, and a restart loses them",
-        )
-        .hint("give a directory on a tmpfs, as below /run"),
-        Err(reason) => Finding::warning(
-            subject,
-            format!("{reason}: credentials of runners are not kept there, and a restart loses them"),
-        )
-        .hint("make it the daemon's user's own, mode 0700, or leave it to the daemon to make it"),
+        Ok(Runtime::OnDisk) => {
+            let message = format!("it is not in memory, and secrets are written to no disk: {LOST}");
+            Finding::warning(subject, message).hint(MAKE_ONE)
+        }
+        Err(reason) => Finding::warning(subject, format!("{reason}: {LOST}"))
+            .hint("make it the daemon's user's own, mode 0700, or leave it to the daemon to make it"),
     }]
 }
 

@@ -1,10 +1,11 @@
 //! Looks at everything that the daemon will need, before it needs it.
 //!
 //! ```text
-//! Config ─► file ┬ forge, forge, … ┬ backend, … ┬ directories ─► findings, in this order
-//!                │  └ greeting, scopes, runners in reach, the runners' way: side by side
-//! ConfigError ─► its problems as findings
+//! file ─► Reading ─► mistakes and doubts ┬ forge, forge, … ┬ backend, … ┬ directories ─► findings, in this order
+//!                                        │  └ greeting, scopes, runners in reach, the runners' way: side by side
 //! ```
+//!
+//! Of a configuration with mistakes, what is whole is looked at all the same.
 //!
 //! Promises: nothing is changed at a forge or on a disk, so that it can be asked beside a running daemon; every call has
 //! a deadline; no secret is in a finding; one failure hides no other.
@@ -34,10 +35,9 @@ use std::pin::Pin;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-pub use configuration::unusable;
 pub use finding::{Finding, Verdict};
 
-use crate::config::Config;
+use crate::config::{Config, Surroundings};
 
 /// How many things are looked at side by side; each forge counts as one and asks for as many of its scopes.
 const SIDE_BY_SIDE: usize = 8;
@@ -45,9 +45,22 @@ const SIDE_BY_SIDE: usize = 8;
 /// The findings about one thing, to come.
 type Findings<'a> = Pin<Box<dyn Future<Output = Vec<Finding>> + 'a>>;
 
-/// Looks at everything that a configuration leads to. `file` is where it was read from, for what is said about it.
-pub async fn check(file: &Path, config: &Config) -> Vec<Finding> {
-    let mut checks: Vec<Findings<'_>> = vec![Box::pin(async { configuration::usable(file, config) })];
+/// Looks at a configuration and at everything that it leads to. Blocks for the files that the configuration names.
+pub async fn check(file: &Path, surroundings: &Surroundings) -> Vec<Finding> {
+    let reading = match Config::read_from(file, surroundings) {
+        Ok(reading) => reading,
+        Err(error) => return vec![configuration::unreadable(&error)],
+    };
+    let mut findings = configuration::check(file, &reading);
+    if let Some(config) = &reading.config {
+        findings.extend(led_to(config).await);
+    }
+    findings
+}
+
+/// What a configuration leads to.
+async fn led_to(config: &Config) -> Vec<Finding> {
+    let mut checks: Vec<Findings<'_>> = Vec::new();
     checks.extend(config.forges.iter().map(|it| Box::pin(forge::check(it, config)) as Findings<'_>));
     checks.extend(config.backends.iter().map(|(id, it)| Box::pin(backend::check(id, it, config)) as Findings<'_>));
     checks.push(Box::pin(async { directories::check(config) }));

@@ -18,7 +18,7 @@ pub(super) fn read(text: &str) -> Result<Duration, Complaint> {
     })?;
     let span = Duration::from_millis(milliseconds);
     if span > LONGEST {
-        return Err(Complaint::new(format!("`{text}` is more than a year")));
+        return Err(Complaint::new(format!("`{text}` is more than a year")).hint("write 365d or less"));
     }
     Ok(span)
 }

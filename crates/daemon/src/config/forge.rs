@@ -85,7 +85,8 @@ impl Readable for ForgeUrl {
         let mut url = Url::parse(&text)
             .map_err(|error| wrong(error.to_string()).hint("write the whole URL, like \"https://forge.example\""))?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(wrong("is neither http nor https".to_owned()));
+            return Err(wrong("is neither http nor https".to_owned())
+                .hint("write it as a browser has it, like \"https://forge.example\""));
         }
         if !url.username().is_empty() || url.password().is_some() {
             // Not repeated: what stands there may be a password.
@@ -153,10 +154,14 @@ fn interval(section: &Section<'_>, codeberg: bool) -> Duration {
 }
 
 fn readable_certificates(path: &Path) -> Result<(), Complaint> {
-    let unreadable = |error| Complaint::new(format!("cannot read {}: {error}", path.display()));
+    let unreadable = |error| {
+        Complaint::new(format!("cannot read {}: {error}", path.display()))
+            .hint("name a file in PEM that the daemon's user can read, or leave it out")
+    };
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(Complaint::new(format!("{} is not a regular file", path.display())));
+        return Err(Complaint::new(format!("{} is not a regular file", path.display()))
+            .hint("name one file in PEM; several certificates may be in it"));
     }
     File::open(path).map(|_| ()).map_err(unreadable)
 }
@@ -204,7 +209,8 @@ fn scopes(
         let Some(scope) = scope else { continue };
         // Forgejo's names differ by more than case.
         if !seen.insert(scope.to_string().to_lowercase()) {
-            value.complain(Complaint::new(format!("{} is there twice", quoted(&scope.to_string()))));
+            let complaint = Complaint::new(format!("{} is there twice", quoted(&scope.to_string())));
+            value.complain(complaint.hint("remove one of them: letter case makes no difference to a forge"));
         }
         let (Some(url), Some((token, token_file))) = (url, token) else { continue };
         let key = ScopeKey { forge: ForgeId::new(url.text()), scope: ScopeId::new(scope.to_string()) };

@@ -5,9 +5,9 @@
 //!                                     └► Problem, Problem, …  ─► ConfigError::Problems, in the order of the lines
 //! ```
 //!
-//! Promises: one bad value hides no other mistake; every problem has its line; what is returned can be used as it is
-//! (files are there, references lead somewhere, tokens are read); nothing secret is printable.
-//! A text that is no TOML gives its syntax errors only, since what is missing from the rest would be guesswork.
+//! Promises: one bad value hides no other mistake; every problem has its line and its hint; what is returned can be used as
+//! it is (files are there, references lead somewhere, tokens are read); nothing secret is printable. A text that is no TOML
+//! gives its first syntax error only: what follows from it would be guesswork.
 //!
 //! Deliberately absent: reloading, and a second way (flags, variables) to set the same thing.
 
@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 
 use planner::ids::{BackendId, DeploymentId};
 use planner::policy::Limits;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 pub use backend::{Backend, BackendKind, HostSettings};
 pub use example::{example, uncommented};
@@ -52,14 +52,31 @@ pub use shape::Shape;
 pub use surroundings::Surroundings;
 
 use problem::Complaint;
-use read::{Notes, Section};
+use read::{Notes, Section, Value};
 use value::quoted;
 
 /// The longest configuration that is read, in bytes.
 const LONGEST: u64 = 1 << 20;
 
-/// More syntax errors than this help nobody.
-const MOST_SYNTAX_ERRORS: usize = 20;
+/// What the messages about mistakes in TOML's own syntax have in them, and what to do then.
+const SYNTAX_HINTS: [(&str, &str); 6] = [
+    ("array", "a `]` or a `,` is missing here or above"),
+    ("duplicate key", "it is there twice: remove one of the two"),
+    ("must be quoted", "texts are in quotes, \"…\", and every setting has a value"),
+    ("string", "a text begins and ends with a quote, on one line"),
+    ("table", "a `]` or a `}` is missing here or above"),
+    ("key", "write settings as NAME = VALUE, and tables as [NAME]"),
+];
+
+/// A configuration as far as it can be read.
+#[derive(Debug)]
+pub struct Reading {
+    /// What is whole: of a wrong forge, pool or backend nothing, of a wrong value its default, and an empty text for a name
+    /// or directory that there is no default for. Nothing at all of a text that is no TOML.
+    pub config: Option<Config>,
+    /// What is wrong, in the order of the lines. The configuration is valid if that is nothing.
+    pub problems: Vec<Problem>,
+}
 
 /// A valid configuration. Its paths are absolute when that of its file was.
 #[derive(Debug)]
@@ -89,29 +106,35 @@ pub struct Config {
 impl Config {
     /// Reads and checks a file. Blocks: it reads the file and those that it names.
     pub fn load(file: &Path, surroundings: &Surroundings) -> Result<Self, ConfigError> {
+        let Reading { config, problems } = Self::read_from(file, surroundings)?;
+        config.filter(|_| problems.is_empty()).ok_or_else(|| ConfigError::Problems { file: file.to_owned(), problems })
+    }
+
+    /// The same for those who can do something with parts of it. Blocks as well; fails when there is no text.
+    pub fn read_from(file: &Path, surroundings: &Surroundings) -> Result<Reading, ConfigError> {
         let (text, directory) = text_of(file)?;
-        Self::parse(&text, &directory, surroundings)
-            .map_err(|problems| ConfigError::Problems { file: file.to_owned(), problems })
+        Ok(Self::reading(&text, &directory, surroundings))
     }
 
     /// Checks a text; relative paths in it start at `directory`.
     pub fn parse(text: &str, directory: &Path, surroundings: &Surroundings) -> Result<Self, Vec<Problem>> {
-        let notes = notes(text, directory, surroundings);
-        let document = document(text, &notes);
-        let config =
-            document.and_then(|table| Self::read(Section::new(&notes, String::new(), 0, &table), surroundings));
-        let mut problems = notes.problems.take();
-        problems.sort_by_key(|problem| (problem.line, problem.column));
-        match config {
-            Some(config) if problems.is_empty() => {
-                Ok(Self { warnings: notes.warnings.take(), settings: notes.settings.take(), ..config })
-            }
-            _ => Err(problems),
-        }
+        let Reading { config, problems } = Self::reading(text, directory, surroundings);
+        config.filter(|_| problems.is_empty()).ok_or(problems)
     }
 
-    /// Nothing when something that cannot be done without is missing; a problem says so then.
-    fn read(root: Section<'_>, surroundings: &Surroundings) -> Option<Self> {
+    fn reading(text: &str, directory: &Path, surroundings: &Surroundings) -> Reading {
+        let notes = notes(text, directory, surroundings);
+        let document = document(text, &notes);
+        let config = document.map(|table| Self::read(Section::new(&notes, String::new(), 0, &table), surroundings));
+        let mut problems = notes.problems.take();
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        let config =
+            config.map(|config| Self { warnings: notes.warnings.take(), settings: notes.settings.take(), ..config });
+        Reading { config, problems }
+    }
+
+    /// What is wrong is noted as problems.
+    fn read(root: Section<'_>, surroundings: &Surroundings) -> Self {
         let deployment: Option<String> =
             root.required("deployment", "deployment = \"ci-berlin\"", |text: &String| check_deployment(text));
         let max = root.optional("max", |number: &u32| pool::machines(*number));
@@ -124,10 +147,10 @@ impl Config {
         let limits = policy::limits(&root);
         warn_unused(&root, &named, &pools);
         root.close();
-        Some(Self {
-            deployment: DeploymentId::new(deployment?),
+        Self {
+            deployment: DeploymentId::new(deployment.unwrap_or_default()),
             max,
-            state_directory: state_directory?,
+            state_directory: state_directory.unwrap_or_default(),
             runtime_directory,
             forges,
             pools,
@@ -135,7 +158,7 @@ impl Config {
             limits,
             warnings: Vec::new(),
             settings: Vec::new(),
-        })
+        }
     }
 }
 
@@ -166,14 +189,18 @@ fn text_of(file: &Path) -> Result<(String, PathBuf), ConfigError> {
     Ok((text, whole.parent().map(Path::to_owned).unwrap_or_default()))
 }
 
-/// The parsed text; nothing, and a problem for each mistake, when it is no TOML.
+/// The parsed text; nothing, and a problem for its first mistake, when it is no TOML.
 fn document<'a>(text: &'a str, notes: &Notes<'_>) -> Option<DeTable<'a>> {
     let (document, errors) = DeTable::parse_recoverable(text);
-    for error in errors.iter().take(MOST_SYNTAX_ERRORS) {
-        let offset = error.span().map_or(0, |span| span.start);
-        notes.complain(offset, "", Complaint::new(error.message()).hint("the file must be TOML (https://toml.io)"));
-    }
-    errors.is_empty().then(|| document.into_inner())
+    let offset = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+    let Some(first) = errors.iter().min_by_key(|error| offset(error)) else {
+        return Some(document.into_inner());
+    };
+    let known = SYNTAX_HINTS.iter().find(|(words, _)| first.message().contains(words));
+    let hint = known.map_or("the file must be TOML (https://toml.io)", |(_, hint)| *hint);
+    let hint = format!("{hint}; what else there is to say comes when this is mended");
+    notes.complain(offset(first), "", Complaint::new(first.message()).hint(hint));
+    None
 }
 
 /// Deployments name registrations, machines and files everywhere: 1 to 64 of `[a-z0-9-]`.
@@ -187,9 +214,16 @@ fn check_deployment(text: &str) -> Result<(), Complaint> {
 
 fn warn_unused(root: &Section<'_>, named: &BTreeSet<&str>, pools: &[Pool]) {
     let entries = root.get("backend").and_then(|value| value.section()).map(|section| section.entries());
+    // A pool that is wrong may well use it.
+    let are_whole = |value: &Value<'_>| matches!(value.raw, DeValue::Array(list) if list.len() == pools.len());
+    if !root.get("pool").is_some_and(|value| are_whole(&value)) {
+        return;
+    }
+    let complaint =
+        Complaint::new("no pool uses this backend").hint("remove it, or name it in a [[pool]]: backend = …");
     for (name, value) in entries.unwrap_or_default() {
         if named.contains(name) && !pools.iter().any(|pool| pool.policy.backend.as_str() == name) {
-            value.notes.warn(value.offset, &value.key, Complaint::new("no pool uses this backend"));
+            value.notes.warn(value.offset, &value.key, complaint.clone());
         }
     }
 }

@@ -8,7 +8,7 @@ use planner::policy::{BackendPolicy, Limits, Policy, ScopePolicy};
 use super::Config;
 use super::problem::Complaint;
 use super::read::{Section, any};
-use super::value::{at_least, positive};
+use super::value::{Readable as _, at_least, positive};
 
 /// Deadlines shorter than this would lose answers that are on their way.
 const SHORTEST_DEADLINE: Duration = Duration::from_millis(100);
@@ -60,7 +60,7 @@ pub(super) fn limits(root: &Section<'_>) -> Limits {
         parallel_forge_calls: section.or("parallel_forge_calls", defaults.parallel_forge_calls, |number: &usize| {
             match number {
                 1..=256 => Ok(()),
-                _ => Err(Complaint::new("must be between 1 and 256")),
+                _ => Err(Complaint::new("must be between 1 and 256").hint("write a number in that range")),
             }
         }),
         boot_failures: section.or("boot_failures", defaults.boot_failures, positive),
@@ -81,7 +81,9 @@ pub(super) fn limits(root: &Section<'_>) -> Limits {
         ("suspect_max", limits.suspect, limits.suspect_max),
     ] {
         if first > longest {
-            let complaint = Complaint::new(format!("is less than {}, which it bounds", key.trim_end_matches("_max")));
+            let bounded = key.trim_end_matches("_max");
+            let complaint = Complaint::new(format!("is less than {bounded}, which it bounds"))
+                .hint(format!("write {key} = {} or more, or lower {bounded}", first.shown()));
             match section.get(key) {
                 Some(value) => value.complain(complaint),
                 None => section.complain(key, complaint),

@@ -60,7 +60,10 @@ fn pool(
 ) -> Option<Pool> {
     let id: Option<String> = section.required("name", "name = \"debian\"", |text: &String| {
         name(text)?;
-        if seen.insert(text.clone()) { Ok(()) } else { Err(Complaint::new(format!("{} is there twice", quoted(text)))) }
+        if seen.insert(text.clone()) {
+            return Ok(());
+        }
+        Err(Complaint::new(format!("{} is there twice", quoted(text))).hint("give each [[pool]] a name of its own"))
     });
     let labels = labels(&section);
     let backend: Option<String> = section.required("backend", "backend = \"here\"", |text: &String| {
@@ -95,7 +98,8 @@ pub(super) fn machines(number: u32) -> Result<(), Complaint> {
     if number <= MOST_MACHINES {
         return Ok(());
     }
-    Err(Complaint::new(format!("{number} is more than {MOST_MACHINES} machines")))
+    Err(Complaint::new(format!("{number} is more than {MOST_MACHINES} machines"))
+        .hint(format!("write {MOST_MACHINES} or less")))
 }
 
 fn fetch_interval(section: &Section<'_>, codeberg: bool) -> Duration {
@@ -103,7 +107,7 @@ fn fetch_interval(section: &Section<'_>, codeberg: bool) -> Duration {
         section.or("fetch_interval", if codeberg { CODEBERG_INTERVAL } else { FETCH_INTERVAL }, at_least(SHORTEST));
     if let (true, Some(value)) = (codeberg && span < CODEBERG_INTERVAL, section.get("fetch_interval")) {
         let complaint = Complaint::new("runners of this pool may serve codeberg.org, which asks for 30s or more");
-        section.notes.warn(value.offset, &value.key, complaint);
+        section.notes.warn(value.offset, &value.key, complaint.hint("write \"30s\", or leave it out"));
     }
     span
 }
@@ -138,7 +142,8 @@ fn labels(section: &Section<'_>) -> Vec<Label> {
         if names.insert(label.name().to_owned()) {
             return Ok(());
         }
-        Err(Complaint::new(format!("label {} is there twice", quoted(label.name()))))
+        Err(Complaint::new(format!("label {} is there twice", quoted(label.name())))
+            .hint("keep one: jobs ask for the name alone, without the schema"))
     };
     let mut once = once;
     let read = |value: &Value<'_>| value.read(&mut once).inspect(|label| warn_of_image(value, label));

@@ -16,7 +16,7 @@ pub struct Problem {
     /// What is wrong.
     pub reason: String,
     /// What would be right.
-    pub hint: Option<String>,
+    pub hint: String,
 }
 
 impl fmt::Display for Problem {
@@ -56,19 +56,22 @@ fn counted(count: usize) -> String {
     if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }
 }
 
-/// A mistake whose place the reader adds.
+/// A mistake whose place the reader adds. It begins without a hint, and nobody takes it before it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Complaint {
+pub(super) struct Complaint<Hint = String> {
     pub(super) reason: String,
-    pub(super) hint: Option<String>,
+    pub(super) hint: Hint,
 }
 
-impl Complaint {
+impl Complaint<()> {
     pub(super) fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), hint: None }
+        Self { reason: reason.into(), hint: () }
     }
+}
 
-    pub(super) fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+impl<Hint> Complaint<Hint> {
+    /// The same with this hint, instead of the one that it may have.
+    pub(super) fn hint(self, hint: impl Into<String>) -> Complaint {
+        Complaint { reason: self.reason, hint: hint.into() }
     }
 }

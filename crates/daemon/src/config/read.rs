@@ -114,7 +114,7 @@ impl<'a> Value<'a> {
     }
 
     /// The complaint that something else was expected here.
-    pub(super) fn wrong_type(&self, expected: &str) -> Complaint {
+    pub(super) fn wrong_type(&self, expected: &str) -> Complaint<()> {
         Complaint::new(format!("expected {expected}, found {}", described(self.raw)))
     }
 
@@ -128,7 +128,7 @@ impl<'a> Value<'a> {
     /// The elements, if it is an array; a problem otherwise.
     pub(super) fn elements(&self) -> Vec<Value<'a>> {
         let DeValue::Array(array) = self.raw else {
-            self.complain(self.wrong_type("a list"));
+            self.complain(self.wrong_type("a list").hint("write it in brackets, like [\"…\", \"…\"]"));
             return Vec::new();
         };
         let element = |(index, value)| {
@@ -140,7 +140,9 @@ impl<'a> Value<'a> {
     /// The table, if it is one; a problem otherwise.
     pub(super) fn section(&self) -> Option<Section<'a>> {
         let DeValue::Table(table) = self.raw else {
-            self.complain(self.wrong_type("a table"));
+            self.complain(
+                self.wrong_type("a table").hint(format!("write [{}] above its settings, or {{ … }}", self.key)),
+            );
             return None;
         };
         let general = self.general.clone();

@@ -15,8 +15,17 @@ use super::settings::Origin;
 /// No token of a forge comes near this; a larger file is some other file.
 const LONGEST: usize = 4096;
 
+/// As much is read of a file: room for a token with blanks around it, and enough to see that it is something else.
+const MOST_READ: u64 = 2 * LONGEST as u64;
+
 /// What to do when there is no token yet.
-const MAKE_A_TOKEN: &str = "make an access token in Forgejo (Settings, Applications) and write it into this file";
+const MAKE_A_TOKEN: &str = "make an access token in Forgejo (Settings, Applications) and write it there";
+
+/// What to do when the file is there and closed.
+const READABLE: &str = "run this as the user that the daemon runs as, whose file it must be: chown it, chmod 600";
+
+/// What to do when something else is there, or more than a token.
+const ALONE: &str = "the token alone must be in there";
 
 /// The token of a table with `token_file` or `token_env`: nothing when neither is given or it cannot be used (a problem is
 /// noted then).
@@ -86,48 +95,44 @@ fn from_file(path: &Path, section: &Section<'_>) -> Result<SecretString, Complai
 fn read_token(path: &Path) -> Result<(SecretString, u32), Complaint> {
     let shown = path.display();
     let unreadable = |error: io::Error| {
-        let complaint = Complaint::new(format!("cannot read {shown}: {error}"));
-        match error.kind() {
-            io::ErrorKind::NotFound => complaint.hint(MAKE_A_TOKEN),
-            _ => complaint,
-        }
+        Complaint::new(format!("cannot read {shown}: {error}")).hint(match error.kind() {
+            io::ErrorKind::NotFound => MAKE_A_TOKEN,
+            _ => READABLE,
+        })
     };
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     // Opening a pipe would wait for its writer, perhaps for ever.
     if !metadata.is_file() {
-        return Err(Complaint::new(format!("{shown} is not a regular file")));
+        return Err(Complaint::new(format!("{shown} is not a regular file")).hint(MAKE_A_TOKEN));
     }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
-    file.take(LONGEST as u64 + 2).read_to_end(&mut bytes).map_err(unreadable)?;
-    let text = String::from_utf8(bytes).map_err(|_| Complaint::new(format!("{shown} is not text")))?;
-    checked(text, &format!("{shown}")).map(|token| (token, metadata.permissions().mode()))
+    file.take(MOST_READ).read_to_end(&mut bytes).map_err(unreadable)?;
+    let text = String::from_utf8(bytes).map_err(|_| Complaint::new(format!("{shown} is not text")).hint(ALONE))?;
+    checked(&text, &format!("{shown}")).map(|token| (token, metadata.permissions().mode()))
 }
 
 fn from_variable(variable: &str, surroundings: &Surroundings) -> Result<SecretString, Complaint> {
-    let text = surroundings
-        .variable(variable)
-        .ok_or_else(|| Complaint::new(format!("the environment variable {variable} is not set (or not text)")))?;
-    checked(text, &format!("the environment variable {variable}"))
+    let text = surroundings.variable(variable).ok_or_else(|| {
+        Complaint::new(format!("the environment variable {variable} is not set (or not text)"))
+            .hint("set it for the daemon, or give the token in a file: token_file")
+    })?;
+    checked(&text, &format!("the environment variable {variable}"))
 }
 
-/// Takes one newline off the end; what remains must be able to stand in a header.
-fn checked(mut text: String, place: &str) -> Result<SecretString, Complaint> {
-    if text.ends_with('\n') {
-        text.pop();
-    }
-    if text.ends_with('\r') {
-        text.pop();
-    }
-    if text.is_empty() {
-        return Err(Complaint::new(format!("{place} is empty")));
-    }
-    if text.len() > LONGEST {
-        return Err(Complaint::new(format!("{place} is longer than {LONGEST} bytes: that is no token")));
-    }
-    if !text.chars().all(|c| c.is_ascii_graphic()) {
-        return Err(Complaint::new(format!("{place} holds more than one word: that is no token"))
-            .hint("the token alone must be in there"));
-    }
-    Ok(SecretString::from(text))
+/// Takes off the blanks around it, which editors and terminals leave there; what remains must be able to stand in a header.
+fn checked(text: &str, place: &str) -> Result<SecretString, Complaint> {
+    let token = text.trim();
+    let reason = if token.is_empty() {
+        return Err(Complaint::new(format!("{place} is empty")).hint(MAKE_A_TOKEN));
+    } else if token.len() > LONGEST {
+        format!("{place} is longer than {LONGEST} bytes: that is no token")
+    } else if token.contains(char::is_whitespace) {
+        format!("{place} holds more than one word: that is no token")
+    } else if !token.chars().all(|c| c.is_ascii_graphic()) {
+        format!("{place} holds characters that no token has")
+    } else {
+        return Ok(SecretString::from(token));
+    };
+    Err(Complaint::new(reason).hint(ALONE))
 }

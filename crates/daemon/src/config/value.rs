@@ -35,7 +35,7 @@ pub(super) fn quoted_list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> 
     format!("[{}]", texts.join(", "))
 }
 
-fn string<'a>(value: &Value<'a>, expected: &str) -> Result<&'a str, Complaint> {
+fn string<'a>(value: &Value<'a>, expected: &str) -> Result<&'a str, Complaint<()>> {
     match value.raw {
         DeValue::String(text) => Ok(text),
         _ => Err(value.wrong_type(expected)),
@@ -46,8 +46,8 @@ impl Readable for String {
     const SHAPE: Shape = Shape::Text;
 
     fn read(value: &Value<'_>) -> Result<Self, Complaint> {
-        match string(value, "a string")? {
-            "" => Err(Complaint::new("is empty")),
+        match string(value, "a string").map_err(|complaint| complaint.hint("write it in quotes: \"…\""))? {
+            "" => Err(Complaint::new("is empty").hint("say something, or leave the key out if it may be")),
             text => Ok(text.to_owned()),
         }
     }
@@ -60,16 +60,30 @@ impl Readable for String {
 /// The start of a path to a credential that systemd has passed on (`LoadCredential=`).
 const CREDENTIALS: &str = "${CREDENTIALS_DIRECTORY}/";
 
+/// Refuses paths that only a shell would understand. (A folder of that very name can still be meant: `./~`.)
+pub(super) fn as_written(path: &str) -> Result<(), Complaint> {
+    let is_variable = |part: &str| part.starts_with('$') && part.len() > 1;
+    let (word, whole) = if path.starts_with('~') {
+        ("~", "\"/home/ci/…\"")
+    } else if path.contains("${") || path.split(['/', ':']).any(is_variable) {
+        ("a variable", "\"/home/ci/…\"; only a path to a credential may begin with ${CREDENTIALS_DIRECTORY}/")
+    } else {
+        return Ok(());
+    };
+    Err(Complaint::new(format!("{}: {word} has no meaning here", quoted(path)))
+        .hint(format!("write the whole path, like {whole}")))
+}
+
 /// A path; a relative one starts at the folder of the configuration file, or with `${CREDENTIALS_DIRECTORY}` where the
 /// service manager put the service's credentials. No other variable is looked at: a configuration says what it means.
 impl Readable for PathBuf {
     const SHAPE: Shape = Shape::Path;
 
     fn read(value: &Value<'_>) -> Result<Self, Complaint> {
-        match string(value, "a path")? {
-            "" => Err(Complaint::new("is empty")),
+        match string(value, "a path").map_err(|complaint| complaint.hint("write it in quotes: \"/…\""))? {
+            "" => Err(Complaint::new("is empty").hint("write the whole path, like \"/etc/forgescale/…\"")),
             text => match (text.strip_prefix(CREDENTIALS), &value.notes.credentials) {
-                (None, _) => Ok(value.notes.directory.join(text)),
+                (None, _) => as_written(text).map(|()| value.notes.directory.join(text)),
                 (Some(name), Some(credentials)) => Ok(credentials.join(name)),
                 (Some(_), None) => Err(Complaint::new("the environment variable CREDENTIALS_DIRECTORY is not set")
                     .hint(
@@ -115,9 +129,10 @@ impl Readable for Size {
 
 fn integer(value: &Value<'_>) -> Result<i64, Complaint> {
     let DeValue::Integer(number) = value.raw else {
-        return Err(value.wrong_type("a whole number"));
+        return Err(value.wrong_type("a whole number").hint("write it without quotes, point and unit, like 4"));
     };
-    i64::from_str_radix(number.as_str(), number.radix()).map_err(|_| Complaint::new("is too large"))
+    i64::from_str_radix(number.as_str(), number.radix())
+        .map_err(|_| Complaint::new("is too large").hint("write a smaller number"))
 }
 
 macro_rules! readable_integer {
@@ -127,7 +142,9 @@ macro_rules! readable_integer {
 
             fn read(value: &Value<'_>) -> Result<Self, Complaint> {
                 let number = integer(value)?;
-                Self::try_from(number).map_err(|_| Complaint::new(format!("{number} is not {}", $range)))
+                Self::try_from(number).map_err(|_| {
+                    Complaint::new(format!("{number} is not {}", $range)).hint("write a number in that range")
+                })
             }
 
             fn shown(&self) -> String {
@@ -145,14 +162,20 @@ readable_integer! {
 
 /// Accepts 1 and more.
 pub(super) fn positive<T: PartialOrd + From<u8>>(number: &T) -> Result<(), Complaint> {
-    if *number < T::from(1) { Err(Complaint::new("must be 1 or more")) } else { Ok(()) }
+    if *number < T::from(1) {
+        Err(Complaint::new("must be 1 or more").hint("write 1, or leave it out"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Accepts spans from `least` on.
 pub(super) fn at_least(least: Duration) -> impl Fn(&Duration) -> Result<(), Complaint> {
     move |span| {
         if *span < least {
-            return Err(Complaint::new(format!("{} is less than {}", duration::text(*span), duration::text(least))));
+            let least = duration::text(least);
+            return Err(Complaint::new(format!("{} is less than {least}", duration::text(*span)))
+                .hint(format!("write {} or more", quoted(&least))));
         }
         Ok(())
     }
@@ -175,5 +198,9 @@ pub(super) fn unknown<'a>(what: &str, word: &str, known: impl IntoIterator<Item 
         return complaint.hint(format!("did you mean {}?", quoted(near)));
     }
     let known: Vec<&str> = known.into_iter().collect();
-    if known.is_empty() { complaint } else { complaint.hint(format!("there is: {}", known.join(", "))) }
+    complaint.hint(if known.is_empty() {
+        format!("there is no {what} at all yet: add one")
+    } else {
+        format!("there is: {}", known.join(", "))
+    })
 }

@@ -8,7 +8,7 @@ mod print;
 use std::io::Write;
 
 use daemon::check::{self, Finding, Verdict};
-use daemon::config::{Config, Surroundings};
+use daemon::config::Surroundings;
 
 use super::run::on_runtime;
 use crate::arguments::Check;
@@ -36,13 +36,9 @@ pub(super) fn run(arguments: &Check, out: &mut impl Write) -> Result<(), Failure
 }
 
 fn findings(arguments: &Check) -> Result<Vec<Finding>, Failure> {
-    let config = match Config::load(&arguments.config, &Surroundings::of_process()) {
-        Ok(config) => config,
-        Err(error) => return Ok(check::unusable(&error)),
-    };
     let mut findings = Vec::new();
     on_runtime(async {
-        findings = check::check(&arguments.config, &config).await;
+        findings = check::check(&arguments.config, &Surroundings::of_process()).await;
         Ok(())
     })?;
     Ok(findings)

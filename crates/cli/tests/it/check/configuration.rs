@@ -6,7 +6,7 @@ use super::place::Place;
 use crate::{check_quiet, forgescale, run};
 
 #[test]
-fn five_mistakes_are_five_errors_with_places_and_hints() {
+fn five_mistakes_are_five_errors_with_places_and_hints_and_hide_nothing_else() {
     let place = Place::new();
     let text = place
         .text("\"org:acme\"", "intervall = \"3s\"")
@@ -21,13 +21,42 @@ fn five_mistakes_are_five_errors_with_places_and_hints() {
         .map(|(line, column)| format!("{}:{line}:{column}", file.display()))
         .into();
     assert_eq!(found.subjects("error"), places, "{found:#?}");
-    assert_eq!((found.status, found.findings.len()), (Some(2), 5));
-    let hinted = found.findings.iter().filter(|finding| !finding.hint.is_empty()).count();
-    assert!(hinted >= 4, "{found:#?}");
+    assert_eq!(found.status, Some(2));
+    let (mistakes, others) = found.findings.split_at(5);
+    assert!(mistakes.iter().all(|mistake| mistake.verdict == "error" && !mistake.hint.is_empty()), "{found:#?}");
+    for (subject, words) in
+        [("runner_url", "runners reach the forge"), ("backend here", "12.8.2"), ("state_directory", "can be made")]
+    {
+        let found = others.iter().any(|other| other.subject.starts_with(subject) && other.message.contains(words));
+        assert!(found, "{subject}: {others:#?}");
+    }
+    place.unchanged();
     let lines = place.run(&[]).out;
     assert!(lines.starts_with(&format!("error    {}: deployment: ", places[0])), "{lines}");
     assert!(lines.contains("(hint: did you mean `interval`?)"), "{lines}");
-    assert!(lines.ends_with("0 ok, 0 warnings and 5 errors\n"), "{lines}");
+    assert!(lines.ends_with(" and 5 errors\n"), "{lines}");
+}
+
+#[test]
+fn a_mistake_in_a_pool_hides_neither_a_lacking_right_nor_a_doubt() {
+    let place = Place::new();
+    place.token(place.dana, &[forge_model::TokenScope::Read(forge_model::Category::Organization)]);
+    place.write("c.toml", &place.text("\"org:acme\"", "").replace("max = 4", "max = -4"), 0o600);
+    place.finds("scope org:acme", "error", &["write:organization"]);
+    place.finds(
+        &place.folder.path().join("c.toml").display().to_string(),
+        "error",
+        &["pool[0].max: -4 is not between 0"],
+    );
+}
+
+#[test]
+fn a_slip_in_toml_itself_is_one_error() {
+    let place = Place::new();
+    place.write("c.toml", &place.text("\"org:acme\"", "").replace("\"org:acme\"]", "\"org:acme\""), 0o600);
+    let found = place.found();
+    assert_eq!((found.status, found.findings.len()), (Some(2), 1), "{found:#?}");
+    assert!(found.has("", "error", &["is missing here or above"]), "{found:#?}");
 }
 
 #[test]

@@ -66,12 +66,18 @@ fn a_state_directory_may_be_used_by_a_daemon_and_must_be_writable() {
 fn a_runtime_directory_on_a_disk_or_open_to_others_is_warned_of() {
     let place = Place::new();
     fs::set_permissions(place.memory.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    place.finds("runtime_directory", "warning", &["credentials of runners are not kept there"]);
+    place.finds("runtime_directory", "warning", &["credentials of runners", "after its restart", "mode 0700"]);
     fs::set_permissions(place.memory.path(), fs::Permissions::from_mode(0o700)).unwrap();
     // No disk: what the kernel shows of itself is no memory of ours either.
     let text = place.text("\"org:acme\"", "").replace(place.memory.path().to_str().unwrap(), "/proc");
     place.write("c.toml", &text, 0o600);
-    place.finds("runtime_directory", "warning", &["not in memory"]);
+    let lost = "after its restart one that waits in vain is ended";
+    place.finds("runtime_directory", "warning", &["not in memory", lost, "on a tmpfs", "RuntimeDirectory="]);
+    let none = place.text("\"org:acme\"", "").replace("runtime_directory", "# runtime_directory");
+    place.write("c.toml", &none, 0o600);
+    if !rustix::process::geteuid().is_root() {
+        place.finds("runtime_directory", "warning", &["there is none", lost, "on a tmpfs"]);
+    }
 }
 
 #[test]

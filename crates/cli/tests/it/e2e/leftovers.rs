@@ -47,6 +47,7 @@ impl World {
         assert_eq!(self.left(others), Vec::<String>::new(), "left by the daemon's end");
         self.check_books();
         assert!(!self.logged("\"level\":\"ERROR\""), "the daemon complains");
+        check_is_for_people(&fs::read_to_string(self.log()).unwrap_or_default());
     }
 
     /// No job was handed out twice, and no job had two runners at once.
@@ -74,6 +75,16 @@ impl World {
         }
         left.extend(names(&self.credentials()).into_iter().map(|name| format!("credentials {name}")));
         left
+    }
+}
+
+/// Checks that no line of our own in a log shows how values are written in Rust, or names something without saying what.
+#[track_caller]
+fn check_is_for_people(log: &str) {
+    for line in log.lines().filter(|line| line.contains("\"target\":\"daemon")) {
+        for word in ["Some(", "None", " { ", ":\"\"", ": \""] {
+            assert!(!line.contains(word), "{word} in the log: {line}");
+        }
     }
 }
 

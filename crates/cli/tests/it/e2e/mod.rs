@@ -10,6 +10,7 @@
 
 mod bad_luck;
 mod cancelling;
+mod claims;
 mod config;
 pub(crate) mod daemon;
 mod deaths;

@@ -52,7 +52,11 @@ fn given(section: &Section<'_>) -> BTreeMap<String, String> {
 
 /// No variable can hold a NUL byte.
 fn without_nul(text: &str) -> Result<(), Complaint> {
-    if text.contains('\0') { Err(Complaint::new("holds a NUL byte")) } else { Ok(()) }
+    if text.contains('\0') {
+        Err(Complaint::new("holds a NUL byte").hint("leave it out: no variable can hold one"))
+    } else {
+        Ok(())
+    }
 }
 
 fn variable(name: &str) -> Result<(), Complaint> {
@@ -60,7 +64,8 @@ fn variable(name: &str) -> Result<(), Complaint> {
     if starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Ok(());
     }
-    Err(Complaint::new(format!("{} is no name of a variable", quoted(name))))
+    Err(Complaint::new(format!("{} is no name of a variable", quoted(name)))
+        .hint("use letters, digits and `_`, and no digit first"))
 }
 
 fn ours(name: &str) -> Result<(), Complaint> {
@@ -77,7 +82,9 @@ impl Readable for Words {
     const SHAPE: Shape = Shape::List(&Shape::Text);
 
     fn read(value: &Value<'_>) -> Result<Self, Complaint> {
-        let DeValue::Array(_) = value.raw else { return Err(value.wrong_type("a list of strings")) };
+        let DeValue::Array(_) = value.raw else {
+            return Err(value.wrong_type("a list of strings").hint("write it like [\"…\", \"…\"]"));
+        };
         value.elements().iter().map(String::read).collect::<Result<_, _>>().map(Self)
     }
 

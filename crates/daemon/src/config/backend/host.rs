@@ -8,9 +8,9 @@ use backend_host::{CacheServer, Limits, Program, RunAs};
 use super::{environment, limits, runner, user};
 use crate::config::Surroundings;
 use crate::config::problem::Complaint;
-use crate::config::read::{Section, any};
+use crate::config::read::Section;
 use crate::config::size::Size;
-use crate::config::value::Readable as _;
+use crate::config::value::{Readable as _, as_written};
 
 /// The PATH where not even the daemon has one.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -56,13 +56,17 @@ pub(super) fn read(
     max: Option<u32>,
 ) -> Option<(HostSettings, Option<u32>)> {
     let inherited = surroundings.variable("PATH").unwrap_or_else(|| PATH.to_owned());
-    let path = section.optional("path", any).unwrap_or(inherited);
+    let path = section.optional("path", |path: &String| as_written(path)).unwrap_or(inherited);
     let run_as = user::read(section, surroundings, max);
     let limits = limits::read(section);
     let cache = cache(section);
     let environment = environment::read(section, surroundings);
     let log_limit = section.or("log_limit", LOG_LIMIT, |size: &Size| {
-        if *size < LEAST_LOG { Err(Complaint::new(format!("is less than {}", LEAST_LOG.shown()))) } else { Ok(()) }
+        if *size >= LEAST_LOG {
+            return Ok(());
+        }
+        let least = LEAST_LOG.shown();
+        Err(Complaint::new(format!("is less than {least}")).hint(format!("write {least} or more")))
     });
     let runner = runner::read(section, &path);
     let ((runner, runner_arguments), (run_as, room)) = (runner?, run_as?);
@@ -73,11 +77,17 @@ pub(super) fn read(
 fn cache(section: &Section<'_>) -> Option<CacheServer> {
     let url = section.optional("cache_url", |url: &String| {
         let known = ["http://", "https://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme));
-        if known { Ok(()) } else { Err(Complaint::new("is neither http nor https")) }
+        if known {
+            return Ok(());
+        }
+        Err(Complaint::new("is neither http nor https").hint("write it like \"http://cache.example:8080/\""))
     });
     let secret_file = section.optional("cache_secret_file", |file: &PathBuf| {
         let found = std::fs::metadata(file);
-        found.map(drop).map_err(|error| Complaint::new(format!("cannot find {}: {error}", file.display())))
+        found.map(drop).map_err(|error| {
+            Complaint::new(format!("cannot find {}: {error}", file.display()))
+                .hint("write the secret, alone, into a file that runners can read, and name it here")
+        })
     });
     let pairs = [("cache_url", "cache_secret_file"), ("cache_secret_file", "cache_url")];
     for (there, missing) in pairs {

@@ -18,13 +18,19 @@ const LEAST_PIDS: u32 = 32;
 pub(super) fn read(section: &Section<'_>) -> Limits {
     let memory = section.optional("memory", |size: &Size| {
         if *size < LEAST_MEMORY {
-            return Err(Complaint::new(format!("is less than {}", LEAST_MEMORY.shown())));
+            let least = LEAST_MEMORY.shown();
+            return Err(Complaint::new(format!("is less than {least}"))
+                .hint(format!("write {least} or more: the runner alone needs nearly as much")));
         }
         Ok(())
     });
     let cpus = section.optional("cpus", |_: &Cpus| Ok(()));
     let pids = section.optional("pids", |number: &u32| {
-        if *number < LEAST_PIDS { Err(Complaint::new(format!("is less than {LEAST_PIDS}"))) } else { Ok(()) }
+        if *number >= LEAST_PIDS {
+            return Ok(());
+        }
+        Err(Complaint::new(format!("is less than {LEAST_PIDS}"))
+            .hint(format!("write {LEAST_PIDS} or more: the runner alone needs nearly as many")))
     });
     Limits {
         memory_bytes: memory.map(|size| size.0),
@@ -66,7 +72,7 @@ impl Readable for Cpus {
         let text = match value.raw {
             DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
             DeValue::Float(number) => number.as_str(),
-            _ => return Err(value.wrong_type("a number")),
+            _ => return Err(value.wrong_type("a number").hint("write it like 2 or 0.5, without quotes")),
         };
         Self::parse(text).ok_or_else(|| {
             Complaint::new(format!("{text} is no number of processors")).hint("write it like 2 or 0.5; at least 0.01")

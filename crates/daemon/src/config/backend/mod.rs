@@ -109,7 +109,7 @@ fn backend(section: Section<'_>, surroundings: &Surroundings) -> Option<Backend>
     let parallel_creates =
         section.or("parallel_creates", backend_host::CAPABILITIES.parallel_creates, |number: &usize| match number {
             1..=256 => Ok(()),
-            _ => Err(Complaint::new("must be between 1 and 256")),
+            _ => Err(Complaint::new("must be between 1 and 256").hint("write a number in that range")),
         });
     let host = host::read(&section, surroundings, max);
     section.close();

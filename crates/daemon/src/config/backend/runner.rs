@@ -9,7 +9,7 @@ use crate::config::problem::Complaint;
 use crate::config::read::{Section, Value, any};
 use crate::config::settings::Origin;
 use crate::config::shape::Shape;
-use crate::config::value::{Readable, quoted, quoted_list};
+use crate::config::value::{Readable, as_written, quoted, quoted_list};
 
 /// The runner that is looked for when nobody names one.
 const RUNNER: &str = "forgejo-runner";
@@ -25,7 +25,10 @@ impl Readable for Command {
             return String::read(value).map(|program| Self(vec![program]));
         };
         let words: Vec<String> = value.elements().iter().map(String::read).collect::<Result<_, _>>()?;
-        if words.is_empty() { Err(Complaint::new("is empty")) } else { Ok(Self(words)) }
+        if words.is_empty() {
+            return Err(Complaint::new("is empty").hint("name the program first: [\"forgejo-runner\"]"));
+        }
+        Ok(Self(words))
     }
 
     fn shown(&self) -> String {
@@ -61,6 +64,7 @@ pub(super) fn read(section: &Section<'_>, path: &str) -> Option<(PathBuf, Vec<St
 }
 
 fn find(given: &str, path: &str, directory: &Path) -> Result<PathBuf, Complaint> {
+    as_written(given)?;
     let found = if given.contains('/') {
         let program = directory.join(given);
         executable(&program).map(|()| program)
@@ -74,7 +78,7 @@ fn find(given: &str, path: &str, directory: &Path) -> Result<PathBuf, Complaint>
     found.map_err(|complaint| complaint.hint("install Forgejo Runner 12.8 or newer, or give its path: runner = \"/…\""))
 }
 
-fn executable(program: &Path) -> Result<(), Complaint> {
+fn executable(program: &Path) -> Result<(), Complaint<()>> {
     let shown = program.display();
     let metadata =
         std::fs::metadata(program).map_err(|error| Complaint::new(format!("cannot find {shown}: {error}")))?;

@@ -27,14 +27,18 @@ pub(super) fn read(
                 return Err(complaint.hint("leave it out: jobs then run as the daemon's own user"));
             }
             if several.iter().any(|other: &User| other.uid == user.uid) {
-                return Err(Complaint::new(format!("{} is there twice", quoted(text))));
+                let complaint = Complaint::new(format!("{} is there twice", quoted(text)));
+                return Err(complaint.hint("name each user once: it has one machine at a time"));
             }
             if surroundings.root && user.is_root() {
                 return Err(Complaint::new("root can read what every other job has").hint("name plain users"));
             }
             several.push(user);
         }
-        if several.is_empty() { Err(Complaint::new("is empty")) } else { Ok(()) }
+        if !several.is_empty() {
+            return Ok(());
+        }
+        Err(Complaint::new("is empty").hint("name as many users as there may be machines: [\"ci-1\", \"ci-2\"]"))
     });
     let both = section.get("user").is_some() && section.get("users").is_some();
     if both {

@@ -1,5 +1,7 @@
 //! Tests of the configuration as a whole.
 
+mod mistakes;
+
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -116,8 +118,8 @@ fn check_problem(from: &str, to: &str, line: usize, key: &str, words: &str) {
     let found = parse(&SMALL.replace(from, to)).expect_err(to);
     let [problem] = found.as_slice() else { panic!("{to}: {found:#?}") };
     assert_eq!((problem.line, problem.key.as_str()), (line, key), "{to}: {problem:?}");
-    let said = format!("{} / {}", problem.reason, problem.hint.as_deref().unwrap_or_default());
-    assert!(said.contains(words), "{to}: {said}");
+    let said = format!("{} / {}", problem.reason, problem.hint);
+    assert!(!problem.hint.is_empty() && said.contains(words), "{to}: {said}");
 }
 
 #[test]
@@ -224,7 +226,7 @@ fn each_mistake_has_its_line_and_a_way_out() {
         );
     }
     check_problem("[[pool]]", "[limits]\npark = \"7h\"\n[[pool]]", 6, "limits.park_max", "less than park");
-    check_problem("deployment = \"ci-berlin\"", "deployment = ci-berlin", 1, "", "must be TOML");
+    check_problem("deployment = \"ci-berlin\"", "deployment = ci-berlin", 1, "", "in quotes");
 }
 
 /// The backend of `SMALL` with further lines, read as root.
@@ -241,7 +243,7 @@ fn host_as_root(lines: &str) -> Result<(RunAs, Limits, Option<u32>), Vec<Problem
 fn root_says_who_jobs_run_as() {
     let problems = host_as_root("").unwrap_err();
     assert_eq!((problems[0].line, problems[0].key.as_str()), (11, "backend.here.user"));
-    assert!(problems[0].hint.as_deref().unwrap().contains("user = \"root\""), "{problems:?}");
+    assert!(problems[0].hint.contains("user = \"root\""), "{problems:?}");
     assert_eq!(host_as_root("user = \"root\"").unwrap().0, RunAs::Daemon);
     let (RunAs::One(user), _, None) = host_as_root("user = \"ci\"").unwrap() else { panic!("another choice") };
     assert_eq!((user.name.as_str(), user.uid), ("ci", 4_000_000));
@@ -301,7 +303,7 @@ fn what_is_allowed_and_can_hardly_be_meant_is_a_warning() {
     let warned = |from: &str, to: &str| {
         let warnings = parse(&SMALL.replace(from, to)).unwrap().warnings;
         let [warning] = warnings.as_slice() else { panic!("{to}: {warnings:?}") };
-        (warning.line, warning.key.clone(), warning.hint.clone().unwrap_or_default())
+        (warning.line, warning.key.clone(), warning.hint.clone())
     };
     for typo in ["docker:/node:22", "docker:///node:22"] {
         let text = format!("debian:{typo}");
@@ -342,13 +344,13 @@ fn a_token_is_checked_and_never_printed() {
     let place = Place::new();
     let read = || Config::parse(SMALL, place.path(), &surroundings(&place));
     for (text, words) in
-        [("", "is empty"), ("\n", "is empty"), ("a b", "more than one word"), (&"x".repeat(4097), "longer")]
+        [("", "is empty"), (" \n\t", "is empty"), ("a b\n", "more than one word"), (&"x".repeat(4097), "longer")]
     {
         place.write("token", text, 0o600);
         let problems = read().unwrap_err();
         assert!(problems.len() == 1 && problems[0].reason.contains(words), "{problems:?}");
     }
-    place.write("token", "s3cret\r\n", 0o644);
+    place.write("token", "\n  s3cret \t\r\n\n", 0o644);
     let config = read().unwrap();
     assert_eq!(config.forges[0].scopes[0].token.expose_secret(), "s3cret");
     assert_eq!(config.warnings.len(), 1);
@@ -376,7 +378,7 @@ fn a_token_may_be_a_credential_of_the_service() {
     let problems = parse(&text).unwrap_err();
     assert_eq!((problems.len(), problems[0].line, problems[0].key.as_str()), (1, 4, "forge[0].token_file"));
     assert!(problems[0].reason.contains("CREDENTIALS_DIRECTORY is not set"), "{problems:?}");
-    assert!(problems[0].hint.as_ref().unwrap().contains("LoadCredential"));
+    assert!(problems[0].hint.contains("LoadCredential"));
 }
 
 #[test]
@@ -430,6 +432,7 @@ proptest! {
             prop_assert!(!problems.is_empty());
             for problem in problems {
                 prop_assert!((1..=lines).contains(&problem.line) && problem.column >= 1, "{problem:?}");
+                prop_assert!(!problem.hint.is_empty(), "{problem:?}");
             }
         }
     }
