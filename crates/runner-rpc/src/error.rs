@@ -172,7 +172,7 @@ pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::{bounded_message, retry_after};
+    use super::{Code, Error, bounded_message, retry_after};
     use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
     use std::time::{Duration, SystemTime};
 
@@ -192,6 +192,19 @@ mod tests {
         assert_eq!(pause("Tue, 24 Nov 2026 22:00:00 GMT"), Some(Duration::from_hours(1)));
         assert_eq!(pause("soon"), None);
         assert_eq!(pause("-1"), None);
+    }
+
+    #[test]
+    fn a_refusal_without_a_message_ends_with_its_code() {
+        let refused = |message: &str| Error::Rejected {
+            call: "Declare",
+            status: 401,
+            code: Code::Unauthenticated,
+            message: message.to_owned(),
+            retry_after: None,
+        };
+        assert_eq!(refused("").to_string(), "Declare: refused with status 401, unauthenticated");
+        assert_eq!(refused("why").to_string(), "Declare: refused with status 401, unauthenticated: why");
     }
 
     #[test]
