@@ -92,6 +92,9 @@ fn remove(host: &Host, folder: &Folder, machine: &Machine) -> Result<Step, HostE
     {
         return Ok(Step::Waiting);
     }
+    if !remains::clear_shared_places(host, &machine.record) {
+        return Ok(Step::Waiting);
+    }
     let gone = removal::remove_machine(&host.settings.directory, folder, &machine.record.name)?;
     Ok(if gone { Step::Gone } else { Step::Waiting })
 }

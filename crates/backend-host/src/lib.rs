@@ -27,8 +27,9 @@
 //! | `One` | kept from it | no: they are of one user |
 //! | `OnePerMachine` | kept from it | kept from it, while both follow the usual modes of files |
 //!
-//! In each case a job sees the process list, the network of the host, world-readable files and shared places like `/tmp`,
-//! and what it leaves there stays. Limits hold where control groups of version 2 are ours to use.
+//! In each case a job sees the process list, the network of the host, world-readable files and shared places like `/tmp`.
+//! What it leaves in these stays, but with `OnePerMachine` what its user owns in `/tmp`, `/var/tmp` and `/dev/shm` goes with
+//! its machine, so that the user's next job does not meet it. Limits hold where control groups of version 2 are ours to use.
 //!
 //! Deliberately absent: namespaces, chroots, firewalls. Linux 5.3 or newer, for pidfds.
 
@@ -56,6 +57,7 @@ mod removal;
 mod runner_config;
 mod runner_version;
 mod settings;
+mod shared_places;
 mod start;
 mod supervisor;
 mod user;

@@ -12,6 +12,7 @@ use crate::kept;
 use crate::marked;
 use crate::process::{self, Process};
 use crate::records::MachineRecord;
+use crate::shared_places;
 use crate::user::User;
 
 /// How often a kill is repeated at once before the next call goes on with it.
@@ -64,6 +65,12 @@ pub(crate) fn kill(host: &Host, record: &MachineRecord) -> io::Result<bool> {
 /// The living processes of the user that only this machine has. (Those of another deployment are not known here.)
 fn of_own_user(host: &Host, record: &MachineRecord) -> io::Result<Vec<Process>> {
     own_user(host, record).map_or_else(|| Ok(Vec::new()), |user| process::of_user(user.uid))
+}
+
+/// Removes what the user of a machine left in places that all users share, when nothing of the machine runs any more. False
+/// if there is more to do in another call.
+pub(crate) fn clear_shared_places(host: &Host, record: &MachineRecord) -> bool {
+    own_user(host, record).is_none_or(shared_places::clear)
 }
 
 /// The user that this machine alone has; none where that is not certain. A machine made under an earlier configuration may

@@ -49,7 +49,11 @@ pub(crate) fn remove_machine(directory: &Path, folder: &Folder, name: &MachineNa
 
 /// Removes a folder that is no machine (any more). False if there is more to do.
 pub(crate) fn remove_leftover(path: &Path) -> Result<bool, HostError> {
-    if !Removal::open(path, ENTRIES_PER_CALL)?.empty(&[])? {
+    remove_emptied(path, &mut Removal::open(path, ENTRIES_PER_CALL)?)
+}
+
+fn remove_emptied(path: &Path, removal: &mut Removal<'_>) -> Result<bool, HostError> {
+    if !removal.empty(&[])? {
         return Ok(false);
     }
     match fs::remove_dir(path) {
@@ -58,8 +62,17 @@ pub(crate) fn remove_leftover(path: &Path) -> Result<bool, HostError> {
     }
 }
 
+/// Removes a folder whose every part is on this file system. False if there is more to do.
+pub(crate) fn remove_within(path: &Path, device: u64) -> Result<bool, HostError> {
+    let mut removal = Removal::open(path, ENTRIES_PER_CALL)?;
+    removal.device = Some(device);
+    remove_emptied(path, &mut removal)
+}
+
 struct Removal<'a> {
     path: &'a Path,
+    /// The only file system that may be entered, if there is such a limit.
+    device: Option<u64>,
     root: OwnedFd,
     entries_left: usize,
     moved_up: u64,
@@ -69,7 +82,7 @@ impl<'a> Removal<'a> {
     fn open(path: &'a Path, entries: usize) -> Result<Self, HostError> {
         make_usable(CWD, path).at(path)?;
         let root = rustix::fs::open(path, DIRECTORY, Mode::empty()).at(path)?;
-        Ok(Self { path, root, entries_left: entries, moved_up: 0 })
+        Ok(Self { path, device: None, root, entries_left: entries, moved_up: 0 })
     }
 
     /// Removes everything at the top but what is to be kept. False if the entries ran out.
@@ -126,6 +139,7 @@ impl<'a> Removal<'a> {
             Err(Errno::NOENT) => return Ok(true),
             opened => opened.at(path)?,
         };
+        self.check_device(&directory).at(path)?;
         for _ in 0..EMPTYING_ROUNDS {
             if !self.clear(&directory, path, &[], depth)? {
                 return Ok(false);
@@ -137,6 +151,11 @@ impl<'a> Removal<'a> {
             }
         }
         Err(Errno::NOTEMPTY).at(path)
+    }
+
+    fn check_device(&self, directory: &OwnedFd) -> io::Result<()> {
+        let Some(device) = self.device else { return Ok(()) };
+        if rustix::fs::fstat(directory)?.st_dev == device { Ok(()) } else { Err(Errno::XDEV.into()) }
     }
 
     /// Moves a directory to the top, under a name that is free (or an empty directory, which it replaces).
