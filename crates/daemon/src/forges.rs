@@ -2,20 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use forgejo::{Client, ClientSettings, Limits, Scope};
+use forgejo::{Client, ClientSettings, Lack, Limits, Rights, Scope};
 use planner::ids::{ForgeId, ScopeKey};
 
 use crate::config;
+use crate::places::PlaceNames;
 use crate::tokens::{KnownId, TokenSource};
 
 /// How the daemon names itself to forges.
 pub(crate) const USER_AGENT: &str = concat!("forgescale/", env!("CARGO_PKG_VERSION"));
-
-/// How many names of repositories are kept for one scope.
-const MOST_REPOSITORIES: usize = 20_000;
 
 /// Why a forge cannot be called at all.
 #[derive(Debug, thiserror::Error)]
@@ -50,49 +47,21 @@ pub(crate) struct ScopeClient {
     pub(crate) id: KnownId,
     /// Whether runners are registered at repositories within it.
     pub(crate) at_repository: bool,
-    /// Repositories within it by id, shared by all clones.
-    repositories: Arc<Mutex<BTreeMap<i64, Scope>>>,
+    /// Names of repositories within it, shared by all clones.
+    pub(crate) names: PlaceNames,
 }
 
 impl ScopeClient {
-    /// Calls the forge for a place: this scope, or a repository within it, by the name that it has now. After an error the
-    /// name is looked up again the next time: the repository may have been renamed.
-    pub(crate) async fn at<T>(
-        &self,
-        place: &ScopeKey,
-        call: impl AsyncFnOnce(&Client, &Scope) -> Result<T, forgejo::Error>,
-    ) -> Result<T, forgejo::Error> {
-        let answer = call(&self.client, &self.place(place).await?).await;
-        if let (Err(_), Some(id)) = (&answer, place.repository()) {
-            self.known().remove(&id);
-        }
-        answer
-    }
-
-    async fn place(&self, place: &ScopeKey) -> Result<Scope, forgejo::Error> {
-        let Some(id) = place.repository() else { return Ok(self.scope.clone()) };
-        if let Some(known) = self.known().get(&id) {
-            return Ok(known.clone());
-        }
-        let gone = || forgejo::Error::Rejected {
-            call: "get repository",
-            status: 404,
-            message: format!("the repository {id} is gone, or the token may not see it"),
-            retry_after: None,
+    /// What is lacking of what is needed: only to read, where runners are registered elsewhere.
+    pub(crate) fn lacks(&self, rights: &Rights) -> Vec<Lack> {
+        let needed = |lack: &Lack| match lack {
+            Lack::TokenScope { reads: true, .. } if self.at_repository => None,
+            Lack::TokenScope { needed, reads } if self.at_repository => {
+                Some(Lack::TokenScope { needed: needed.replace("write:", "read:"), reads: *reads })
+            }
+            other => Some(other.clone()),
         };
-        let forgejo::RepositoryName::Known(name) = self.client.repository(id).await? else { return Err(gone()) };
-        let scope = Scope::parse(&format!("repo:{name}")).map_err(|_| gone())?;
-        let mut known = self.known();
-        if known.len() >= MOST_REPOSITORIES {
-            known.clear();
-        }
-        known.insert(id, scope.clone());
-        Ok(scope)
-    }
-
-    /// Never locked across an await; a panic elsewhere leaves nothing half-done in it.
-    fn known(&self) -> MutexGuard<'_, BTreeMap<i64, Scope>> {
-        self.repositories.lock().unwrap_or_else(PoisonError::into_inner)
+        rights.lacks.iter().filter_map(needed).collect()
     }
 }
 
@@ -131,7 +100,7 @@ impl Forges {
                     token,
                     id: KnownId::default(),
                     at_repository: watched.at_repository,
-                    repositories: Arc::default(),
+                    names: PlaceNames::default(),
                 };
                 scopes.insert(watched.key.clone(), scope);
             }

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::config::Pool;
 use crate::convert;
-use crate::forges::{Forges, ScopeClient};
+use crate::forges::Forges;
 use crate::machines::Backend;
 use crate::vault::Vault;
 
@@ -109,7 +109,7 @@ impl Lanes {
 
     async fn register(&self, scope: &ScopeKey, name: &str, description: &str) -> Answer {
         let Some(of) = self.forges.scope(scope) else { return unknown("scope") };
-        match of.at(scope, async |client, at| client.register(at, name, description).await).await {
+        match of.register(scope, name, description).await {
             Ok(registration) => {
                 let uuid = RunnerUuid::new(registration.uuid);
                 self.vault.put(&uuid, &registration.token);
@@ -181,7 +181,7 @@ impl Lanes {
 
     async fn look_up(&self, scope: &ScopeKey, id: RunnerId) -> Answer {
         let Some(of) = self.forges.scope(scope) else { return unknown("scope") };
-        match of.at(scope, async |client, at| client.get_runner(at, id.0).await).await {
+        match of.get_runner(scope, id).await {
             Ok(Some(runner)) => Answer::RunnerExists { declared: !runner.labels.is_empty() },
             Ok(None) => Answer::RunnerGone,
             Err(error) => failed(&error),
@@ -190,7 +190,7 @@ impl Lanes {
 
     async fn delete(&self, scope: &ScopeKey, id: RunnerId) -> Answer {
         let Some(of) = self.forges.scope(scope) else { return unknown("scope") };
-        match of.at(scope, async |client, at| client.delete_runner(at, id.0).await).await {
+        match of.delete_runner(scope, id).await {
             Ok(Deletion::Deleted) => Answer::Deleted,
             Ok(Deletion::NotFound) => Answer::RunnerGone,
             Err(error) => failed(&error),
@@ -198,15 +198,9 @@ impl Lanes {
     }
 
     async fn check_scope(&self, key: &ScopeKey) -> Answer {
-        let Some(ScopeClient { client, scope, id: known, .. }) = self.forges.scope(key) else {
-            return unknown("scope");
-        };
-        match client.scope_id(scope).await {
-            Ok(Some(id)) => {
-                // The first one stays: what a new token is compared with.
-                let _ = known.set(id);
-                Answer::ScopeId { id }
-            }
+        let Some(of) = self.forges.scope(key) else { return unknown("scope") };
+        match of.client.scope_id(&of.scope).await {
+            Ok(Some(id)) => Answer::ScopeId { id },
             Ok(None) => unknown("scope's id"),
             Err(error) => failed(&error),
         }

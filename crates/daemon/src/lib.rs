@@ -22,6 +22,7 @@ mod names;
 mod notify;
 mod observers;
 mod owner;
+mod places;
 mod private;
 mod remembered;
 pub mod report_file;

@@ -106,7 +106,7 @@ async fn rest(pause: Duration, tokens: &mut Tokens, of: &ScopeClient) -> Look {
     while let Some(look_at) = tokens.next_look().filter(|look_at| *look_at < end) {
         tokio::time::sleep_until(look_at).await;
         let was_refused = tokens.is_refused();
-        if tokens.look(&of.client, &of.scope, &of.id).await == Look::Replaced {
+        if tokens.look(of).await == Look::Replaced {
             seen = Look::Replaced;
             if was_refused {
                 return seen;

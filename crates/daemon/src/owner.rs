@@ -194,6 +194,12 @@ impl Owner {
         if self.store.remember(self.remembered.changes(handles, now, wall_ms())) {
             self.remembered.were_saved(handles);
         }
+        // What new tokens are compared with.
+        for (scope, id) in self.state.scope_ids() {
+            if let Some(scope) = self.lanes.forges.scope(&scope) {
+                scope.id.set(id);
+            }
+        }
         let dropped = self.store.dropped();
         if dropped > self.written.dropped {
             tracing::warn!(dropped, "the store is too slow: history and back-off memory are lost");

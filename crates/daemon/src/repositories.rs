@@ -148,7 +148,7 @@ impl Repositories {
     /// Lists one repository; whether that failed.
     async fn list(&self, place: &ScopeKey, of: &ScopeClient, reporting: &Reporting) -> Result<bool, Gone> {
         let begun_at = reporting.clock.now();
-        let event = match of.at(place, async |client, scope| client.list_runners(scope).await).await {
+        let event = match of.list_runners(place).await {
             Ok(listing) => {
                 let listing = convert::runners(&reporting.deployment, &place.forge, listing, begun_at);
                 Event::RunnersListed { scope: place.clone(), listing }

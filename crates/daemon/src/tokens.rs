@@ -1,26 +1,30 @@
 //! The token of a scope, read again when its file changes: rotated tokens need no restart.
 //!
 //! ```text
-//! file ─► other text? ─► asks the forge whom the new token stands for ─► the same scope: used from the next call on
-//!                                                                   └──► another: never used; said with every failure
+//! file ─► other text? ─► asks the forge whom the new token stands for, and what it may do there
+//!                              ├──► the same scope, and all that is needed: used from the next call on
+//!                              ├──► the same scope, and less: used if the one in use is refused
+//!                              └──► another: never used; said with every failure
 //! ```
 //!
 //! Promises: a token is never swapped for one that makes the scope mean something else (a `user` scope is whoever the
 //! token belongs to, and somebody else's queue would answer as an empty list); a token that works is not given up for one
-//! that does not. Tokens of environment variables cannot change and are never looked at again.
+//! that does less. Tokens of environment variables cannot change and are never looked at again. (The token that the daemon
+//! is started with is compared with nothing here: the planner compares what the forge says of it with its machines.)
 //!
 //! Deliberately absent: watching the file. A look is one small read, and mounted secrets change in ways that watchers miss.
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use forgejo::{Client, ErrorClass, Scope};
+use forgejo::{Client, ErrorClass, Lack, Scope};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
 use crate::chain;
 use crate::config;
+use crate::forges::ScopeClient;
 
 /// How often the file is looked at while the token in use works.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -31,8 +35,20 @@ const LOOK_EVERY_WHILE_REFUSED: Duration = Duration::from_secs(1);
 /// When a token that was judged is judged again: its rights may have changed.
 const JUDGED_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
-/// The id that the forge has for a scope, once it was told. Clones are the same.
-pub(crate) type KnownId = Arc<OnceLock<i64>>;
+/// The id that the forge has for a scope, or had when our machines were made for it, as far as the planner knows. Clones
+/// are the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KnownId(Arc<Mutex<Option<i64>>>);
+
+impl KnownId {
+    pub(crate) fn get(&self) -> Option<i64> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set(&self, id: i64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+    }
+}
 
 /// Where a scope's token comes from, and what is known of it.
 #[derive(Debug, Clone)]
@@ -68,6 +84,8 @@ pub(crate) struct Tokens {
 struct Judged {
     token: SecretString,
     at: Instant,
+    /// Whether it does something, so that it is better than one that is refused.
+    works: bool,
     why: String,
 }
 
@@ -116,7 +134,8 @@ impl Tokens {
     }
 
     /// Looks at the file, and at the forge when the file holds another token than before.
-    pub(crate) async fn look(&mut self, client: &Client, scope: &Scope, known: &KnownId) -> Look {
+    pub(crate) async fn look(&mut self, of: &ScopeClient) -> Look {
+        let (client, scope) = (&of.client, &of.scope);
         self.looked_at = Instant::now();
         let Some(file) = self.file.clone() else { return Look::Same };
         let read = tokio::task::spawn_blocking(move || config::read_again(&file)).await;
@@ -133,16 +152,18 @@ impl Tokens {
             self.judged = None;
             return Look::Same;
         }
-        if self.judged.as_ref().is_some_and(|judged| same(&token, &judged.token) && !judged.is_old()) {
-            return Look::Same;
+        if let Some(judged) = self.judged.as_ref().filter(|judged| same(&token, &judged.token) && !judged.is_old()) {
+            return if judged.works && self.refused { self.take_over(client, scope, token) } else { Look::Same };
         }
-        let why = match judge(client, scope, known, &token).await {
+        let (why, works) = match judge(of, &token).await {
             Verdict::Good => return self.take_over(client, scope, token),
             Verdict::Lacking(_) if self.refused => return self.take_over(client, scope, token),
-            Verdict::Another(why) | Verdict::Lacking(why) | Verdict::Bad(why) => why,
+            Verdict::Lacking(why) => (why, true),
+            Verdict::Another(why) | Verdict::Bad(why) => (why, false),
         };
         tracing::warn!(%scope, why, "the new token in the file is not used");
-        self.judged = Some(Judged { token, at: Instant::now(), why: format!("a new token is not used: {why}") });
+        let why = format!("a new token is not used: {why}");
+        self.judged = Some(Judged { token, at: Instant::now(), works, why });
         Look::Same
     }
 
@@ -164,22 +185,53 @@ impl Judged {
     }
 }
 
-/// Asks the forge whom a token stands for. The instance is the same whoever asks.
-async fn judge(client: &Client, scope: &Scope, known: &KnownId, token: &SecretString) -> Verdict {
-    let asked = match client.with_token(token) {
-        Ok(client) if *scope == Scope::Instance => client.greet().await.map(|_| None),
-        Ok(client) => client.scope_id(scope).await,
+/// Asks the forge whom a token stands for, and what it may do there.
+async fn judge(of: &ScopeClient, token: &SecretString) -> Verdict {
+    let client = match of.client.with_token(token) {
+        Ok(client) => client,
         Err(error) => return Verdict::Bad(chain(&error)),
     };
-    match (asked, known.get()) {
-        (Ok(Some(id)), Some(known)) if id != *known => {
-            Verdict::Another(format!("with it, {scope} is another one (id {id} instead of {known})"))
+    // The instance is the same whoever asks.
+    if of.scope != Scope::Instance {
+        match client.scope_id(&of.scope).await {
+            Ok(Some(id)) => {
+                if let Some(known) = known(of).await.filter(|known| *known != id) {
+                    let scope = &of.scope;
+                    return Verdict::Another(format!("with it, {scope} is another one (id {id} instead of {known})"));
+                }
+            }
+            Ok(None) => {}
+            Err(error) if matches!(error.class(), ErrorClass::Forbidden { .. } | ErrorClass::NotFound) => {
+                return Verdict::Lacking(chain(&error));
+            }
+            Err(error) => return Verdict::Bad(chain(&error)),
         }
-        (Ok(_), _) => Verdict::Good,
-        (Err(error), _) if matches!(error.class(), ErrorClass::Forbidden { .. } | ErrorClass::NotFound) => {
-            Verdict::Lacking(chain(&error))
-        }
-        (Err(error), _) => Verdict::Bad(chain(&error)),
+    }
+    match client.rights(&of.scope).await {
+        Ok(rights) => match of.lacks(&rights).iter().find_map(said_of_token) {
+            Some(lack) => Verdict::Lacking(lack),
+            None => Verdict::Good,
+        },
+        Err(error) => Verdict::Bad(chain(&error)),
+    }
+}
+
+/// The id that a new token is compared with: before the planner knows one, that of the token in use, if it works.
+async fn known(of: &ScopeClient) -> Option<i64> {
+    match of.id.get() {
+        Some(known) => Some(known),
+        None => of.client.scope_id(&of.scope).await.ok().flatten(),
+    }
+}
+
+/// What a token lacks, in words; nothing for what is amiss with the scope whatever the token.
+fn said_of_token(lack: &Lack) -> Option<String> {
+    match lack {
+        Lack::KnownToken => Some("the forge does not know it".to_owned()),
+        Lack::TokenScope { needed, .. } => Some(format!("it lacks {needed}")),
+        Lack::Ownership => Some("its user does not own the scope".to_owned()),
+        Lack::Visibility => Some("it cannot see the scope".to_owned()),
+        Lack::ActionsUnit | Lack::Name { .. } => None,
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) async fn check(key: &ScopeKey, of: &ScopeClient) -> Vec<Finding> {
             return vec![Finding::error(subject, message).hint("try again; look into the forge's own log")];
         }
     };
-    let lacks = lacks(of, &rights);
+    let lacks = of.lacks(&rights);
     if !lacks.is_empty() {
         return lacks.iter().map(|lack| lacking(&subject, &of.scope, lack)).collect();
     }
@@ -48,18 +48,6 @@ pub(super) async fn check(key: &ScopeKey, of: &ScopeClient) -> Vec<Finding> {
     findings.extend(archived(&subject, &rights));
     findings.extend(repositories);
     findings
-}
-
-/// What is lacking of what is needed: only to read, where runners are registered elsewhere.
-fn lacks(of: &ScopeClient, rights: &Rights) -> Vec<Lack> {
-    let needed = |lack: &Lack| match lack {
-        Lack::TokenScope { reads: true, .. } if of.at_repository => None,
-        Lack::TokenScope { needed, reads } if of.at_repository => {
-            Some(Lack::TokenScope { needed: needed.replace("write:", "read:"), reads: *reads })
-        }
-        other => Some(other.clone()),
-    };
-    rights.lacks.iter().filter_map(needed).collect()
 }
 
 fn archived(subject: &str, rights: &Rights) -> Option<Finding> {

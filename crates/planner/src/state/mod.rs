@@ -138,6 +138,15 @@ impl Journal {
 }
 
 impl State {
+    /// The ids of scopes, as far as they are known: those that machines were made for, else what the forge has answered.
+    pub fn scope_ids(&self) -> BTreeMap<ScopeKey, i64> {
+        let answered = self.seen.scopes.iter();
+        let answered = answered.filter_map(|(scope, seen)| Some((scope.clone(), seen.identity.answered?.id)));
+        let assignments = self.journal.assignments.values();
+        let made_for = assignments.filter_map(|assignment| Some((assignment.scope.watched(), assignment.scope_id?)));
+        answered.chain(made_for).collect()
+    }
+
     /// Whether the runners of a scope should be listed together with its jobs.
     pub fn wants_runners(&self, policy: &Policy, scope: &ScopeKey) -> bool {
         policy.scopes.contains_key(scope)

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use emulator::{Effect, FaultRule, Matcher, RouteKind};
 use forge_model::{Area, RegistrationEnd, RepoId, Status};
 use planner::identity::{RunnerIdentity, machine_name};
 use planner::ids::{DeploymentId, ForgeId, Handle, JobKey, Ordinal, PoolId, Try};
@@ -68,6 +69,34 @@ fn killed_with_everything_deleted_it_finds_its_runners_in_every_repository_again
     check_registered_at_the_repository(&world, &job);
     check_registered_at_the_repository(&world, &later);
     world.check_success(&[job, later]);
+    world.check_nothing_left();
+}
+
+/// The organization shows the job that was pushed before its repository went away (protocol 1.3).
+#[test]
+fn after_another_repository_took_the_name_of_one_that_was_given_away_nothing_is_registered_there() {
+    let mut world = world(3);
+    let running = world.push("running", &world.held("running"));
+    world.start(&[]);
+    world.until_is(&running, Status::Running);
+    let unseen = FaultRule::always(Matcher::kind(RouteKind::ListJobs), Effect::status(500));
+    let unseen = world.emulator.faults().add(unseen);
+    let waiting = world.push("waiting", "echo served");
+    world.emulator.with_forge(|forge, _| {
+        let dana = forge.owner_named("dana").expect("dana").id;
+        let beta = forge.create_organization("beta", &[dana]);
+        forge.transfer_repository(world.repository, beta).expect("an owner");
+        forge.create_repository(world.organization, "site", false).expect("a repository");
+    });
+    world.emulator.faults().remove(unseen);
+    world.until_is(&waiting, Status::Success);
+    assert!(world.is(&running, Status::Running), "a running job was disturbed");
+    world.let_go("running");
+    world.until_is(&running, Status::Success);
+    for job in [&running, &waiting] {
+        check_registered_at_the_repository(&world, job);
+    }
+    world.check_success(&[running, waiting]);
     world.check_nothing_left();
 }
 

@@ -1,14 +1,19 @@
-//! Lists that are empty although nothing has ended: a scope that is another one now, a forge that was restored.
+//! Lists that are empty although nothing has ended: a scope that is another one now, a token of somebody else, a forge that
+//! was restored.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use emulator::{Effect, FaultId, FaultRule, Matcher, RouteKind};
 use forge_model::{Status, TokenScope, TokenSpec};
 
+use super::rights::{new_repository, token_of};
 use super::{MANY_POLLS, check_served, until_polled, with_bystander};
 use crate::e2e::config::Setup;
+use crate::e2e::leftovers::names;
 use crate::e2e::processes;
 use crate::e2e::world::World;
+use crate::{forgescale, run};
 
 fn answer(world: &World, kind: RouteKind, status: u16, body: &str) -> FaultId {
     let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
@@ -32,6 +37,54 @@ fn an_empty_list_of_a_scope_with_another_id_concludes_nothing() {
     world.emulator.faults().clear();
     check_served(&world, &[world.push("next", "echo served")]);
     bystander.finish(world);
+}
+
+/// The daemon is killed while a job of a user runs, finds another user's token at its next start, and later the right one.
+#[track_caller]
+fn another_users_token_over_a_restart(meanwhile: impl FnOnce(&World)) {
+    let setup = Setup { scopes: "[\"user\"]", ..Setup::new(3) };
+    let (mut world, bystander) = with_bystander(&setup, |world| {
+        world.repository = new_repository(world, "dana", "home");
+    });
+    let danas = world.token.clone();
+    world.kill();
+    meanwhile(&world);
+    let eves = token_of(&world, "eve");
+    world.write_token(&eves);
+    world.start(&[]);
+    let words = "has another id than before: nothing is concluded from its lists";
+    // Until the new daemon has written its report, the old one's is shown with a warning.
+    let told = || run(forgescale(["explain", "all", "--config"]).arg(world.config())).out.contains(words);
+    world.until("the change is an alert", told);
+    let home = world.repository;
+    world.repository = new_repository(&world, "eve", "den");
+    let anothers = world.push("another's", "echo served");
+    until_polled(&world, MANY_POLLS);
+    bystander.check_untouched(&world);
+    assert!(world.registrations(&anothers).is_empty());
+
+    world.repository = home;
+    world.write_token(&danas);
+    check_served(&world, &[world.push("next", "echo served")]);
+    bystander.check_untouched(&world);
+    world.until("nothing is the matter any more", || !world.explain("all").contains(words));
+    assert!(world.is(&anothers, Status::Waiting));
+    world.cancel(&anothers);
+    bystander.finish(world);
+}
+
+#[test]
+fn another_users_token_over_a_restart_concludes_nothing() {
+    another_users_token_over_a_restart(|_| {});
+}
+
+#[test]
+fn another_users_token_over_a_restart_without_the_store_concludes_nothing() {
+    another_users_token_over_a_restart(|world| {
+        for name in names(&world.state()).iter().filter(|name| name.starts_with("forgescale.sqlite")) {
+            fs::remove_file(world.state().join(name)).expect("a removed file");
+        }
+    });
 }
 
 #[test]

@@ -1,21 +1,25 @@
 //! Tokens that are refused, replaced, or somebody else's; scopes that are closed to us.
 
 use emulator::{Effect, FaultRule, Matcher};
-use forge_model::{OwnerId, RepoId, Status, TokenScope, TokenSpec};
+use forge_model::{Category, OwnerId, RepoId, Status, TokenScope, TokenSpec};
 
 use super::{check_served, until_polled, with_bystander};
 use crate::e2e::config::Setup;
 use crate::e2e::world::World;
 
 /// A new token of a user, who is made if need be.
-fn token_of(world: &World, user: &str) -> String {
+pub(super) fn token_of(world: &World, user: &str) -> String {
+    token_with(world, user, TokenScope::All)
+}
+
+fn token_with(world: &World, user: &str, scope: TokenScope) -> String {
     world.emulator.with_forge(|forge, _| {
         let known = forge.owner_named(user).map(|owner| owner.id);
         let id = match known {
             Some(id) => id,
             None => forge.create_user(user, false),
         };
-        forge.create_token(id, TokenSpec::new(&[TokenScope::All])).expect("a token")
+        forge.create_token(id, TokenSpec::new(&[scope])).expect("a token")
     })
 }
 
@@ -23,11 +27,11 @@ fn revoke(world: &World, token: &str) {
     world.emulator.with_forge(|forge, _| forge.revoke_token(token));
 }
 
-fn id_of(world: &World, user: &str) -> OwnerId {
+pub(super) fn id_of(world: &World, user: &str) -> OwnerId {
     world.emulator.with_forge(|forge, _| forge.owner_named(user).expect("a user").id)
 }
 
-fn new_repository(world: &World, owner: &str, name: &str) -> RepoId {
+pub(super) fn new_repository(world: &World, owner: &str, name: &str) -> RepoId {
     let owner = id_of(world, owner);
     world.emulator.with_forge(|forge, _| forge.create_repository(owner, name, false).expect("a repository"))
 }
@@ -75,6 +79,26 @@ fn a_token_of_another_user_is_not_used_and_nothing_is_concluded() {
     bystander.check_untouched(&world);
     assert!(world.is(&waiting, Status::Waiting) && world.registrations(&waiting).is_empty());
 
+    let new = token_of(&world, "dana");
+    world.write_token(&new);
+    check_served(&world, &[waiting]);
+    bystander.finish(world);
+}
+
+#[test]
+fn a_new_token_that_may_do_less_is_not_used_while_the_old_one_works() {
+    let (mut world, bystander) = with_bystander(&Setup::new(3), |_| {});
+    let good = world.token.clone();
+    let reads = token_with(&world, "dana", TokenScope::Read(Category::Organization));
+    world.write_token(&reads);
+    world.until("the new one is looked at", || world.logged("the new token in the file is not used"));
+    check_served(&world, &[world.push("meanwhile", "echo served")]);
+
+    // Less than all is better than nothing: jobs are watched on.
+    revoke(&world, &good);
+    let waiting = world.push("waiting", "echo served");
+    world.until_explained(&waiting, &["write:organization"]);
+    bystander.check_untouched(&world);
     let new = token_of(&world, "dana");
     world.write_token(&new);
     check_served(&world, &[waiting]);
