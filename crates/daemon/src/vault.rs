@@ -21,6 +21,14 @@ use crate::private;
 /// A file of credentials longer than this is none of ours: a token has 40 characters.
 const LONGEST: u64 = 256;
 
+/// What is lost without a runtime directory that can keep secrets.
+pub(crate) const LOST: &str = "the daemon's memory alone holds the credentials of runners, and after its restart one that \
+    waits in vain is ended without being kept from new jobs first: in an unlucky instant that hits a job which it has just got";
+
+/// How to have one.
+pub(crate) const MAKE_ONE: &str = "name a directory on a tmpfs that is the daemon's user's own: for root runtime_directory = \
+    \"/run/forgescale\", for another user a directory below $XDG_RUNTIME_DIR; a systemd unit gives one by RuntimeDirectory=";
+
 /// Begins the name of a file that is not complete yet; no uuid begins so.
 const UNFINISHED: char = '.';
 
@@ -40,15 +48,15 @@ impl Vault {
             Ok(true) => Some(directory.to_owned()),
             Ok(false) => {
                 tracing::warn!(
-                    directory = %directory.display(),
-                    "the runtime directory is not in memory (tmpfs): credentials of runners do not survive a restart"
+                    directory = %directory.display(), hint = MAKE_ONE,
+                    "the runtime directory is not in memory, and secrets are written to no disk: {LOST}"
                 );
                 None
             }
             Err(error) => {
                 tracing::warn!(
-                    directory = %directory.display(), error = chain(&*error),
-                    "the runtime directory is not usable: credentials of runners do not survive a restart"
+                    directory = %directory.display(), error = chain(&*error), hint = MAKE_ONE,
+                    "the runtime directory is not usable: {LOST}"
                 );
                 None
             }

@@ -15,24 +15,19 @@ use crate::claim::{self, Holder};
 use crate::config::Config;
 use crate::lock::{self, LockError, ONE_OF_TWO};
 use crate::private;
+use crate::vault::{LOST, MAKE_ONE};
 
 /// Logs, records and jobs' folders need some room: with less than this, work will soon fail.
 const LEAST_ROOM: u64 = 64 << 20;
 
-/// What is lost without a runtime directory that can keep secrets.
-const LOST: &str = "the daemon's memory alone holds the credentials of runners, and after its restart one that waits in vain \
-    is ended without being kept from new jobs first: in an unlucky instant that hits a job which it has just got";
-
-/// How to have one.
-const MAKE_ONE: &str = "name a directory on a tmpfs that is the daemon's user's own: for root runtime_directory = \
-    \"/run/forgescale\", for another user a directory below $XDG_RUNTIME_DIR; a systemd unit gives one by RuntimeDirectory=";
-
 /// Both directories. What the configuration does not say is passed over.
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let directory = &config.state_directory;
-    let mut findings = if directory.as_os_str().is_empty() { Vec::new() } else { state(directory) };
-    let is_ours = File::open(directory.join(lock::NAME)).is_ok_and(|file| lock::is_taken(&file).unwrap_or(false));
-    if !config.deployment.as_str().is_empty() && !is_ours {
+    let is_given = !directory.as_os_str().is_empty();
+    let mut findings = if is_given { state(directory) } else { Vec::new() };
+    let is_taken = |file: File| lock::is_taken(&file).unwrap_or(false);
+    let runs_with_it = is_given && File::open(directory.join(lock::NAME)).is_ok_and(is_taken);
+    if !config.deployment.as_str().is_empty() && !runs_with_it {
         findings.extend(another(&config.deployment));
     }
     findings.extend(runtime(config.runtime_directory.as_deref()));

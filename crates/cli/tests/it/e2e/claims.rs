@@ -31,7 +31,7 @@ fn a_second_daemon_of_a_deployment_is_refused_whatever_its_state_directory() {
     world.until("it lists", || world.emulator.calls().rest() > 0);
     let id = world.daemon().id();
     let another = beside(&world, &[]);
-    let ran = run(forgescale(["run", "--config"]).arg(&another));
+    let ran = run(forgescale(["run", "--once", "--config"]).arg(&another));
     assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{}", ran.err);
     let words =
         format!("the deployment {} is served by another forgescale on this host (process {id})", world.deployment);
