@@ -97,7 +97,7 @@ fn a_state_directory_that_becomes_unwritable_ends_nothing_and_launching_resumes(
     setup.limits.push(("park", "1s"));
     let (world, bystander) = with_bystander(&setup, |_| {});
     let Some(closed) = Closed::over(&world.state()) else {
-        eprintln!("skipped: nothing can be mounted here");
+        skip("nothing can be mounted over it here");
         return bystander.finish(world);
     };
     let waiting = world.push("waiting", "echo served");
