@@ -151,6 +151,18 @@ impl Forge {
         self.jobs.get(&job).map(|job| job.status)
     }
 
+    /// Whether a job waits and its concurrency group lets it start now (protocol 2.5): some runner could be given it.
+    pub fn is_offered(&self, job: JobId) -> bool {
+        self.jobs.get(&job).is_some_and(|job| {
+            job.status == Status::Waiting && self.runs.get(&job.run).is_some_and(|run| self.group_admits(run))
+        })
+    }
+
+    /// The labels that a job asks for; none for one that does not exist.
+    pub fn labels_of(&self, job: JobId) -> Vec<String> {
+        self.jobs.get(&job).map(|job| job.runs_on.clone()).unwrap_or_default()
+    }
+
     /// The status of a run.
     pub fn run_status(&self, run: RunId) -> Option<Status> {
         self.runs.get(&run).map(|run| run.status)

@@ -1,19 +1,25 @@
 //! A modelled backend, like the host backend: machines with one process each, bound when it starts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use planner::ids::{BackendId, MachineName};
 use planner::seen::{Binding, Exit, MachineSeen, MachineState, MachineTags};
 
-use crate::dice::Dice;
 use crate::processes::Process;
+
+/// How long after the end of faults a machine that could not be removed can be.
+const REMOVABLE_AFTER_MS: u64 = 180_000;
 
 /// One backend.
 #[derive(Debug)]
 pub(crate) struct ModelBackend {
     pub(crate) machines: BTreeMap<MachineName, Machine>,
+    /// Every name that was ever made: none is made twice (design section 4).
+    pub(crate) used: BTreeSet<MachineName>,
     /// Until when it answers nobody.
     pub(crate) down_until: u64,
+    /// Until when it has no room.
+    pub(crate) full_until: u64,
     /// Whether a stopped machine is removed by itself, or is listed as ended until it is destroyed once more.
     pub(crate) removes_stopped: bool,
 }
@@ -29,16 +35,24 @@ pub(crate) struct Machine {
     pub(crate) hidden: bool,
     /// Whether it was told to go.
     pub(crate) stopping: bool,
+    /// When it was asked for.
+    pub(crate) asked_at: u64,
+    /// Until when it cannot be removed.
+    pub(crate) undeletable_until: u64,
 }
 
 impl ModelBackend {
-    pub(crate) fn new(setting: &mut Dice) -> Self {
-        Self { machines: BTreeMap::new(), down_until: 0, removes_stopped: setting.chance(500) }
+    pub(crate) fn new(removes_stopped: bool) -> Self {
+        Self { machines: BTreeMap::new(), used: BTreeSet::new(), down_until: 0, full_until: 0, removes_stopped }
     }
 
     /// Faults end. Returns the machines that shall be listed again.
-    pub(crate) fn calm(&mut self, id: &BackendId) -> Vec<(BackendId, MachineName)> {
+    pub(crate) fn calm(&mut self, id: &BackendId, now: u64) -> Vec<(BackendId, MachineName)> {
         self.down_until = 0;
+        self.full_until = 0;
+        for machine in self.machines.values_mut() {
+            machine.undeletable_until = machine.undeletable_until.min(now + REMOVABLE_AFTER_MS);
+        }
         let hidden = self.machines.iter().filter(|(_, machine)| machine.hidden);
         hidden.map(|(name, _)| (id.clone(), name.clone())).collect()
     }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use planner::action::{Action, Lane};
+use planner::action::Action;
 use planner::error_class::{Acted, ErrorClass};
 use planner::event::{Answer, Event};
-use planner::ids::{ActionId, BackendId, MachineName, RunnerUuid};
+use planner::ids::{ActionId, AssignmentKey, BackendId, MachineName, RunnerUuid};
 use planner::seen::{Binding, Exit, MachineState};
 
 use crate::backends::Machine;
-use crate::forge::failed;
+use crate::fault::Fault;
+use crate::forge::{ForgeSide, failed};
 use crate::happening::{Answered, Happening, Step};
 use crate::judge::Belief;
 use crate::world::{World, note};
@@ -19,31 +20,45 @@ impl World {
     pub(crate) fn begin(&mut self, id: ActionId, action: Action) {
         note!(self, "  call {} {action:?}", id.0);
         let belief = self.belief(&action);
+        self.judge_begun(&action);
         let life = self.daemon.life;
-        let slow = self.dice.calls.chance(self.calm(self.weather.slow));
-        let there = if slow { self.dice.calls.between(300, 3_000) } else { self.dice.calls.between(2, 80) };
-        let rates =
-            (self.calm(self.weather.lost_before), self.calm(self.weather.lost_after), self.calm(self.weather.refused));
-        if self.dice.calls.chance(rates.0) {
-            note!(self, "    lost before it acts");
-            return self.lost_answer(id);
+        let word = action.word();
+        let there = if self.strikes(Fault::Slow, word) {
+            self.dice.fault(Fault::Slow).between(300, 3_000)
+        } else {
+            self.dice.calls.between(2, 80)
+        };
+        if self.strikes(Fault::LostBefore, word) {
+            self.judge.stumbles(&action);
+            return self.lost_answer(Fault::LostBefore, id);
         }
-        if self.dice.calls.chance(rates.2) {
-            let answer = self.refusal(&action);
+        if let Some(answer) = self.refusal(&action) {
+            self.judge.stumbles(&action);
             return self.after(there, Happening::Deliver { life, event: Event::Answered { id, answer } });
         }
-        let answered = if self.dice.calls.chance(rates.1) { Answered::Never } else { Answered::Yes };
+        if self.strikes(Fault::Duplicated, word) {
+            let span = there + self.dice.fault(Fault::Duplicated).between(1, 2_000);
+            let twin = Happening::Arrive {
+                life,
+                id,
+                action: action.clone(),
+                belief: belief.clone(),
+                answered: Answered::Never,
+            };
+            self.after(span, twin);
+        }
+        let answered = if self.strikes(Fault::LostAfter, word) { Answered::Never } else { Answered::Yes };
         if answered == Answered::Never {
-            note!(self, "    acts, and its answer is lost");
-            self.lost_answer(id);
+            self.judge.stumbles(&action);
+            self.lost_answer(Fault::LostAfter, id);
         }
         self.after(there, Happening::Arrive { life, id, action, belief, answered });
     }
 
     /// The daemon learns that the connection broke, or nothing at all.
-    fn lost_answer(&mut self, id: ActionId) {
-        let told = self.dice.calls.chance(600);
-        let delay = self.dice.calls.between(5, 4_000);
+    fn lost_answer(&mut self, fault: Fault, id: ActionId) {
+        let dice = self.dice.fault(fault);
+        let (told, delay) = (dice.chance(600), dice.between(5, 4_000));
         if told {
             let answer = failed(ErrorClass::Transient, Acted::Maybe, "the connection broke");
             let life = self.daemon.life;
@@ -51,59 +66,52 @@ impl World {
         }
     }
 
-    fn refusal(&mut self, action: &Action) -> Answer {
-        let at_backend = matches!(action.lane(), Lane::BackendLaunch(_) | Lane::BackendClean(_));
-        let retry_after = Some(std::time::Duration::from_millis(self.dice.calls.between(1_000, 20_000)));
-        let classes: &[ErrorClass] = if at_backend {
-            &[
-                ErrorClass::Transient,
-                ErrorClass::Capacity,
-                ErrorClass::Quota,
-                ErrorClass::Permanent,
-                ErrorClass::NotFound,
-            ]
-        } else {
-            &[
-                ErrorClass::Transient,
-                ErrorClass::Transient,
-                ErrorClass::Auth,
-                ErrorClass::Forbidden,
-                ErrorClass::Permanent,
-            ]
+    /// How a call is refused, if it is. Calls with a runner's own credentials do not depend on a scope's token.
+    fn refusal(&mut self, action: &Action) -> Option<Answer> {
+        let word = action.word();
+        let refuse = |class, what| Some(failed(class, Acted::No, what));
+        let kinds: &[(Fault, ErrorClass)] = match action {
+            Action::Create { .. } | Action::Start { .. } => &[
+                (Fault::Capacity, ErrorClass::Capacity),
+                (Fault::Quota, ErrorClass::Quota),
+                (Fault::Permanent, ErrorClass::Permanent),
+                (Fault::Stumbles, ErrorClass::Transient),
+            ],
+            Action::Destroy { .. } | Action::ReadLog { .. } => &[(Fault::Stumbles, ErrorClass::Transient)],
+            Action::Register { .. } => &[
+                (Fault::Missing, ErrorClass::NotFound),
+                (Fault::Unauthorised, ErrorClass::Auth),
+                (Fault::Forbidden, ErrorClass::Forbidden),
+                (Fault::ServerError, ErrorClass::Transient),
+            ],
+            _ => &[
+                (Fault::Unauthorised, ErrorClass::Auth),
+                (Fault::Forbidden, ErrorClass::Forbidden),
+                (Fault::ServerError, ErrorClass::Transient),
+            ],
         };
-        let class = if self.dice.calls.chance(100) {
-            ErrorClass::RateLimited { retry_after }
-        } else {
-            *self.dice.calls.pick(classes)
-        };
-        failed(class, Acted::No, "refused")
+        for (fault, class) in kinds {
+            if self.strikes(*fault, word) {
+                return refuse(*class, fault.word());
+            }
+        }
+        if self.strikes(Fault::TooMany, word) {
+            let span = self.dice.fault(Fault::TooMany).between(1_000, 20_000);
+            let retry_after = Some(Duration::from_millis(span));
+            return refuse(ErrorClass::RateLimited { retry_after }, "too many requests");
+        }
+        None
     }
 
     /// An action arrives where it acts.
     pub(crate) fn arrive(&mut self, life: u32, id: ActionId, action: Action, belief: &Belief, answered: Answered) {
-        let at_forge = matches!(action.lane(), Lane::ForgeLaunch(_) | Lane::ForgeClean(_));
-        if at_forge && self.forge.is_down(self.now) {
-            return self.return_answer(
-                life,
-                id,
-                failed(ErrorClass::Transient, Acted::No, "the forge is away"),
-                answered,
-            );
-        }
-        if let Action::Create { backend, .. } | Action::Start { backend, .. } | Action::Destroy { backend, .. } =
-            &action
-            && self.backends.get(backend).is_none_or(|model| self.now < model.down_until)
-        {
-            return self.return_answer(
-                life,
-                id,
-                failed(ErrorClass::Transient, Acted::No, "the backend is away"),
-                answered,
-            );
+        if let Some(answer) = self.is_away(&action) {
+            self.judge.stumbles(&action);
+            return self.return_answer(life, id, answer, answered);
         }
         note!(self, "    arrives {} {}", id.0, action.word());
         let answer = match action {
-            Action::Create { .. } => return self.create(life, id, action, answered),
+            Action::Create { .. } => return self.create(life, id, action, belief, answered),
             Action::Start { key, backend, machine, pool, runner } => {
                 self.start(&key, &backend, &machine, &pool, &runner)
             }
@@ -112,9 +120,14 @@ impl World {
             Action::Register { scope, machine, identity, .. } => {
                 let name = identity.runner_name(&machine);
                 let description = identity.description(&self.policy.deployment);
-                match self.forge.register(self.now, &scope, &name, &description) {
+                let known = answered == Answered::Yes && self.is_this_life(life);
+                let made = self
+                    .forges
+                    .get_mut(&scope.forge)
+                    .and_then(|forge| forge.register(self.now, &scope, &name, &description));
+                match made {
                     Some((row, uuid, token)) => {
-                        if answered == Answered::Yes && self.is_this_life(life) {
+                        if known {
                             self.daemon.credentials.insert(uuid.clone(), token);
                         }
                         Answer::Registered { id: row, uuid }
@@ -122,30 +135,68 @@ impl World {
                     None => failed(ErrorClass::NotFound, Acted::No, "no such scope"),
                 }
             }
-            Action::LookUpRunner { scope, id, .. } => self.forge.look_up(self.now, &scope, id),
+            Action::LookUpRunner { scope, id, .. } => self.forge(&scope.forge).look_up(self.now, &scope, id),
             Action::DeleteRunner { scope, id, .. } | Action::Sweep { scope, id } => {
-                self.judge_delete(id, belief);
-                self.forge.delete(self.now, &scope, id)
+                self.judge_delete(&scope, id, belief);
+                let now = self.now;
+                match self.forges.get_mut(&scope.forge) {
+                    Some(forge) => forge.delete(now, &scope, id),
+                    None => Answer::RunnerGone,
+                }
             }
-            Action::CheckScope { scope } => self.forge.scope_id(&scope),
-            Action::Fence { runner, .. } => {
-                self.with_token(&runner, |world, token| world.forge.fence(world.now, &runner, token))
+            Action::CheckScope { scope } => self.forge(&scope.forge).scope_id(self.now, &scope),
+            Action::Fence { key, runner } => {
+                self.with_token(&key, &runner, |forge, now, token| forge.fence(now, &runner, token))
             }
-            Action::AskWhose { runner, task, .. } => {
-                self.with_token(&runner, |world, token| world.forge.ask_whose(world.now, &runner, token, task))
+            Action::AskWhose { key, runner, task } => {
+                self.with_token(&key, &runner, |forge, now, token| forge.ask_whose(now, &runner, token, task))
             }
-            Action::EndEarly { runner, task, reason, .. } => {
+            Action::EndEarly { key, runner, task, reason } => {
                 self.judge_early_end(&runner);
-                self.with_token(&runner, |world, token| world.forge.end_early(world.now, &runner, token, task, &reason))
+                self.with_token(&key, &runner, |forge, now, token| forge.end_early(now, &runner, token, task, &reason))
             }
         };
         self.return_answer(life, id, answer, answered);
     }
 
-    fn with_token(&mut self, runner: &RunnerUuid, call: impl FnOnce(&mut Self, &str) -> Answer) -> Answer {
-        match self.daemon.credentials.get(runner).cloned() {
-            Some(token) => call(self, &token),
-            None => failed(ErrorClass::Permanent, Acted::No, "the runner's token is not at hand"),
+    /// Whether what a call goes to is away, or refuses the token of the scope.
+    fn is_away(&self, action: &Action) -> Option<Answer> {
+        let transient = |what| Some(failed(ErrorClass::Transient, Acted::No, what));
+        let (forge, place) = match action {
+            Action::Create { backend, .. }
+            | Action::Start { backend, .. }
+            | Action::Destroy { backend, .. }
+            | Action::ReadLog { backend, .. } => {
+                let away = self.backends.get(backend).is_none_or(|model| self.now < model.down_until);
+                return if away { transient("the backend is away") } else { None };
+            }
+            Action::Fence { key, .. } | Action::AskWhose { key, .. } | Action::EndEarly { key, .. } => {
+                (&key.job.forge, None)
+            }
+            Action::Register { scope, .. }
+            | Action::LookUpRunner { scope, .. }
+            | Action::DeleteRunner { scope, .. }
+            | Action::Sweep { scope, .. }
+            | Action::CheckScope { scope } => (&scope.forge, Some(scope)),
+        };
+        let forge = self.forge(forge);
+        if forge.is_down(self.now) {
+            return transient("the forge is away");
+        }
+        let class = place.and_then(|place| forge.refuses(place))?;
+        Some(failed(class, Acted::No, "the token is refused"))
+    }
+
+    fn with_token(
+        &mut self,
+        key: &AssignmentKey,
+        runner: &RunnerUuid,
+        call: impl FnOnce(&mut ForgeSide, u64, &str) -> Answer,
+    ) -> Answer {
+        let token = self.daemon.credentials.get(runner).cloned();
+        match (token, self.forges.get_mut(&key.job.forge)) {
+            (Some(token), Some(forge)) => call(forge, self.now, &token),
+            _ => failed(ErrorClass::Permanent, Acted::No, "the runner's token is not at hand"),
         }
     }
 
@@ -156,8 +207,13 @@ impl World {
         }
     }
 
-    fn create(&mut self, life: u32, id: ActionId, action: Action, answered: Answered) {
+    fn create(&mut self, life: u32, id: ActionId, action: Action, belief: &Belief, answered: Answered) {
         let Action::Create { backend, machine: name, tags, .. } = action else { return };
+        let word = "create";
+        let undeletable = self.strikes(Fault::Undeletable, word);
+        let never = self.strikes(Fault::NeverMade, word);
+        let late = self.strikes(Fault::MadeLate, word);
+        let now = self.now;
         let Some(model) = self.backends.get_mut(&backend) else { return };
         if let Some(machine) = model.machines.get(&name) {
             let living = !machine.has_ended() && !machine.stopping;
@@ -168,21 +224,47 @@ impl World {
             };
             return self.return_answer(life, id, answer, answered);
         }
-        let machine = Machine {
+        if model.used.contains(&name) {
+            let answer = failed(ErrorClass::Permanent, Acted::No, "the name was used already");
+            return self.return_answer(life, id, answer, answered);
+        }
+        if now < model.full_until {
+            return self.return_answer(life, id, failed(ErrorClass::Capacity, Acted::No, "no room"), answered);
+        }
+        let mut machine = Machine {
             tags,
             binding: None,
             state: MachineState::Creating,
             process: None,
             hidden: false,
             stopping: false,
+            asked_at: now,
+            undeletable_until: 0,
         };
+        if undeletable {
+            machine.undeletable_until = now + self.dice.fault(Fault::Undeletable).between(60_000, 2_400_000);
+        }
+        model.used.insert(name.clone());
         model.machines.insert(name.clone(), machine);
-        self.judge_created(life, &backend, &name);
-        let span = self.dice.calls.between(20, 1_000);
+        self.judge_created(life, &backend, &name, belief);
+        let span = if late {
+            self.dice.fault(Fault::MadeLate).between(20_000, 90_000)
+        } else {
+            self.dice.calls.between(20, 1_000)
+        };
+        if never {
+            // The answer comes, as from a backend that only takes the order.
+            return self.return_answer(
+                life,
+                id,
+                failed(ErrorClass::Transient, Acted::Maybe, "not made in time"),
+                answered,
+            );
+        }
         self.after(span, Happening::Made { life, id, backend, machine: name, answered });
     }
 
-    /// A machine has been made. One whose maker died in the middle is never made.
+    /// A machine has been made. One whose maker died in the middle is perhaps never made.
     pub(crate) fn made(
         &mut self,
         life: u32,
@@ -191,7 +273,7 @@ impl World {
         name: &MachineName,
         answered: Answered,
     ) {
-        let orphaned = !self.is_this_life(life) && self.dice.calls.chance(500);
+        let orphaned = !self.is_this_life(life) && self.strikes(Fault::MakerDied, name.as_str());
         let Some(machine) = self.backends.get_mut(backend).and_then(|model| model.machines.get_mut(name)) else {
             return;
         };
@@ -211,11 +293,10 @@ impl World {
         runner: &RunnerUuid,
     ) -> Answer {
         let token = self.daemon.credentials.get(runner).cloned();
-        let labels: Vec<String> = self
-            .policy
-            .pool(pool)
-            .map(|pool| pool.labels.iter().map(|label| label.name().to_owned()).collect())
-            .unwrap_or_default();
+        let Some(pool) = self.policy.pool(pool) else {
+            return failed(ErrorClass::Permanent, Acted::No, "no such pool");
+        };
+        let labels: Vec<String> = pool.labels.iter().map(|label| label.name().to_owned()).collect();
         let Some(machine) = self.backends.get_mut(backend).and_then(|model| model.machines.get_mut(name)) else {
             return failed(ErrorClass::NotFound, Acted::No, "no such machine");
         };
@@ -231,8 +312,8 @@ impl World {
         machine.binding =
             Some(Binding { handle: key.job.handle.clone(), attempt: key.attempt, runner: runner.clone() });
         machine.state = MachineState::Running;
-        self.spawn(backend, name, runner, token, labels, key.job.handle.as_str());
-        self.judge_doors(key.job.handle.as_str());
+        self.spawn(backend, name, &key.job, runner, token, labels);
+        self.judge_doors(&key.job.forge, key.job.handle.as_str());
         Answer::Started
     }
 
@@ -241,6 +322,9 @@ impl World {
             return failed(ErrorClass::NotFound, Acted::No, "no such backend");
         };
         let Some(machine) = model.machines.get_mut(name) else { return Answer::Destroyed };
+        if self.now < machine.undeletable_until {
+            return failed(ErrorClass::Permanent, Acted::No, "it is protected from removal");
+        }
         let Some(process) = machine.process.as_mut() else {
             model.machines.remove(name);
             return Answer::Destroyed;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use planner::event::Event;
 use planner::fold::fold;
-use planner::ids::RunnerUuid;
+use planner::ids::{JobKey, RunnerUuid, ScopeKey};
 use planner::state::{HandleMemory, State};
 use planner::step::{Turn, step};
 use planner::time::Tick;
 
-use crate::happening::Happening;
+use crate::fault::Fault;
 use crate::world::{World, note};
 
 /// How often the daemon looks at its clock.
@@ -25,13 +25,17 @@ pub(crate) struct Daemon {
     pub(crate) alive: bool,
     /// Its clock began then: ticks of different lives cannot be compared.
     pub(crate) born_at: u64,
+    /// Until when it stands still.
+    pub(crate) paused_until: u64,
     pub(crate) state: State,
     /// Tokens at hand.
     pub(crate) credentials: BTreeMap<RunnerUuid, String>,
     /// When each scope's runners were last asked for.
-    pub(crate) runners_asked: BTreeMap<planner::ids::ScopeKey, u64>,
+    pub(crate) runners_asked: BTreeMap<ScopeKey, u64>,
     /// How many turns it has had, over all lives.
     pub(crate) turns: u64,
+    /// An old copy of the memory, and when it was made.
+    pub(crate) old_memory: (u64, BTreeMap<JobKey, HandleMemory>),
 }
 
 impl World {
@@ -48,70 +52,11 @@ impl World {
         self.daemon.alive && self.daemon.life == life
     }
 
-    pub(crate) fn kill_daemon(&mut self) {
-        if self.is_quiet() || !self.daemon.alive {
-            return;
-        }
-        self.daemon.alive = false;
-        let span = self.dice.lives.between(100, 8_000);
-        note!(self, "the daemon is killed; begins again in {span} ms");
-        self.after(span, Happening::Born);
-    }
-
-    pub(crate) fn daemon_is_born(&mut self) {
-        let memory = self.remembered();
-        let credentials = self.kept_credentials();
-        self.daemon.life += 1;
-        self.daemon.alive = true;
-        self.daemon.born_at = self.now;
-        self.daemon.state = State::default();
-        self.daemon.state.journal.handles = memory;
-        self.daemon.runners_asked.clear();
-        let life = self.daemon.life;
-        note!(self, "life {life} begins with {} credentials", credentials.len());
-        for uuid in credentials.keys() {
-            self.after(0, Happening::Deliver { life, event: Event::CredentialsFound { runner: uuid.clone() } });
-        }
-        self.daemon.credentials = credentials;
-        for scope in self.scopes() {
-            let span = self.dice.lives.between(0, 500);
-            self.after(span, Happening::PollScope { life, scope });
-        }
-        for backend in self.policy.backends.keys().cloned().collect::<Vec<_>>() {
-            let span = self.dice.lives.between(0, 500);
-            self.after(span, Happening::PollBackend { life, backend });
-        }
-        self.after(WAKE_MS, Happening::Wake { life });
-        self.next_kill();
-    }
-
-    /// What the store gives back: moments are counted from the new beginning.
-    fn remembered(&mut self) -> BTreeMap<planner::ids::JobKey, HandleMemory> {
-        let handles = std::mem::take(&mut self.daemon.state.journal.handles);
-        if self.dice.lives.chance(self.weather.memory_lost) {
-            return BTreeMap::new();
-        }
-        let gone = self.now - self.daemon.born_at;
-        let rebased = |tick: Tick| Tick(tick.0.saturating_sub(gone));
-        handles
-            .into_iter()
-            .map(|(job, memory)| {
-                let rest_until = rebased(memory.rest_until);
-                (job, HandleMemory { rest_until, not_before: Tick(0), listed_at: Tick(0), ..memory })
-            })
-            .collect()
-    }
-
-    fn kept_credentials(&mut self) -> BTreeMap<RunnerUuid, String> {
-        let credentials = std::mem::take(&mut self.daemon.credentials);
-        if self.dice.lives.chance(self.weather.credentials_lost) { BTreeMap::new() } else { credentials }
-    }
-
     pub(crate) fn wake(&mut self, life: u32) {
         if !self.is_this_life(life) {
             return;
         }
-        self.after(WAKE_MS, Happening::Wake { life });
+        self.after(WAKE_MS, crate::happening::Happening::Wake { life });
         self.turn();
     }
 
@@ -127,25 +72,39 @@ impl World {
         self.turn();
     }
 
-    /// One turn of the owner.
+    /// One turn of the owner. It may be killed between two effects: then what it had not begun never happens.
     fn turn(&mut self) {
         let now = self.tick();
         let turn = step(&self.policy, &mut self.daemon.state, now);
         self.daemon.turns += 1;
         self.judge_turn(&turn);
-        self.tell(&turn);
-        for (id, action) in turn.actions {
+        for decision in &turn.decisions {
+            note!(self, "  decided {decision:?}");
+        }
+        for place in crate::reasons::of_report(&turn.report) {
+            self.tally.reason(place);
+        }
+        self.script.reads(self.now, &turn.report);
+        let survives = self.survives(&turn);
+        for (id, action) in turn.actions.into_iter().take(survives.unwrap_or(usize::MAX)) {
             self.begin(id, action);
         }
-        if self.daemon.turns.is_multiple_of(16) {
+        if survives.is_some() {
+            return self.kill_daemon(None);
+        }
+        if self.daemon.turns.is_multiple_of(32) {
             self.judge_rest();
         }
     }
 
-    fn tell(&mut self, turn: &Turn) {
-        for decision in &turn.decisions {
-            note!(self, "  decided {decision:?}");
+    /// After how many of its actions the daemon is killed, if it is.
+    fn survives(&mut self, turn: &Turn) -> Option<usize> {
+        let count = turn.actions.len() as u64;
+        if count == 0 || self.is_quiet() || !self.strikes(Fault::KilledBetween, "between two effects") {
+            return None;
         }
+        let begun = self.dice.fault(Fault::KilledBetween).between(0, count);
+        usize::try_from(begun).ok()
     }
 
     /// A turn without news comes to nothing.

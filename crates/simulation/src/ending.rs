@@ -1,14 +1,19 @@
 //! Runs a world to its end, and judges the end.
 
 use crate::judge::Broken;
+use crate::shape::Shape;
+use crate::tally::Tally;
 use crate::world::World;
 
-/// Within this time after faults end everything must be over: jobs ended, and of ours nothing left (invariants 6 and 8).
+/// Within this time after faults end everything must be over: jobs ended, and of ours nothing left (invariants 6 and 8),
+/// with [`QUIET_BOUND_PER_JOB_MS`] more for each job that is not over then.
 ///
 /// The longest ways: a lost job waits for the forge's own timeout (3 + 1 min), an endless one for the run clock (4 min) and
-/// its stop, a parked handle for its rest (4 min and a quarter of jitter); then what is left of two dozen runs goes one by
-/// one through a single machine, for at most 40 s each.
+/// its stop, a parked handle for its rest (4 min and a quarter of jitter).
 pub const QUIET_BOUND_MS: u64 = 25 * 60_000;
+
+/// Jobs go one by one through a single machine, for at most 40 s each.
+pub const QUIET_BOUND_PER_JOB_MS: u64 = 60_000;
 
 /// What a world came to.
 #[derive(Debug)]
@@ -16,116 +21,118 @@ pub struct Report {
     /// The first invariant that was broken, if any.
     pub broken: Option<Broken>,
     /// What was counted.
-    pub counters: Counters,
+    pub tally: Tally,
     /// What happened, if that was asked for.
     pub trace: Vec<String>,
 }
 
-/// What was counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Attempts of jobs.
-    pub attempts: u32,
-    /// Machines made.
-    pub created: u32,
-    /// Races that the design documents and that cost a job.
-    pub races: u32,
-    /// Invariants broken only since a backend denied a living machine in listings that claimed to be complete.
-    pub deceived: u32,
-    /// Lives of the daemon.
-    pub lives: u32,
-    /// Turns of the planner.
-    pub turns: u64,
-    /// Virtual time until all was quiet, and from then to the end.
-    pub faults_ms: u64,
-    /// Virtual time from the end of faults to the end of everything.
-    pub settled_ms: u64,
-}
-
-/// Runs the world of a seed to its end.
-pub fn run(seed: u64, traced: bool) -> Report {
-    let mut world = World::new(seed, traced);
-    let mut looked_at = 0;
-    while world.judge.broken.is_none() && world.advance() {
-        if world.now < looked_at + 1_000 {
-            continue;
-        }
-        looked_at = world.now;
-        let Some(since) = world.quiet_since else { continue };
-        let left = world.what_is_left();
-        if left.is_none() {
-            world.judge_end();
-            break;
-        }
-        if world.now > since + QUIET_BOUND_MS
-            && let Some((invariant, what)) = left
-        {
-            world.judge.breaks(invariant, format!("long after faults ended: {what}"));
-        }
-    }
+/// Runs the world of a shape to its end.
+pub fn run(shape: &Shape, traced: bool) -> Report {
+    let mut world = World::drawn(shape, traced);
+    world.run();
     world.into_report()
 }
 
 impl World {
+    /// Lets the world go on until all is over or something is broken.
+    pub(crate) fn run(&mut self) {
+        let mut looked_at = 0;
+        let mut bound = QUIET_BOUND_MS;
+        let mut was_quiet = false;
+        while self.judge.broken.is_none() && self.advance() {
+            if self.now < looked_at + 1_000 {
+                continue;
+            }
+            looked_at = self.now;
+            let Some(since) = self.quiet_since else { continue };
+            if !was_quiet {
+                bound += QUIET_BOUND_PER_JOB_MS * self.unfinished() as u64;
+                was_quiet = true;
+            }
+            self.judge_progress();
+            let left = self.what_is_left();
+            if left.is_none() {
+                self.judge_end();
+                break;
+            }
+            if self.now > since + bound
+                && let Some((invariant, what)) = left
+            {
+                self.judge.breaks(invariant, format!("long after faults ended: {what}"));
+            }
+        }
+    }
+
+    fn unfinished(&self) -> usize {
+        let attempts = self.forges.values().flat_map(|forge| forge.model.books().attempts());
+        attempts.filter(|attempt| !attempt.status.is_final()).count()
+    }
+
     /// What is not over yet, and which invariant that breaks if it lasts. `None`: all is over.
     fn what_is_left(&self) -> Option<(u8, String)> {
-        let unfinished = self
-            .forge
-            .model
-            .books()
-            .attempts()
-            .iter()
-            .find(|attempt| !attempt.status.is_final() && !self.forge.unservable.contains(&attempt.run));
-        if let Some(attempt) = unfinished {
-            return Some((8, format!("{} is {}", attempt.handle, attempt.status.word())));
+        for forge in self.forges.values() {
+            let mut attempts = forge.model.books().attempts().iter();
+            let unfinished =
+                attempts.find(|attempt| !attempt.status.is_final() && !forge.unservable.contains(&attempt.run));
+            if let Some(attempt) = unfinished {
+                return Some((8, format!("{} is {}", attempt.handle, attempt.status.word())));
+            }
         }
         let machine = self.backends.values().find_map(|model| model.machines.keys().next());
         if let Some(name) = machine {
             return Some((6, format!("machine {name} is still there")));
         }
-        let runner = self.forge.model.runners_now().into_iter().find(|id| !self.forge.foreign.contains(id));
-        if let Some(id) = runner {
-            return Some((6, format!("runner {id} is still registered")));
+        for forge in self.forges.values() {
+            let runner = forge.model.runners_now().into_iter().find(|id| !forge.foreign.contains(id));
+            if let Some(id) = runner {
+                return Some((6, format!("runner {id} of {} is still registered", forge.id)));
+            }
         }
         let journal = &self.daemon.state.journal;
         let books = journal.assignments.keys().next().map(ToString::to_string);
         books.map(|key| (6, format!("{key} is still in the books")))
     }
 
-    /// Invariants 1 and 10, in the end.
+    /// Invariants 7, 10, 11 and 13, in the end.
     fn judge_end(&mut self) {
-        if self.forge.model.double_handouts() > 0 {
-            self.judge.breaks(1, "a handle was handed out twice".to_owned());
+        let mut attempts = 0;
+        let mut lost = None;
+        for forge in self.forges.values() {
+            attempts += forge.model.books().attempts().len();
+            let failed = forge.model.books().attempts().iter().find(|attempt| {
+                attempt.status == forge_model::Status::Failure && !self.judge.is_excused(attempt.handle.as_str())
+            });
+            lost = lost
+                .or_else(|| failed.map(|attempt| format!("{} failed, and nothing but us explains it", attempt.handle)));
         }
-        let lost = self.forge.model.books().attempts().iter().find(|attempt| {
-            attempt.status == forge_model::Status::Failure && !self.judge.is_excused(attempt.handle.as_str())
-        });
-        if let Some(attempt) = lost {
-            let what = format!("{} failed, and nothing but us explains it", attempt.handle);
+        if let Some(what) = lost {
             self.judge.breaks(10, what);
         }
-        let strays = self.daemon.state.journal.strays.len() + self.daemon.state.journal.buried.len();
-        if strays > self.forge.model.books().attempts().len() * 4 + 64 {
-            self.judge.breaks(13, format!("{strays} things are remembered for ever"));
+        let journal = &self.daemon.state.journal;
+        let remembered = journal.strays.len() + journal.buried.len() + journal.handles.len();
+        if remembered > attempts * 4 + 64 {
+            self.judge.breaks(13, format!("{remembered} things are remembered for ever"));
+        }
+        let books = format!("{:?}", self.daemon.state);
+        if self.daemon.credentials.values().any(|token| books.contains(token.as_str())) {
+            self.judge.breaks(11, "a token is in the books".to_owned());
         }
     }
 
-    fn into_report(self) -> Report {
-        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    pub(crate) fn into_report(self) -> Report {
         let quiet = self.quiet_since.unwrap_or(self.now);
-        Report {
-            counters: Counters {
-                attempts: count(self.forge.model.books().attempts().len()),
-                created: self.judge.created,
-                races: self.judge.races,
-                deceived: self.judge.deceived,
-                lives: self.daemon.life,
-                turns: self.daemon.turns,
-                faults_ms: quiet,
-                settled_ms: self.now - quiet,
-            },
-            broken: self.judge.broken,
-            trace: self.trace.into_lines(),
-        }
+        let attempts: usize = self.forges.values().map(|forge| forge.model.books().attempts().len()).sum();
+        let mut tally = self.tally;
+        tally.worlds = 1;
+        tally.attempts = attempts as u64;
+        tally.most_attempts = attempts as u64;
+        tally.created = self.judge.created;
+        tally.races = self.judge.races;
+        tally.deceived = self.judge.deceived;
+        tally.lives = u64::from(self.daemon.life);
+        tally.turns = self.daemon.turns;
+        tally.faults_ms = quiet;
+        tally.settled_ms = self.now - quiet;
+        Report { broken: self.judge.broken, tally, trace: self.trace.into_lines() }
     }
 }

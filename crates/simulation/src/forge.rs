@@ -6,19 +6,21 @@ use std::time::Duration;
 use forge_model::rest::{LabelFilter, RunnerQuery};
 use forge_model::rpc::{Credentials, RpcRefusal, TaskReport};
 use forge_model::{
-    Area, Forge, Moment, OwnerId, RepoId, RunId, RunnerId as ModelRunner, Settings, Status, TaskId, Version,
+    Area, Forge, Handle as ModelHandle, Moment, OwnerId, RepoId, RunId, RunnerId as ModelRunner, Settings, Status,
+    TaskId, Version,
 };
 use planner::error_class::{Acted, ErrorClass, Failure};
 use planner::event::Answer;
 use planner::ids::{DeploymentId, ForgeId, Handle, JobName, RunnerId, RunnerUuid, ScopeKey, TaskId as PlannerTask};
+use planner::overlap::ForeignRunner;
 use planner::seen::{JobSeen, JobState, RunnerSeen, RunnerStatus};
-
-use crate::dice::Dice;
 
 /// The label that no job asks for.
 const FENCE: &str = "forgescale-fenced";
+/// How far the id of a scope is from its own while its name means another.
+const ANOTHER: i64 = 100_000;
 
-/// The forge and its surroundings.
+/// A forge and its surroundings.
 #[derive(Debug)]
 pub(crate) struct ForgeSide {
     pub(crate) id: ForgeId,
@@ -28,10 +30,18 @@ pub(crate) struct ForgeSide {
     pub(crate) areas: BTreeMap<ScopeKey, Area>,
     /// Until when it answers nobody.
     pub(crate) down_until: u64,
+    /// Whether it runs at all: one that is only away for a while does.
+    pub(crate) is_up: bool,
+    /// Scopes whose calls are refused, with the class of the refusal.
+    pub(crate) refused: BTreeMap<ScopeKey, ErrorClass>,
+    /// Scopes whose name means another one, and until when.
+    pub(crate) swapped: BTreeMap<ScopeKey, u64>,
     /// Runs with a job that nobody can serve.
     pub(crate) unservable: BTreeSet<RunId>,
-    /// The rival's runner.
+    /// The credentials of the rival's persistent runner, and its name in lists.
     pub(crate) rival: (String, String),
+    /// Whether the rival has a job.
+    pub(crate) rival_is_busy: bool,
     /// Registrations that are not ours.
     pub(crate) foreign: BTreeSet<ModelRunner>,
 }
@@ -42,27 +52,30 @@ pub(crate) fn moment(now: u64) -> Moment {
 }
 
 impl ForgeSide {
-    pub(crate) fn new(seed: u64, setting: &mut Dice) -> Self {
-        let version = if setting.chance(500) { Version::V15 } else { Version::V16 };
-        let mut settings = Settings::new(version, "http://forge.example");
+    pub(crate) fn new(seed: u64, number: u64, version: Version, repositories: u64) -> Self {
+        let url = if number == 0 { "http://forge.example".to_owned() } else { format!("http://forge{number}.example") };
+        let mut settings = Settings::new(version, &url);
         settings.zombie_timeout = Duration::from_mins(3);
         settings.cron_periods.zombie = Some(Duration::from_mins(1));
         settings.cron_periods.endless = None;
         settings.cron_periods.abandoned = None;
         let mut model = Forge::new(settings, seed, moment(0));
         let owner = model.create_user("acme", true);
-        let repositories: Vec<RepoId> = (0..setting.between(1, 3))
-            .filter_map(|n| model.create_repository(owner, &format!("r{n}"), false).ok())
-            .collect();
+        let repositories: Vec<RepoId> =
+            (0..repositories).filter_map(|n| model.create_repository(owner, &format!("r{n}"), false).ok()).collect();
         let mut side = Self {
-            id: ForgeId::new("http://forge.example"),
+            id: ForgeId::new(url),
             model,
             owner,
             repositories,
             areas: BTreeMap::new(),
             down_until: 0,
+            is_up: true,
+            refused: BTreeMap::new(),
+            swapped: BTreeMap::new(),
             unservable: BTreeSet::new(),
             rival: (String::new(), String::new()),
+            rival_is_busy: false,
             foreign: BTreeSet::new(),
         };
         side.settle_neighbours();
@@ -88,13 +101,56 @@ impl ForgeSide {
     }
 
     pub(crate) fn advance(&mut self, now: u64) {
-        if self.model.next_due().is_some_and(|due| due <= moment(now)) {
+        if self.is_up && self.model.next_due().is_some_and(|due| due <= moment(now)) {
             self.model.advance(moment(now));
         }
     }
 
+    /// Faults end; one that is down starts up by itself.
+    pub(crate) fn calm(&mut self) {
+        if self.is_up {
+            self.down_until = 0;
+        }
+        self.refused.clear();
+        self.swapped.clear();
+    }
+
     pub(crate) fn is_down(&self, now: u64) -> bool {
         now < self.down_until
+    }
+
+    /// Whether the name of a scope means another one now.
+    pub(crate) fn is_swapped(&self, now: u64, place: &ScopeKey) -> bool {
+        self.swapped.get(&place.watched()).is_some_and(|until| now < *until)
+    }
+
+    /// How calls with the token of a scope are refused now, if they are.
+    pub(crate) fn refuses(&self, place: &ScopeKey) -> Option<ErrorClass> {
+        self.refused.get(&place.watched()).copied()
+    }
+
+    /// The status of a handle's attempt.
+    pub(crate) fn status_of(&self, handle: &str) -> Option<Status> {
+        self.model.books().attempt(&ModelHandle(handle.to_owned())).map(|attempt| attempt.status)
+    }
+
+    /// Persistent runners in reach, as whoever lists all runners sees them.
+    pub(crate) fn persistent(&self, now: u64) -> Vec<ForeignRunner> {
+        let page = self.model.list_runners(
+            moment(now),
+            Area::Instance,
+            RunnerQuery { visible: true, ..RunnerQuery::default() },
+        );
+        let persistent = page.rows.into_iter().filter(|row| !row.ephemeral);
+        persistent
+            .map(|row| ForeignRunner {
+                id: RunnerId(row.id.0),
+                name: row.name,
+                labels: row.labels.unwrap_or_default(),
+                ephemeral: row.ephemeral,
+                status: status(row.status),
+            })
+            .collect()
     }
 
     /// What a scope, or a repository within one, is to the model.
@@ -106,7 +162,10 @@ impl ForgeSide {
     }
 
     /// The rows of a job list.
-    pub(crate) fn jobs(&self, scope: &ScopeKey) -> Vec<JobSeen> {
+    pub(crate) fn jobs(&self, now: u64, scope: &ScopeKey) -> Vec<JobSeen> {
+        if self.is_swapped(now, scope) {
+            return Vec::new();
+        }
         let Some(area) = self.areas.get(scope) else { return Vec::new() };
         let rows = self.model.list_jobs(*area, &LabelFilter::Absent);
         rows.into_iter()
@@ -127,6 +186,9 @@ impl ForgeSide {
 
     /// The rows of a runner list that are ours.
     pub(crate) fn runners(&self, now: u64, deployment: &DeploymentId, scope: &ScopeKey) -> Vec<RunnerSeen> {
+        if self.is_swapped(now, scope) {
+            return Vec::new();
+        }
         let Some(area) = self.area(scope) else { return Vec::new() };
         let page = self.model.list_runners(moment(now), area, RunnerQuery::default());
         let ours = |name: &str, description: &str| {
@@ -142,11 +204,7 @@ impl ForgeSide {
                     identity,
                     declared: row.labels.is_some(),
                     fenced: row.labels.is_some_and(|labels| labels == [FENCE]),
-                    status: match row.status {
-                        forge_model::RunnerStatus::Offline => RunnerStatus::Offline,
-                        forge_model::RunnerStatus::Idle => RunnerStatus::Idle,
-                        forge_model::RunnerStatus::Active => RunnerStatus::Active,
-                    },
+                    status: status(row.status),
                 })
             })
             .collect()
@@ -160,12 +218,18 @@ impl ForgeSide {
         name: &str,
         description: &str,
     ) -> Option<(RunnerId, RunnerUuid, String)> {
+        if self.is_swapped(now, scope) {
+            return None;
+        }
         let area = self.area(scope)?;
         let made = self.model.register_runner(moment(now), area, name, description, true).ok()?;
         Some((RunnerId(made.id.0), RunnerUuid::new(made.uuid), made.token))
     }
 
     pub(crate) fn look_up(&self, now: u64, scope: &ScopeKey, id: RunnerId) -> Answer {
+        if self.is_swapped(now, scope) {
+            return failed(ErrorClass::Forbidden, Acted::No, "that scope is another one");
+        }
         let area = self.area(scope).unwrap_or(Area::Instance);
         self.model
             .get_runner(moment(now), area, ModelRunner(id.0))
@@ -173,6 +237,9 @@ impl ForgeSide {
     }
 
     pub(crate) fn delete(&mut self, now: u64, scope: &ScopeKey, id: RunnerId) -> Answer {
+        if self.is_swapped(now, scope) {
+            return failed(ErrorClass::Forbidden, Acted::No, "that scope is another one");
+        }
         let area = self.area(scope).unwrap_or(Area::Instance);
         self.model.delete_runner(moment(now), area, ModelRunner(id.0)).map_or(Answer::RunnerGone, |()| Answer::Deleted)
     }
@@ -211,9 +278,10 @@ impl ForgeSide {
         }
     }
 
-    pub(crate) fn scope_id(&self, scope: &ScopeKey) -> Answer {
+    pub(crate) fn scope_id(&self, now: u64, scope: &ScopeKey) -> Answer {
+        let another = if self.is_swapped(now, scope) { ANOTHER } else { 0 };
         match self.areas.get(scope) {
-            Some(Area::Owner(OwnerId(id)) | Area::Repository(RepoId(id))) => Answer::ScopeId { id: *id },
+            Some(Area::Owner(OwnerId(id)) | Area::Repository(RepoId(id))) => Answer::ScopeId { id: *id + another },
             Some(Area::Instance) | None => failed(ErrorClass::NotFound, Acted::No, "the instance has no id"),
         }
     }
@@ -233,6 +301,14 @@ impl ForgeSide {
                 Some(_) => Door::Open,
             },
         }
+    }
+}
+
+fn status(status: forge_model::RunnerStatus) -> RunnerStatus {
+    match status {
+        forge_model::RunnerStatus::Offline => RunnerStatus::Offline,
+        forge_model::RunnerStatus::Idle => RunnerStatus::Idle,
+        forge_model::RunnerStatus::Active => RunnerStatus::Active,
     }
 }
 

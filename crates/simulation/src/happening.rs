@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use planner::action::Action;
 use planner::event::Event;
-use planner::ids::{ActionId, BackendId, MachineName, ScopeKey};
+use planner::ids::{ActionId, BackendId, ForgeId, MachineName, ScopeKey};
 
+use crate::fault::Fault;
 use crate::judge::Belief;
+use crate::script::Act;
 
 /// Something that happens at one moment.
 #[derive(Debug, Clone)]
 pub(crate) enum Happening {
-    /// The daemon begins to list a scope.
-    PollScope { life: u32, scope: ScopeKey },
+    /// The daemon begins to list a scope, and will again unless a webhook has made it do so.
+    PollScope { life: u32, scope: ScopeKey, again: bool },
     /// The forge reads its jobs for a listing.
     ReadJobs { life: u32, scope: ScopeKey, begun_at: u64 },
     /// The forge reads its runners for a listing.
@@ -29,30 +31,44 @@ pub(crate) enum Happening {
     Arrive { life: u32, id: ActionId, action: Action, belief: Belief, answered: Answered },
     /// A machine has been made.
     Made { life: u32, id: ActionId, backend: BackendId, machine: MachineName, answered: Answered },
-    /// The daemon is killed.
-    Kill,
     /// The daemon begins again.
     Born,
-    /// The forge goes away for a while.
-    ForgeDown,
-    /// A backend goes away for a while.
-    BackendDown { backend: BackendId },
-    /// Somebody does something at the forge.
+    /// A daemon that was told to end has waited long enough for its jobs.
+    Stopped { life: u32 },
+    /// A fault that comes by itself.
+    Befalls { fault: Fault },
+    /// A forge that was down starts up.
+    ForgeUp { forge: ForgeId },
+    /// The token of a scope is whole again.
+    TokenWhole { scope: ScopeKey, replaced: bool },
+    /// The configuration is what it was at first.
+    Restored { change: u64 },
+    /// A webhook comes in.
+    Hook { forge: ForgeId },
+    /// Somebody does something at a forge.
     Person,
-    /// The rival's runner asks for a job.
-    RivalAsks,
-    /// The rival's job ends.
-    RivalEnds { task: i64 },
-    /// Somebody deletes one of our registrations, or a machine disappears.
-    Mischief,
+    /// The script of a scenario goes on.
+    Act { act: Act },
+    /// A rival's job ends.
+    RivalEnds { forge: ForgeId, uuid: String, token: String, task: i64 },
     /// A hidden machine is listed again.
     Shown { backend: BackendId, machine: MachineName },
     /// A runner process does its next thing.
     Process { backend: BackendId, machine: MachineName, process: u64, step: Step },
     /// A fetch arrives at the forge, whether its sender still lives or not.
-    Fetch { backend: BackendId, machine: MachineName, process: u64, uuid: String, token: String, handle: String },
+    Fetch { backend: BackendId, machine: MachineName, fetch: Fetch },
     /// Faults end.
     Quiet,
+}
+
+/// A fetch on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Fetch {
+    pub(crate) process: u64,
+    pub(crate) forge: ForgeId,
+    pub(crate) uuid: String,
+    pub(crate) token: String,
+    pub(crate) handle: String,
 }
 
 /// Whether the answer of a call reaches the daemon.
@@ -79,6 +95,10 @@ pub(crate) enum Step {
     Exit { code: i32 },
     /// Is killed by the world.
     Die,
+    /// Is dead, and its machine does not notice.
+    DieSilently,
+    /// Is started anew by its machine.
+    Reboot,
     /// Is asked to stop.
     Term,
     /// Is killed since it did not stop.

@@ -12,9 +12,21 @@
 //!
 //! Promises: the same seed gives the same trace; time is virtual; each consumer draws from its own stream; the invariants
 //! of the design (section 6) are judged from the world's own truth, never from what the planner believes, but for the
-//! narrow races that the design documents: those are counted ([`Counters::races`]).
+//! narrow races that the design documents: those are counted ([`Tally::races`]).
 //!
-//! Deliberately absent: HTTP, real processes, a real clock, several forges.
+//! | Module | Holds |
+//! |---|---|
+//! | `world`, `happening`, `dice`, `trace` | the loop, its agenda, streams of draws, and what is written down |
+//! | `shape`, `setting`, `people` | which world; forges and configuration; the work |
+//! | `fault`, `weather`, `outages`, `reload`, `rivals` | what may go wrong, how often, and what comes by itself |
+//! | `forge`, `backends`, `processes`, `calls`, `listings` | what daemons talk to, and what becomes of calls and listings |
+//! | `daemon`, `lives` | the daemon, and what a new life finds |
+//! | `judge`, `ending` | the invariants, on every step and in the end |
+//! | `tally`, `reasons` | what was counted |
+//! | `script`, `scenario` | scenarios: a world that follows a script, and the files that hold them |
+//! | `explain` | what a person reads when something breaks |
+//!
+//! Deliberately absent: HTTP, real processes, a real clock.
 #![forbid(unsafe_code)]
 
 mod backends;
@@ -22,17 +34,32 @@ mod calls;
 mod daemon;
 mod dice;
 mod ending;
+mod explain;
+mod fault;
 mod forge;
 mod happening;
 mod judge;
 mod listings;
+mod lives;
+mod outages;
 mod people;
 mod processes;
-mod rival;
+mod reasons;
+mod reload;
+mod rivals;
+mod scenario;
+mod script;
 mod setting;
+mod shape;
+mod tally;
 mod trace;
 mod weather;
 mod world;
 
-pub use ending::{Counters, QUIET_BOUND_MS, Report, run};
-pub use judge::Broken;
+pub use ending::{QUIET_BOUND_MS, QUIET_BOUND_PER_JOB_MS, Report, run};
+pub use explain::explain;
+pub use fault::Fault;
+pub use judge::{Broken, LAUNCH_BOUND_MS, REMOVAL_BOUND_MS};
+pub use scenario::{Played, Scenario};
+pub use shape::Shape;
+pub use tally::Tally;

@@ -1,172 +1,174 @@
-//! What people do at the forge: push, cancel, run again. And mischief: what should not happen and does.
+//! What people do at the forges: push, cancel, run again.
 
-use forge_model::script::{Concurrency, JobSpec, RunSpec};
-use forge_model::{JobId, RunnerId, Status};
-use planner::ids::{BackendId, MachineName};
+use forge_model::script::{Concurrency, Event, JobSpec, RunSpec};
+use forge_model::{JobId, RunId, Status};
+use planner::ids::ForgeId;
 
+use crate::dice::Dice;
 use crate::forge::moment;
 use crate::happening::Happening;
 use crate::setting::LABELS;
 use crate::world::{World, note};
 
-/// How long after a machine is listed again the daemon may not have listed it yet.
-const LISTED_AGAIN_MS: u64 = 30_000;
-/// Most runs of a world, so that its end is near.
-const MOST_RUNS: usize = 24;
+/// How much work there is.
+#[derive(Debug)]
+pub(crate) struct Workload {
+    /// Webhooks say when to look.
+    pub(crate) has_hooks: bool,
+    /// How many jobs are pushed at the most.
+    most: u64,
+    pushed: u64,
+    /// Most jobs of one burst or matrix.
+    burst: u64,
+    /// Longest time between two things that people do, in milliseconds.
+    pace: u64,
+    /// Longest time of a job, in milliseconds.
+    pub(crate) longest_job: u64,
+}
+
+impl Workload {
+    /// Half of the worlds have 8 jobs or fewer, one in a hundred has 100 or more.
+    pub(crate) fn drawn(dice: &mut Dice, most: Option<u64>) -> Self {
+        let has_hooks = dice.chance(400);
+        let is_big = dice.chance(10);
+        let drawn = if is_big { dice.between(110, 180) } else { dice.between(2, 14) };
+        Self {
+            has_hooks,
+            most: most.unwrap_or(drawn).min(drawn),
+            pushed: 0,
+            burst: if is_big { 60 } else { 4 },
+            pace: if is_big { 3_000 } else { 20_000 },
+            longest_job: if is_big { 15_000 } else { 40_000 },
+        }
+    }
+
+    /// Work that a script brings.
+    pub(crate) fn scripted() -> Self {
+        Self { has_hooks: false, most: 0, pushed: 0, burst: 0, pace: 0, longest_job: 10_000 }
+    }
+}
 
 impl World {
     pub(crate) fn person(&mut self) {
         if self.is_quiet() {
             return;
         }
+        let forges: Vec<ForgeId> = self.forges.keys().cloned().collect();
+        let forge = self.dice.people.pick(&forges).clone();
+        let is_up = self.forge(&forge).is_up;
         match self.dice.people.between(0, 9) {
-            0..=5 => self.push(),
-            6 => self.cancel_something(true),
-            7 => self.cancel_something(false),
-            _ => self.run_again(),
+            _ if !is_up => {}
+            0..=5 => self.push(&forge),
+            6 => self.cancel_something(&forge, true),
+            7 => self.cancel_something(&forge, false),
+            _ => self.run_again(&forge),
         }
-        let span = self.dice.people.between(200, 20_000);
+        let span = self.dice.people.between(200, self.workload.pace);
         self.after(span, Happening::Person);
     }
 
-    fn push(&mut self) {
-        if self.judge.pushed >= MOST_RUNS {
+    fn push(&mut self, forge: &ForgeId) {
+        let left = self.workload.most.saturating_sub(self.workload.pushed);
+        if left == 0 {
             return;
         }
-        self.judge.pushed += 1;
+        let repositories = self.forge(forge).repositories.clone();
+        let burst = self.workload.burst;
         let dice = &mut self.dice.people;
-        let repository = *dice.pick(&self.forge.repositories);
+        let repository = *dice.pick(&repositories);
         let label = *dice.pick(&LABELS);
         let job = |key: &str| JobSpec::shell(key, &[label], "true");
         let mut unservable = false;
-        let (jobs, concurrency) = match dice.between(0, 9) {
-            0..=3 => (vec![job("build")], Concurrency::unlimited()),
-            4 => (vec![job("test").named("test (1)"), job("test").named("test (2)")], Concurrency::unlimited()),
+        let mut event = Event::Dispatch;
+        let (mut jobs, concurrency) = match dice.between(0, 11) {
+            0..=2 => (vec![job("build")], Concurrency::unlimited()),
+            3 | 4 => {
+                let count = dice.between(2, burst);
+                let matrix = (1..=count).map(|n| job(&format!("test{n}")).named(&format!("test ({n})")));
+                (matrix.collect(), Concurrency::unlimited())
+            }
             5 | 6 => (vec![job("build"), job("test").needing(&["build"])], Concurrency::unlimited()),
             7 | 8 => (vec![job("deploy")], Concurrency::queue("production")),
+            9 => (vec![job("preview")], Concurrency::cancel("preview")),
+            10 => {
+                event = Event::Schedule;
+                (vec![job("nightly")], Concurrency::unlimited())
+            }
             _ => {
                 unservable = true;
                 let wanted: &[&str] = if dice.chance(500) { &["nowhere", "debian"] } else { &[] };
                 (vec![JobSpec::shell("odd", wanted, "true")], Concurrency::unlimited())
             }
         };
-        let spec = RunSpec::new(repository, "ci.yml", jobs).with_concurrency(concurrency);
-        if let Ok(run) = self.forge.model.push_run(moment(self.now), spec) {
-            if unservable {
-                self.forge.unservable.insert(run);
-            }
-            for job in self.forge.model.jobs_of_run(run).to_vec() {
-                let handle = self.forge.model.handle_of(job).cloned().unwrap_or_default();
-                note!(self, "pushed job {job} of run {run}: {handle}");
-            }
+        jobs.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        self.workload.pushed += jobs.len() as u64;
+        let spec = RunSpec::new(repository, "ci.yml", jobs).with_concurrency(concurrency).with_event(event);
+        if let Some(run) = self.push_run(forge, spec)
+            && unservable
+            && let Some(forge) = self.forge_mut(forge)
+        {
+            forge.unservable.insert(run);
         }
     }
 
+    /// Pushes a run; a webhook tells.
+    pub(crate) fn push_run(&mut self, forge: &ForgeId, spec: RunSpec) -> Option<RunId> {
+        let now = moment(self.now);
+        let run = self.forge_mut(forge)?.model.push_run(now, spec).ok()?;
+        for job in self.forge(forge).model.jobs_of_run(run).to_vec() {
+            let handle = self.forge(forge).model.handle_of(job).cloned().unwrap_or_default();
+            note!(self, "pushed job {job} of run {run}: {handle}");
+        }
+        self.hook(forge);
+        Some(run)
+    }
+
     /// Jobs whose current attempt has a status.
-    fn jobs_that(&self, is: impl Fn(Status) -> bool) -> Vec<JobId> {
-        let mut jobs: Vec<JobId> = self
-            .forge
-            .model
-            .books()
-            .attempts()
-            .iter()
-            .filter(|attempt| is(attempt.status) && !self.forge.unservable.contains(&attempt.run))
-            .map(|attempt| attempt.job)
-            .filter(|job| self.forge.model.job_status(*job).is_some_and(&is))
-            .collect();
+    fn jobs_that(&self, forge: &ForgeId, is: impl Fn(Status) -> bool) -> Vec<JobId> {
+        let model = &self.forge(forge).model;
+        let jobs = model.books().attempts().iter().map(|attempt| attempt.job);
+        let mut jobs: Vec<JobId> = jobs.filter(|job| model.job_status(*job).is_some_and(&is)).collect();
         jobs.dedup();
         jobs
     }
 
-    fn cancel_something(&mut self, running: bool) {
+    fn cancel_something(&mut self, forge: &ForgeId, running: bool) {
         let wanted = if running { Status::Running } else { Status::Waiting };
-        let jobs = self.jobs_that(|status| status == wanted);
-        if jobs.is_empty() {
+        let jobs = self.jobs_that(forge, |status| status == wanted);
+        if !jobs.is_empty() {
+            let job = *self.dice.people.pick(&jobs);
+            self.cancel(forge, job);
+        }
+    }
+
+    /// Somebody cancels a job.
+    pub(crate) fn cancel(&mut self, forge: &ForgeId, job: JobId) {
+        let now = moment(self.now);
+        let handle = self.forge(forge).model.handle_of(job).cloned().unwrap_or_default();
+        note!(self, "somebody cancels job {job} ({handle})");
+        if let Some(forge) = self.forge_mut(forge) {
+            let _ = forge.model.cancel_job(now, job);
+        }
+        self.hook(forge);
+    }
+
+    fn run_again(&mut self, forge: &ForgeId) {
+        let jobs = self.jobs_that(forge, Status::is_final);
+        if jobs.is_empty() || self.workload.pushed >= self.workload.most {
             return;
         }
+        self.workload.pushed += 1;
         let job = *self.dice.people.pick(&jobs);
-        note!(self, "somebody cancels job {job} ({:?})", self.forge.model.handle_of(job));
-        let _ = self.forge.model.cancel_job(moment(self.now), job);
+        self.rerun(forge, job);
     }
 
-    fn run_again(&mut self) {
-        let jobs = self.jobs_that(Status::is_final);
-        if jobs.is_empty() || self.judge.pushed >= MOST_RUNS {
-            return;
-        }
-        self.judge.pushed += 1;
-        let job = *self.dice.people.pick(&jobs);
-        if self.forge.model.rerun_job(moment(self.now), job).is_ok() {
-            note!(self, "somebody runs job {job} again ({:?})", self.forge.model.handle_of(job));
-        }
-    }
-
-    /// A registration of ours that waits is deleted by somebody; a machine disappears, or only seems to.
-    pub(crate) fn mischief(&mut self) {
-        if self.is_quiet() {
-            return;
-        }
-        if self.dice.lives.chance(self.weather.meddler) {
-            self.meddle();
-        }
-        if self.dice.lives.chance(self.weather.vanishes) {
-            self.vanish();
-        }
-        self.after(5_000, Happening::Mischief);
-    }
-
-    fn meddle(&mut self) {
-        let held = |id: RunnerId| self.forge.model.books().hand_outs().iter().any(|hand_out| hand_out.runner == id);
-        let idle: Vec<RunnerId> = self
-            .forge
-            .model
-            .runners_now()
-            .into_iter()
-            .filter(|id| !self.forge.foreign.contains(id) && !held(*id))
-            .collect();
-        if idle.is_empty() {
-            return;
-        }
-        let id = *self.dice.lives.pick(&idle);
-        note!(self, "somebody deletes runner {id}");
-        let _ = self.forge.model.delete_runner(moment(self.now), forge_model::Area::Instance, id);
-    }
-
-    fn vanish(&mut self) {
-        let all: Vec<(BackendId, MachineName)> = self
-            .backends
-            .iter()
-            .flat_map(|(id, model)| model.machines.keys().map(|name| (id.clone(), name.clone())))
-            .collect();
-        if all.is_empty() {
-            return;
-        }
-        let (backend, name) = self.dice.lives.pick(&all).clone();
-        let hidden = self.dice.lives.chance(500);
-        let span = self.dice.lives.between(1_000, 60_000);
-        let Some(machine) = self.machine(&backend, &name) else { return };
-        if hidden {
-            machine.hidden = true;
-            note!(self, "{name} is not listed for {span} ms");
-            return self.after(span, Happening::Shown { backend, machine: name });
-        }
-        if let Some((handle, uuid)) = machine.process.as_ref().map(|it| (it.handle.clone(), it.uuid.clone())) {
-            self.note_killed(&handle, &uuid);
-        }
-        note!(self, "{name} disappears with its process");
-        if let Some(model) = self.backends.get_mut(&backend) {
-            model.machines.remove(&name);
-        }
-    }
-
-    pub(crate) fn show_again(&mut self, backend: &BackendId, name: &MachineName) {
-        if let Some(machine) = self.machine(backend, name) {
-            if !machine.hidden {
-                return;
-            }
-            machine.hidden = false;
-            let until = self.now + LISTED_AGAIN_MS;
-            self.judge.unknown_until(name, until);
+    /// Somebody runs a job again.
+    pub(crate) fn rerun(&mut self, forge: &ForgeId, job: JobId) {
+        let now = moment(self.now);
+        if self.forge_mut(forge).is_some_and(|forge| forge.model.rerun_job(now, job).is_ok()) {
+            let handle = self.forge(forge).model.handle_of(job).cloned().unwrap_or_default();
+            note!(self, "somebody runs job {job} again ({handle})");
+            self.hook(forge);
         }
     }
 }

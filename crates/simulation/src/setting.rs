@@ -1,40 +1,39 @@
-//! What the operator of a world has configured: scopes, pools, backends and limits, drawn from the seed.
+//! What there is in a world: forges, and what its operator has configured: scopes, pools, backends, limits.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use forge_model::{Area, OwnerId, RepoId};
+use forge_model::{Area, Version};
 use planner::ids::{BackendId, DeploymentId, ForgeId, PoolId, ScopeId, ScopeKey};
 use planner::label::Label;
 use planner::policy::{BackendPolicy, Clocks, Limits, Policy, PoolPolicy, ScopePolicy};
 
 use crate::dice::Dice;
+use crate::forge::ForgeSide;
 
 /// Labels that pools may have.
 pub(crate) const LABELS: [&str; 3] = ["debian", "gpu", "tools"];
 
-/// Draws the policy. Spans are shorter than the defaults, so that a world ends soon; their order is that of the defaults.
-pub(crate) fn policy(
-    dice: &mut Dice,
-    forge: &ForgeId,
-    owner: OwnerId,
-    repositories: &[RepoId],
-) -> (Policy, BTreeMap<ScopeKey, Area>) {
-    let areas = scopes(dice, forge, owner, repositories);
-    let interval = Duration::from_millis(dice.between(2_000, 5_000));
-    let scopes = areas
-        .iter()
-        .map(|(scope, area)| {
-            let width = match area {
-                Area::Repository(_) => 0,
-                Area::Owner(_) => 1,
-                Area::Instance => 2,
-            };
-            let at_repository = !matches!(area, Area::Repository(_)) && dice.chance(350);
-            let has_identity = *area != Area::Instance;
-            (scope.clone(), ScopePolicy { width, interval, has_identity, at_repository })
+/// Draws the forges: most worlds have one, some two.
+pub(crate) fn forges(seed: u64, dice: &mut Dice) -> Vec<ForgeSide> {
+    let count = if dice.chance(250) { 2 } else { 1 };
+    (0..count)
+        .map(|number| {
+            let version = if dice.chance(500) { Version::V15 } else { Version::V16 };
+            let repositories = dice.between(1, 3);
+            ForgeSide::new(seed.wrapping_add(number << 48), number, version, repositories)
         })
-        .collect();
+        .collect()
+}
+
+/// Draws the policy. Spans are shorter than the defaults, so that a world ends soon; their order is that of the defaults.
+pub(crate) fn policy(dice: &mut Dice, mut forges: Vec<ForgeSide>) -> (Policy, BTreeMap<ForgeId, ForgeSide>) {
+    let interval = Duration::from_millis(dice.between(2_000, 5_000));
+    let mut scopes = BTreeMap::new();
+    for forge in &mut forges {
+        forge.areas = areas(dice, forge);
+        scopes.extend(forge.areas.iter().map(|(scope, area)| (scope.clone(), scope_policy(dice, *area, interval))));
+    }
     let backends: Vec<BackendId> = (0..dice.between(1, 2)).map(|n| BackendId::new(format!("backend-{n}"))).collect();
     let pools = (0..dice.between(1, 3)).map(|number| pool(dice, number, &backends)).collect();
     let policy = Policy {
@@ -56,24 +55,34 @@ pub(crate) fn policy(
         limits: limits(dice),
         draining: false,
     };
-    (policy, areas)
+    (policy, forges.into_iter().map(|forge| (forge.id.clone(), forge)).collect())
+}
+
+/// The policy of a scope.
+pub(crate) fn scope_policy(dice: &mut Dice, area: Area, interval: Duration) -> ScopePolicy {
+    let width = match area {
+        Area::Repository(_) => 0,
+        Area::Owner(_) => 1,
+        Area::Instance => 2,
+    };
+    let at_repository = !matches!(area, Area::Repository(_)) && dice.chance(350);
+    ScopePolicy { width, interval, has_identity: area != Area::Instance, at_repository }
 }
 
 fn small(dice: &mut Dice, low: u64, high: u64) -> u32 {
     u32::try_from(dice.between(low, high)).unwrap_or(1)
 }
 
-fn scopes(dice: &mut Dice, forge: &ForgeId, owner: OwnerId, repositories: &[RepoId]) -> BTreeMap<ScopeKey, Area> {
-    let scope = |name: &str, area: Area| (ScopeKey { forge: forge.clone(), scope: ScopeId::new(name) }, area);
-    let repository = |index: usize| scope(&format!("repo:acme/r{index}"), Area::Repository(repositories[index]));
-    let mut scopes = BTreeMap::new();
+fn areas(dice: &mut Dice, forge: &ForgeSide) -> BTreeMap<ScopeKey, Area> {
+    let scope = |name: &str, area: Area| (ScopeKey { forge: forge.id.clone(), scope: ScopeId::new(name) }, area);
+    let repository = |index: usize| scope(&format!("repo:acme/r{index}"), Area::Repository(forge.repositories[index]));
+    let owner = || scope("org:acme", Area::Owner(forge.owner));
     match dice.between(0, 3) {
-        0 => scopes.extend([scope("instance", Area::Instance)]),
-        1 => scopes.extend([scope("org:acme", Area::Owner(owner))]),
-        2 => scopes.extend([scope("org:acme", Area::Owner(owner)), repository(0)]),
-        _ => scopes.extend((0..repositories.len()).map(repository)),
+        0 => BTreeMap::from([scope("instance", Area::Instance)]),
+        1 => BTreeMap::from([owner()]),
+        2 => BTreeMap::from([owner(), repository(0)]),
+        _ => (0..forge.repositories.len()).map(repository).collect(),
     }
-    scopes
 }
 
 fn pool(dice: &mut Dice, number: u64, backends: &[BackendId]) -> PoolPolicy {
@@ -84,7 +93,7 @@ fn pool(dice: &mut Dice, number: u64, backends: &[BackendId]) -> PoolPolicy {
     }
     PoolPolicy {
         id: PoolId::new(format!("pool-{number}")),
-        labels: labels.into_iter().filter_map(|label| Label::parse(&format!("{label}:host")).ok()).collect(),
+        labels: parsed(&labels),
         backend: dice.pick(backends).clone(),
         max: small(dice, 1, 4),
         priority: i32::try_from(dice.between(0, 2)).unwrap_or(0),
@@ -99,17 +108,29 @@ fn pool(dice: &mut Dice, number: u64, backends: &[BackendId]) -> PoolPolicy {
     }
 }
 
+/// Labels of a pool, all for the host.
+pub(crate) fn parsed(labels: &[&str]) -> Vec<Label> {
+    labels.iter().filter_map(|label| Label::parse(&format!("{label}:host")).ok()).collect()
+}
+
 fn limits(dice: &mut Dice) -> Limits {
     Limits {
-        settle: Duration::from_secs(5),
         parallel_forge_calls: usize::try_from(dice.between(1, 8)).unwrap_or(1),
+        mass_left: usize::try_from(dice.between(2, 10)).unwrap_or(10),
+        ..short_limits()
+    }
+}
+
+/// Limits with short spans.
+pub(crate) fn short_limits() -> Limits {
+    Limits {
+        settle: Duration::from_secs(5),
         park: Duration::from_mins(1),
         park_max: Duration::from_mins(4),
         backoff_max: Duration::from_mins(1),
         suspect: Duration::from_secs(10),
         suspect_max: Duration::from_mins(1),
         idle_doubt: Duration::from_secs(30),
-        mass_left: usize::try_from(dice.between(2, 10)).unwrap_or(10),
         hold: Duration::from_mins(1),
         ..Limits::default()
     }

@@ -1,16 +1,22 @@
 //! The world: its state, its agenda and its loop.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use planner::ids::{BackendId, ScopeKey};
+use planner::ids::{BackendId, ForgeId, ScopeKey};
 use planner::policy::Policy;
 
 use crate::backends::ModelBackend;
 use crate::daemon::Daemon;
 use crate::dice::Dice;
+use crate::fault::{Fault, Often};
 use crate::forge::ForgeSide;
 use crate::happening::{Agenda, Happening};
 use crate::judge::Judge;
+use crate::people::Workload;
+use crate::script::Script;
+use crate::shape::Shape;
+use crate::tally::Tally;
 use crate::trace::Trace;
 use crate::weather::Weather;
 
@@ -22,8 +28,28 @@ pub(crate) struct Streams {
     pub(crate) listings: Dice,
     pub(crate) processes: Dice,
     pub(crate) lives: Dice,
-    pub(crate) outages: Dice,
-    pub(crate) rival: Dice,
+    pub(crate) rivals: Dice,
+    faults: Vec<Dice>,
+}
+
+impl Streams {
+    fn of(seed: u64) -> Self {
+        let stream = |consumer: &str| Dice::of(seed, consumer);
+        Self {
+            people: stream("people"),
+            calls: stream("calls"),
+            listings: stream("listings"),
+            processes: stream("processes"),
+            lives: stream("lives"),
+            rivals: stream("rivals"),
+            faults: Fault::ALL.iter().map(|fault| stream(fault.word())).collect(),
+        }
+    }
+
+    /// The stream of a fault.
+    pub(crate) fn fault(&mut self, fault: Fault) -> &mut Dice {
+        &mut self.faults[fault as usize]
+    }
 }
 
 /// Everything.
@@ -31,16 +57,28 @@ pub(crate) struct Streams {
 pub(crate) struct World {
     pub(crate) now: u64,
     pub(crate) agenda: Agenda,
-    pub(crate) policy: Policy,
+    /// What is configured now.
+    pub(crate) policy: Rc<Policy>,
+    /// What was configured at first, and is again in the end.
+    pub(crate) first_policy: Rc<Policy>,
+    /// How often the configuration was changed.
+    pub(crate) changes: u64,
     pub(crate) weather: Weather,
     pub(crate) dice: Streams,
-    pub(crate) forge: ForgeSide,
+    pub(crate) forges: BTreeMap<ForgeId, ForgeSide>,
     pub(crate) backends: BTreeMap<BackendId, ModelBackend>,
     pub(crate) daemon: Daemon,
     pub(crate) judge: Judge,
+    pub(crate) workload: Workload,
+    pub(crate) tally: Tally,
     pub(crate) trace: Trace,
+    pub(crate) script: Script,
     pub(crate) quiet_since: Option<u64>,
+    /// Faults do not end before.
+    pub(crate) not_quiet_before: u64,
     pub(crate) last_process: u64,
+    /// Until when machines stand still.
+    pub(crate) host_paused_until: u64,
 }
 
 /// Writes a line to the trace of a world; formats nothing unless somebody will read it.
@@ -52,57 +90,62 @@ macro_rules! note {
 pub(crate) use note;
 
 impl World {
-    pub(crate) fn new(seed: u64, traced: bool) -> Self {
+    /// A world from a seed.
+    pub(crate) fn drawn(shape: &Shape, traced: bool) -> Self {
+        let seed = shape.seed;
         let mut setting = Dice::of(seed, "setting");
-        let weather = Weather::drawn(&mut Dice::of(seed, "weather"));
-        let mut forge = ForgeSide::new(seed, &mut setting);
-        let (policy, areas) =
-            crate::setting::policy(&mut setting, &forge.id.clone(), forge.owner, &forge.repositories.clone());
-        forge.areas = areas;
-        let backends = policy.backends.keys().map(|id| (id.clone(), ModelBackend::new(&mut setting))).collect();
-        let stream = |consumer: &str| Dice::of(seed, consumer);
-        let mut world = Self {
-            now: 0,
-            agenda: Agenda::default(),
-            policy,
-            weather,
-            dice: Streams {
-                people: stream("people"),
-                calls: stream("calls"),
-                listings: stream("listings"),
-                processes: stream("processes"),
-                lives: stream("lives"),
-                outages: stream("outages"),
-                rival: stream("rival"),
-            },
-            forge,
-            backends,
-            daemon: Daemon::default(),
-            judge: Judge::default(),
-            trace: Trace::new(traced),
-            quiet_since: None,
-            last_process: 0,
-        };
-        note!(world, "policy {:?}", world.policy);
-        note!(world, "weather {:?}", world.weather);
-        world.plant(&mut setting);
+        let forges = crate::setting::forges(seed, &mut setting);
+        let (policy, forges) = crate::setting::policy(&mut setting, forges);
+        let backends = policy.backends.keys().map(|id| (id.clone(), ModelBackend::new(setting.chance(500)))).collect();
+        let workload = Workload::drawn(&mut setting, shape.jobs);
+        let weather = Weather::drawn(seed, &shape.without);
+        let mut world = Self::of(seed, policy, forges, backends, weather, workload, Script::default(), traced);
+        world.agenda.enter(0, Happening::Person);
+        let quiet_at = setting.between(120_000, 300_000);
+        world.agenda.enter(shape.quiet_at.unwrap_or(quiet_at), Happening::Quiet);
+        for fault in Fault::ALL {
+            world.next_of(*fault);
+        }
         world
     }
 
-    /// Enters what happens by itself.
-    fn plant(&mut self, setting: &mut Dice) {
-        self.agenda.enter(0, Happening::Born);
-        self.agenda.enter(0, Happening::Person);
-        self.agenda.enter(setting.between(120_000, 300_000), Happening::Quiet);
-        self.next_kill();
-        self.next_forge_outage();
-        for backend in self.policy.backends.keys().cloned().collect::<Vec<_>>() {
-            self.next_backend_outage(backend);
-        }
-        if self.weather.rival_every > 0 {
-            self.agenda.enter(self.weather.rival_every, Happening::RivalAsks);
-        }
-        self.agenda.enter(5_000, Happening::Mischief);
+    #[expect(clippy::too_many_arguments, reason = "the parts of a world, each once")]
+    pub(crate) fn of(
+        seed: u64,
+        policy: Policy,
+        forges: BTreeMap<ForgeId, ForgeSide>,
+        backends: BTreeMap<BackendId, ModelBackend>,
+        weather: Weather,
+        workload: Workload,
+        script: Script,
+        traced: bool,
+    ) -> Self {
+        let policy = Rc::new(policy);
+        let mut world = Self {
+            now: 0,
+            agenda: Agenda::default(),
+            first_policy: Rc::clone(&policy),
+            policy,
+            changes: 0,
+            weather,
+            dice: Streams::of(seed),
+            forges,
+            backends,
+            daemon: Daemon::default(),
+            judge: Judge::default(),
+            workload,
+            tally: Tally::default(),
+            trace: Trace::new(traced),
+            script,
+            quiet_since: None,
+            not_quiet_before: 0,
+            last_process: 0,
+            host_paused_until: 0,
+        };
+        note!(world, "policy {:?}", world.policy);
+        note!(world, "weather {:?}", world.weather);
+        world.agenda.enter(0, Happening::Born);
+        world
     }
 
     pub(crate) fn after(&mut self, span: u64, happening: Happening) {
@@ -113,9 +156,15 @@ impl World {
     pub(crate) fn advance(&mut self) -> bool {
         let Some((at, happening)) = self.agenda.next() else { return false };
         self.now = at;
-        self.forge.advance(at);
+        for forge in self.forges.values_mut() {
+            forge.advance(at);
+        }
+        if let Some(until) = self.stands_still(&happening) {
+            self.agenda.enter(until, happening);
+            return true;
+        }
         match happening {
-            Happening::PollScope { life, scope } => self.poll_scope(life, &scope),
+            Happening::PollScope { life, scope, again } => self.poll_scope(life, &scope, again),
             Happening::ReadJobs { life, scope, begun_at } => self.read_jobs(life, &scope, begun_at),
             Happening::ReadRunners { life, scope, begun_at } => self.read_runners(life, &scope, begun_at),
             Happening::PollBackend { life, backend } => self.poll_backend(life, &backend),
@@ -128,36 +177,83 @@ impl World {
             Happening::Made { life, id, backend, machine, answered } => {
                 self.made(life, id, &backend, &machine, answered);
             }
-            Happening::Kill => self.kill_daemon(),
             Happening::Born => self.daemon_is_born(),
-            Happening::ForgeDown => self.forge_goes_down(),
-            Happening::BackendDown { backend } => self.backend_goes_down(&backend),
+            Happening::Stopped { life } => self.daemon_stops(life),
+            Happening::Befalls { fault } => self.befalls(fault),
+            Happening::ForgeUp { forge } => self.forge_starts_up(&forge),
+            Happening::TokenWhole { scope, replaced } => self.token_is_whole(&scope, replaced),
+            Happening::Restored { change } => self.restore_policy(change),
+            Happening::Hook { forge } => self.hook_arrives(&forge),
             Happening::Person => self.person(),
-            Happening::RivalAsks => self.rival_asks(),
-            Happening::RivalEnds { task } => self.rival_ends(task),
-            Happening::Mischief => self.mischief(),
+            Happening::Act { act } => self.act(&act),
+            Happening::RivalEnds { forge, uuid, token, task } => self.rival_ends(&forge, uuid, token, task),
             Happening::Shown { backend, machine } => self.show_again(&backend, &machine),
             Happening::Process { backend, machine, process, step } => {
                 self.process_step(&backend, &machine, process, step);
             }
-            Happening::Fetch { backend, machine, process, uuid, token, handle } => {
-                self.fetch_arrives(&backend, &machine, process, &uuid, &token, &handle);
-            }
+            Happening::Fetch { backend, machine, fetch } => self.fetch_arrives(&backend, &machine, &fetch),
             Happening::Quiet => self.quiet(),
         }
         true
+    }
+
+    /// Until when what was to happen must wait, since whoever does it stands still.
+    fn stands_still(&self, happening: &Happening) -> Option<u64> {
+        let until = match happening {
+            Happening::PollScope { .. }
+            | Happening::PollBackend { .. }
+            | Happening::Wake { .. }
+            | Happening::Deliver { .. } => self.daemon.paused_until.max(self.host_paused_until),
+            Happening::Process { .. } | Happening::Made { .. } => self.host_paused_until,
+            _ => 0,
+        };
+        (self.now < until).then_some(until)
     }
 
     pub(crate) fn is_quiet(&self) -> bool {
         self.quiet_since.is_some()
     }
 
+    /// Whether a fault strikes something: by the dice, or since a script says so. Counted and noted if it does.
+    pub(crate) fn strikes(&mut self, fault: Fault, on: &str) -> bool {
+        let rate = self.weather.rate(fault);
+        let drawn = rate > 0 && self.dice.fault(fault).chance(rate) && !self.is_quiet();
+        let strikes = drawn || self.script.takes(fault, on);
+        if strikes {
+            self.note_fault(fault, on);
+        }
+        strikes
+    }
+
+    pub(crate) fn note_fault(&mut self, fault: Fault, on: &str) {
+        self.tally.fault(fault);
+        note!(self, "  FAULT {} ({on})", fault.word());
+    }
+
+    /// Enters when a fault that comes by itself comes next.
+    pub(crate) fn next_of(&mut self, fault: Fault) {
+        let mean = self.weather.rate(fault);
+        if let Often::Every(..) = fault.often()
+            && mean > 0
+        {
+            let span = self.dice.fault(fault).between(1_000, 2 * mean);
+            self.after(span, Happening::Befalls { fault });
+        }
+    }
+
     /// Faults end. What they have broken stays broken until it is repaired.
     fn quiet(&mut self) {
+        if self.now < self.not_quiet_before {
+            return self.agenda.enter(self.not_quiet_before, Happening::Quiet);
+        }
         note!(self, "QUIET: faults end");
         self.quiet_since = Some(self.now);
-        self.forge.down_until = 0;
-        for (id, name) in self.backends.iter_mut().flat_map(|(id, model)| model.calm(id)).collect::<Vec<_>>() {
+        self.restore_policy(self.changes);
+        for forge in self.forges.values_mut() {
+            forge.calm();
+        }
+        let now = self.now;
+        for (id, name) in self.backends.iter_mut().flat_map(|(id, model)| model.calm(id, now)).collect::<Vec<_>>() {
             self.show_again(&id, &name);
         }
     }
@@ -166,46 +262,12 @@ impl World {
         self.policy.scopes.keys().cloned().collect()
     }
 
-    pub(crate) fn next_kill(&mut self) {
-        if self.weather.restart_every > 0 {
-            let span = self.dice.lives.between(1_000, 2 * self.weather.restart_every);
-            self.after(span, Happening::Kill);
-        }
+    /// The forge of that id. Every id in a world is one of its forges.
+    pub(crate) fn forge(&self, id: &ForgeId) -> &ForgeSide {
+        &self.forges[id]
     }
 
-    pub(crate) fn next_forge_outage(&mut self) {
-        if self.weather.forge_down_every > 0 {
-            let span = self.dice.outages.between(1_000, 2 * self.weather.forge_down_every);
-            self.after(span, Happening::ForgeDown);
-        }
-    }
-
-    pub(crate) fn next_backend_outage(&mut self, backend: BackendId) {
-        if self.weather.backend_down_every > 0 {
-            let span = self.dice.outages.between(1_000, 2 * self.weather.backend_down_every);
-            self.after(span, Happening::BackendDown { backend });
-        }
-    }
-
-    fn forge_goes_down(&mut self) {
-        if self.is_quiet() {
-            return;
-        }
-        let span = self.dice.outages.between(1_000, 70_000);
-        note!(self, "the forge is away for {span} ms");
-        self.forge.down_until = self.now + span;
-        self.next_forge_outage();
-    }
-
-    fn backend_goes_down(&mut self, backend: &BackendId) {
-        if self.is_quiet() {
-            return;
-        }
-        let span = self.dice.outages.between(1_000, 90_000);
-        note!(self, "{backend} is away for {span} ms");
-        if let Some(model) = self.backends.get_mut(backend) {
-            model.down_until = self.now + span;
-        }
-        self.next_backend_outage(backend.clone());
+    pub(crate) fn forge_mut(&mut self, id: &ForgeId) -> Option<&mut ForgeSide> {
+        self.forges.get_mut(id)
     }
 }

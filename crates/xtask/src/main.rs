@@ -1,5 +1,5 @@
 //! Checks and generated files of the project: `cargo xtask tidy`, `cargo xtask generate`, `cargo xtask dist`,
-//! `cargo xtask bench all`.
+//! `cargo xtask bench all`, `cargo xtask simulate`.
 #![forbid(unsafe_code)]
 
 mod bench;
@@ -8,6 +8,7 @@ mod generate;
 mod rules;
 mod tidy;
 mod tree;
+mod worlds;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -37,6 +38,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Run simulated worlds, one for each seed, and see whether one breaks an invariant
+    #[command(disable_help_flag = true)]
+    Simulate {
+        /// `--seeds N`, `--start SEED`, `--allow-absent`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -54,6 +62,7 @@ fn main() -> anyhow::Result<ExitCode> {
             (vec![format!("wrote {}", output.display())], true)
         }
         Task::Bench { arguments } => (Vec::new(), bench::run(&arguments)?),
+        Task::Simulate { arguments } => (Vec::new(), worlds::run("simulate", &arguments)?),
     };
     let mut out = io::stderr().lock();
     lines.iter().try_for_each(|line: &String| writeln!(out, "{line}"))?;

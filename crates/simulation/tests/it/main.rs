@@ -1,3 +1,4 @@
 //! The seed loop.
 
+mod scenarios;
 mod seeds;

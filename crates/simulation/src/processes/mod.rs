@@ -4,15 +4,20 @@
 //! declare ─► fetch ─► fetch … ─► job ─► report ─► exit
 //! ```
 
+mod fate;
+
 use std::collections::BTreeMap;
 
 use forge_model::rpc::{Credentials, FetchAsk, TaskReport};
 use forge_model::{Status, TaskId};
-use planner::ids::{BackendId, MachineName, RunnerUuid};
+use planner::ids::{BackendId, ForgeId, MachineName, RunnerUuid};
 use planner::seen::Exit;
 
+pub(crate) use fate::{Fate, Mishap};
+
+use crate::fault::Fault;
 use crate::forge::moment;
-use crate::happening::{Happening, Step};
+use crate::happening::{Fetch, Happening, Step};
 use crate::judge::{Belief, Excuse};
 use crate::world::{World, note};
 
@@ -27,42 +32,26 @@ const REPORT_MS: u64 = 51_000;
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) id: u64,
+    pub(crate) forge: ForgeId,
     pub(crate) uuid: String,
     pub(crate) handle: String,
     token: String,
     labels: Vec<String>,
     fate: Fate,
-    declared: bool,
+    /// When it was started.
+    pub(crate) since: u64,
+    /// When it declared its labels.
+    pub(crate) declared_at: Option<u64>,
     /// Its job, once it knows that it has it.
     pub(crate) task: Option<TaskId>,
     /// Since when it tries to report.
     reporting_since: Option<u64>,
     /// Whether its job is over and it does nothing any more.
     hung: bool,
-    terminated: bool,
+    /// How often its machine has started it.
+    pub(crate) boots: u32,
     /// What was believed when we told it to stop.
     pub(crate) stop: Option<Belief>,
-}
-
-/// What will become of a process, drawn at its start.
-#[derive(Debug, Clone)]
-struct Fate {
-    mishap: Mishap,
-    fetch_lost: bool,
-    fails: bool,
-    runs_ms: u64,
-}
-
-/// What goes wrong with a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mishap {
-    Nothing,
-    /// The process is killed in its middle.
-    Dies,
-    /// It does not end by itself.
-    Endless,
-    /// Its process does not exit after it.
-    Hangs,
 }
 
 impl World {
@@ -83,56 +72,42 @@ impl World {
         &mut self,
         backend: &BackendId,
         name: &MachineName,
+        key: &planner::ids::JobKey,
         runner: &RunnerUuid,
         token: String,
         labels: Vec<String>,
-        handle: &str,
     ) {
-        let weather = self.weather.clone();
-        let quiet = self.is_quiet();
-        let dice = &mut self.dice.processes;
-        let mut chance = |rate: u64| dice.chance(rate) && !quiet;
-        let (never, late, early) =
-            (chance(weather.never_contacts), chance(weather.contacts_late), chance(weather.dies_early));
-        let mishap = match (chance(weather.dies_mid_job), chance(weather.hangs_after), chance(weather.endless)) {
-            (true, ..) => Mishap::Dies,
-            (_, true, _) => Mishap::Hangs,
-            (.., true) => Mishap::Endless,
-            (false, false, false) => Mishap::Nothing,
-        };
-        let fate = Fate {
-            mishap,
-            fetch_lost: chance(weather.fetch_lost),
-            fails: dice.chance(200),
-            runs_ms: dice.between(500, 40_000),
-        };
-        let contact = if late { dice.between(25_000, 90_000) } else { dice.between(50, 4_000) };
-        let death = dice.between(1, 4_000);
+        let handle = key.handle.as_str();
+        let job = self.name_of(&key.forge, handle);
+        let fate = self.draw_fate(&job);
         self.last_process += 1;
         let id = self.last_process;
         let process = Process {
             id,
+            forge: key.forge.clone(),
             uuid: runner.as_str().to_owned(),
             handle: handle.to_owned(),
             token,
             labels,
             fate,
-            declared: false,
+            since: self.now,
+            declared_at: None,
             task: None,
             reporting_since: None,
             hung: false,
-            terminated: false,
+            boots: 1,
             stop: None,
         };
         if let Some(machine) = self.machine(backend, name) {
             machine.process = Some(process);
         }
-        if !never {
-            self.process_after(contact, backend, name, id, Step::Declare);
-        }
-        if early {
-            self.process_after(death, backend, name, id, Step::Die);
-        }
+        self.begin_process(backend, name, id, &job);
+    }
+
+    /// The name of a handle's job.
+    pub(crate) fn name_of(&self, forge: &ForgeId, handle: &str) -> String {
+        let attempt = self.forge(forge).model.books().attempt(&forge_model::Handle(handle.to_owned()));
+        attempt.map(|attempt| attempt.name.clone()).unwrap_or_default()
     }
 
     pub(crate) fn machine(&mut self, backend: &BackendId, name: &MachineName) -> Option<&mut crate::backends::Machine> {
@@ -154,11 +129,21 @@ impl World {
             Step::Fetch => self.send_fetch(backend, name, id),
             Step::Beat => self.beat(backend, name, id),
             Step::Finish => self.finish(backend, name, id),
-            Step::Exit { code } => self.end_process(backend, name, Exit::Code(code)),
+            Step::Exit { code } => {
+                self.note_killed(&handle, &uuid);
+                self.end_process(backend, name, Exit::Code(code));
+            }
             Step::Die => {
                 self.note_killed(&handle, &uuid);
                 self.end_process(backend, name, Exit::Signal(9));
             }
+            Step::DieSilently => {
+                self.note_killed(&handle, &uuid);
+                if let Some(machine) = self.machine(backend, name) {
+                    machine.process = None;
+                }
+            }
+            Step::Reboot => self.reboot(backend, name, id),
             Step::Term => self.term(backend, name, id),
             Step::Kill => {
                 self.judge_stopped(backend, name);
@@ -173,18 +158,36 @@ impl World {
         }
     }
 
+    /// The machine starts its runner anew, with the same credentials. What it had is lost.
+    fn reboot(&mut self, backend: &BackendId, name: &MachineName, id: u64) {
+        self.last_process += 1;
+        let next = self.last_process;
+        let now = self.now;
+        let Some(process) = self.process(backend, name, id) else { return };
+        let (handle, uuid) = (process.handle.clone(), process.uuid.clone());
+        process.id = next;
+        process.task = None;
+        process.reporting_since = None;
+        process.declared_at = None;
+        process.since = now;
+        process.boots += 1;
+        self.note_killed(&handle, &uuid);
+        self.judge.excuse(&handle, Excuse::Killed);
+        self.process_after(2_000, backend, name, next, Step::Declare);
+    }
+
     fn declare(&mut self, backend: &BackendId, name: &MachineName, id: u64) {
         let now = self.now;
-        let down = self.forge.is_down(now);
         let Some(process) = self.process(backend, name, id) else { return };
         let (uuid, token, labels) = (process.uuid.clone(), process.token.clone(), process.labels.clone());
-        process.declared = true;
-        let handle = process.handle.clone();
+        process.declared_at = Some(now);
+        let (handle, forge) = (process.handle.clone(), process.forge.clone());
         let credentials = Credentials { uuid: &uuid, token: &token };
-        if down || self.forge.model.declare(moment(now), credentials, "v12", &labels).is_err() {
+        let Some(side) = self.forge_mut(&forge) else { return };
+        if side.is_down(now) || side.model.declare(moment(now), credentials, "v12", &labels).is_err() {
             return self.end_process(backend, name, Exit::Code(1));
         }
-        self.judge_doors(&handle);
+        self.judge_doors(&forge, &handle);
         self.process_after(5, backend, name, id, Step::Fetch);
     }
 
@@ -195,58 +198,57 @@ impl World {
         if process.task.is_some() {
             return;
         }
-        let happening = Happening::Fetch {
-            backend: backend.clone(),
-            machine: name.clone(),
+        let fetch = Fetch {
             process: id,
+            forge: process.forge.clone(),
             uuid: process.uuid.clone(),
             token: process.token.clone(),
             handle: process.handle.clone(),
         };
-        self.after(there, happening);
+        self.after(there, Happening::Fetch { backend: backend.clone(), machine: name.clone(), fetch });
     }
 
     /// A fetch arrives, whether its sender still lives or not.
-    pub(crate) fn fetch_arrives(
-        &mut self,
-        backend: &BackendId,
-        name: &MachineName,
-        id: u64,
-        uuid: &str,
-        token: &str,
-        handle: &str,
-    ) {
+    pub(crate) fn fetch_arrives(&mut self, backend: &BackendId, name: &MachineName, fetch: &Fetch) {
+        let (id, now) = (fetch.process, self.now);
         let key = format!("process-{id}");
-        let ask = FetchAsk { tasks_version: 0, handle: Some(handle), request_key: Some(&key) };
-        let task = if self.forge.is_down(self.now) {
+        let ask = FetchAsk { tasks_version: 0, handle: Some(&fetch.handle), request_key: Some(&key) };
+        let Some(side) = self.forges.get_mut(&fetch.forge) else { return };
+        let task = if side.is_down(now) {
             None
         } else {
-            let credentials = Credentials { uuid, token };
-            let answer = self.forge.model.fetch_single_task(moment(self.now), credentials, ask);
+            let credentials = Credentials { uuid: &fetch.uuid, token: &fetch.token };
+            let answer = side.model.fetch_single_task(moment(now), credentials, ask);
             answer.ok().and_then(|answer| answer.tasks.first().map(|task| task.id))
         };
+        if task.is_some() {
+            self.judge_hand_outs(&fetch.forge, &fetch.handle);
+        }
         let quiet = self.is_quiet();
         let Some(process) = self.process(backend, name, id) else {
             if task.is_some() {
-                self.judge_handed_to_the_dead(handle, uuid);
+                self.judge_handed_to_the_dead(&fetch.handle, &fetch.uuid);
             }
             return;
         };
         let Some(task) = task else { return self.process_after(FETCH_MS, backend, name, id, Step::Fetch) };
         if process.fate.fetch_lost && !quiet {
             process.fate.fetch_lost = false;
-            note!(self, "    process {id} of {name} ({handle}) was given its job and does not know it yet");
+            note!(self, "    process {id} of {name} ({}) was given its job and does not know it yet", fetch.handle);
             return self.process_after(FETCH_MS, backend, name, id, Step::Fetch);
         }
         process.task = Some(task);
         let fate = process.fate.clone();
-        note!(self, "    process {id} of {name} ({handle}) has its job: {fate:?}");
+        note!(self, "    process {id} of {name} ({}) has its job: {fate:?}", fetch.handle);
         self.process_after(BEAT_MS, backend, name, id, Step::Beat);
-        match fate.mishap {
-            Mishap::Dies => self.process_after(fate.runs_ms / 2, backend, name, id, Step::Die),
-            Mishap::Endless => {}
-            Mishap::Nothing | Mishap::Hangs => self.process_after(fate.runs_ms, backend, name, id, Step::Finish),
-        }
+        let (span, step) = match fate.mishap {
+            Mishap::Dies => (fate.runs_ms / 2, Step::Die),
+            Mishap::DiesSilently => (fate.runs_ms / 2, Step::DieSilently),
+            Mishap::BootsTwice => (fate.runs_ms / 2, Step::Reboot),
+            Mishap::Endless => return,
+            Mishap::Nothing | Mishap::Hangs | Mishap::LosesEnd => (fate.runs_ms, Step::Finish),
+        };
+        self.process_after(span, backend, name, id, step);
     }
 
     fn beat(&mut self, backend: &BackendId, name: &MachineName, id: u64) {
@@ -258,13 +260,13 @@ impl World {
     /// Reports about its job. `None`: it has none, or it is over. `Some(false)`: the forge did not take it.
     fn report(&mut self, backend: &BackendId, name: &MachineName, id: u64, result: Option<Status>) -> Option<bool> {
         let now = self.now;
-        let down = self.forge.is_down(now);
         let process = self.process(backend, name, id).filter(|process| !process.hung)?;
         let task = process.task?;
-        let (uuid, token) = (process.uuid.clone(), process.token.clone());
+        let (uuid, token, forge) = (process.uuid.clone(), process.token.clone(), process.forge.clone());
         let credentials = Credentials { uuid: &uuid, token: &token };
         let report = TaskReport { task, result, outputs: BTreeMap::new() };
-        Some(!down && self.forge.model.update_task(moment(now), credentials, &report).is_ok())
+        let side = self.forge_mut(&forge)?;
+        Some(!side.is_down(now) && side.model.update_task(moment(now), credentials, &report).is_ok())
     }
 
     fn finish(&mut self, backend: &BackendId, name: &MachineName, id: u64) {
@@ -272,7 +274,12 @@ impl World {
         let Some(process) = self.process(backend, name, id) else { return };
         let result = if process.fate.fails { Status::Failure } else { Status::Success };
         let since = *process.reporting_since.get_or_insert(now);
-        let (hangs, handle) = (process.fate.mishap == Mishap::Hangs, process.handle.clone());
+        let (mishap, handle) = (process.fate.mishap, process.handle.clone());
+        if mishap == Mishap::LosesEnd {
+            self.judge.excuse(&handle, Excuse::Killed);
+            let code = i32::try_from(self.dice.fault(Fault::LosesEnd).between(0, 3)).unwrap_or(0);
+            return self.process_after(50, backend, name, id, Step::Exit { code });
+        }
         let taken = self.report(backend, name, id, Some(result)) == Some(true);
         if taken {
             self.judge.excuse(&handle, Excuse::Ended);
@@ -281,6 +288,7 @@ impl World {
         } else {
             self.judge.excuse(&handle, Excuse::ForgeAway);
         }
+        let hangs = mishap == Mishap::Hangs;
         if hangs {
             note!(self, "    process {id} of {name} ({handle}) hangs after its job");
             if let Some(process) = self.process(backend, name, id) {
@@ -295,11 +303,10 @@ impl World {
     /// Told to stop: a runner that waits goes at once, one with a job reports a failure.
     fn term(&mut self, backend: &BackendId, name: &MachineName, id: u64) {
         let Some(process) = self.process(backend, name, id) else { return };
-        process.terminated = true;
         if process.hung {
             return;
         }
-        let (declared, works) = (process.declared, process.task.is_some());
+        let (declared, works) = (process.declared_at.is_some(), process.task.is_some());
         if !works {
             let code = i32::from(!declared);
             self.judge_stopped(backend, name);

@@ -1,0 +1,194 @@
+//! The judge: invariants of the design (section 6), from the world's own truth.
+//!
+//! What the planner believes is used in one place only: to tell whether a stop is one of those of which the design knows a
+//! race (an uncontacted runner, or one without credentials), and from when on the evidence for it is. A job that was
+//! handed out after that evidence is a counted race; one handed out before it is a broken invariant.
+
+mod handing;
+mod limits;
+mod progress;
+mod registrations;
+mod stops;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use forge_model::{HandOut, Handle as ModelHandle, Status};
+use planner::action::Action;
+use planner::ids::{AssignmentKey, MachineName, ScopeKey};
+use planner::policy::Policy;
+
+pub use progress::{LAUNCH_BOUND_MS, REMOVAL_BOUND_MS};
+
+use crate::world::World;
+
+/// A broken invariant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Its number; 0 for "a turn without news comes to nothing".
+    pub invariant: u8,
+    /// What broke it.
+    pub what: String,
+}
+
+/// Why a job may have ended as a failure without our being to blame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Excuse {
+    /// Its runner reported its end itself.
+    Ended,
+    /// The world killed its process.
+    Killed,
+    /// Its machine stood still.
+    Paused,
+    /// Its runner could not report while the forge was away.
+    ForgeAway,
+    /// It ran longer than the run clock.
+    RanLong,
+    /// A race that the design documents.
+    Race,
+}
+
+/// What the planner believed of an assignment when it issued a call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Belief {
+    /// Whether the design knows of a race of a stop or deletion in this situation: its runner was not seen to contact the
+    /// forge, or its credentials are not at hand.
+    race_is_known: bool,
+    /// When the newest observation was begun that the call can rest on.
+    evidence_at: u64,
+    /// Whether it had tried in vain to stop the machine.
+    in_vain: bool,
+    /// Whether the machine was made by an earlier life.
+    adopted: bool,
+    /// What was configured then.
+    policy: Option<Rc<Policy>>,
+}
+
+/// The end of a process.
+#[derive(Debug, Clone)]
+struct Death {
+    at: u64,
+    /// What was believed when we stopped it; `None` when the world killed it.
+    ours: Option<Belief>,
+}
+
+/// The judge's books.
+#[derive(Debug, Default)]
+pub(crate) struct Judge {
+    pub(crate) broken: Option<Broken>,
+    excuses: BTreeMap<String, BTreeSet<Excuse>>,
+    deaths: BTreeMap<String, Death>,
+    /// Machines that the daemon cannot know yet, until then.
+    unknown: BTreeMap<MachineName, u64>,
+    pub(crate) last_lie: BTreeMap<ScopeKey, u64>,
+    /// Assignments of which a call was lost or refused.
+    stumbled: BTreeSet<AssignmentKey>,
+    /// When calls were begun, by what they are about.
+    begun: BTreeMap<(String, &'static str), Vec<u64>>,
+    /// Since when a runnable job has room and no machine, and since when a machine outlives its job.
+    idle_since: BTreeMap<String, u64>,
+    pub(crate) races: u64,
+    pub(crate) deceived: u64,
+    pub(crate) created: u64,
+}
+
+impl Judge {
+    pub(crate) fn breaks(&mut self, invariant: u8, what: String) {
+        self.broken.get_or_insert(Broken { invariant, what });
+    }
+
+    pub(crate) fn excuse(&mut self, handle: &str, excuse: Excuse) {
+        self.excuses.entry(handle.to_owned()).or_default().insert(excuse);
+    }
+
+    pub(crate) fn is_excused(&self, handle: &str) -> bool {
+        self.excuses.contains_key(handle)
+    }
+
+    /// Notes that a call about an assignment was lost or refused.
+    pub(crate) fn stumbles(&mut self, action: &Action) {
+        self.stumbled.extend(action.key().cloned());
+    }
+
+    pub(crate) fn unknown_until(&mut self, name: &MachineName, until: u64) {
+        self.unknown.insert(name.clone(), until);
+    }
+}
+
+impl World {
+    /// What the planner believes of the assignment of an action.
+    pub(crate) fn belief(&self, action: &Action) -> Belief {
+        let assignment = action.key().and_then(|key| self.daemon.state.journal.assignments.get(key));
+        let policy = Some(Rc::clone(&self.policy));
+        let Some(assignment) = assignment else { return Belief { policy, ..Belief::default() } };
+        let registered = assignment.registration.known();
+        let evidence = [
+            assignment.looked_up.map(|(at, _)| at),
+            assignment.track.waiting.newest(),
+            registered.and_then(|registered| registered.undeclared.newest()),
+            registered.and_then(|registered| registered.absent.newest()),
+        ];
+        let newest = evidence.into_iter().flatten().max().unwrap_or_default();
+        Belief {
+            race_is_known: assignment.contacted.is_none()
+                || registered
+                    .is_none_or(|registered| !self.daemon.state.journal.credentials.contains(&registered.uuid)),
+            evidence_at: self.daemon.born_at + newest.0,
+            in_vain: assignment.destroys > 0,
+            adopted: assignment.adopted,
+            policy,
+        }
+    }
+
+    /// The hand-out that runs a handle now, if it was to this registration.
+    fn held_by(&self, handle: &str, uuid: &str) -> Option<HandOut> {
+        let model = ModelHandle(handle.to_owned());
+        let books =
+            self.forges.values().map(|forge| forge.model.books()).find(|books| books.attempt(&model).is_some())?;
+        let running = books.attempt(&model)?.status == Status::Running;
+        books
+            .hand_outs()
+            .iter()
+            .rev()
+            .find(|hand_out| hand_out.handle.as_str() == handle)
+            .filter(|hand_out| running && books.registration(hand_out.runner).is_some_and(|record| record.uuid == uuid))
+            .cloned()
+    }
+
+    fn status_of(&self, handle: &str) -> Option<Status> {
+        self.forges.values().find_map(|forge| forge.status_of(handle))
+    }
+
+    fn is_waiting(&self, handle: &str) -> bool {
+        self.status_of(handle) == Some(Status::Waiting)
+    }
+
+    /// The handle of the living process with these credentials.
+    fn living(&self, uuid: &str) -> Option<String> {
+        self.backends
+            .values()
+            .flat_map(|model| model.machines.values())
+            .filter_map(|machine| machine.process.as_ref())
+            .find(|process| process.uuid == uuid)
+            .map(|process| process.handle.clone())
+    }
+
+    /// Whether the machine of the living process with these credentials is, or just was, left out of listings that claim
+    /// to be complete: then two of them are proof enough that nothing is bound to a registration (design section 5).
+    fn is_hidden(&self, uuid: &str) -> bool {
+        let mut machines = self.backends.values().flat_map(|model| model.machines.iter());
+        machines.any(|(name, machine)| {
+            let bound = machine.process.as_ref().is_some_and(|process| process.uuid == uuid);
+            bound && (machine.hidden || self.is_unknown(name))
+        })
+    }
+
+    /// Whether the daemon cannot know a machine yet.
+    fn is_unknown(&self, name: &MachineName) -> bool {
+        self.judge.unknown.get(name).is_some_and(|until| self.now <= *until)
+    }
+
+    fn lives(&self, uuid: &str) -> bool {
+        self.living(uuid).is_some()
+    }
+}

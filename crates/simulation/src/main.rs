@@ -1,0 +1,28 @@
+//! Runs many worlds on all cores: `cargo xtask simulate` builds it in release form and hands over to it.
+//!
+//! Worlds know no threads; each is run by one. A world that panics breaks invariant 12.
+#![forbid(unsafe_code)]
+
+mod simulate;
+
+use std::process::ExitCode;
+
+/// What may be asked for.
+const USAGE: &str = "simulate [--seeds N] [--start SEED] [--allow-absent] | trace SEED";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.split_first() {
+        Some((&"simulate", options)) => simulate::Options::parse(options).map(|options| simulate::run_all(&options)),
+        Some((&"trace", [seed])) => seed.parse().map(simulate::trace).map_err(|_| format!("no seed: {seed}")),
+        _ => Err("nothing to do".to_owned()),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(what) => {
+            simulate::say(&format!("{what}\nusage: {USAGE}"));
+            ExitCode::from(2)
+        }
+    }
+}

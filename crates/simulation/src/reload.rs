@@ -1,0 +1,45 @@
+//! Changes of the configuration while all goes on: a pool is removed, gets a max of 0, or other labels, for a while.
+
+use std::rc::Rc;
+
+use planner::ids::PoolId;
+
+use crate::fault::Fault;
+use crate::happening::Happening;
+use crate::setting::parsed;
+use crate::world::{World, note};
+
+impl World {
+    /// One change; it replaces the one before.
+    pub(crate) fn change_policy(&mut self, fault: Fault, whom: Option<&str>, span: Option<u64>) {
+        let pools: Vec<PoolId> = self.first_policy.pools.iter().map(|pool| pool.id.clone()).collect();
+        let dice = self.dice.fault(fault);
+        let (drawn, picked) = (dice.between(5_000, 120_000), dice.pick(&pools).clone());
+        let whom = whom.map_or(picked, PoolId::new);
+        let mut policy = (*self.first_policy).clone();
+        policy.draining = self.policy.draining;
+        match fault {
+            Fault::PoolRemoved => policy.pools.retain(|pool| pool.id != whom),
+            Fault::MaxZero => {
+                policy.pools.iter_mut().filter(|pool| pool.id == whom).for_each(|pool| pool.max = 0);
+            }
+            _ => {
+                let others = parsed(&["tools", "arm"]);
+                policy.pools.iter_mut().filter(|pool| pool.id == whom).for_each(|pool| pool.labels.clone_from(&others));
+            }
+        }
+        self.note_fault(fault, whom.as_str());
+        self.policy = Rc::new(policy);
+        self.changes += 1;
+        let change = self.changes;
+        self.after(span.unwrap_or(drawn), Happening::Restored { change });
+    }
+
+    /// The configuration is again what it was at first, unless it was changed once more meanwhile.
+    pub(crate) fn restore_policy(&mut self, change: u64) {
+        if change == self.changes && !self.policy.draining {
+            note!(self, "the first configuration again");
+            self.policy = Rc::clone(&self.first_policy);
+        }
+    }
+}

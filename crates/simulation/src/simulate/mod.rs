@@ -1,0 +1,171 @@
+//! The long run: worlds from seed after seed, on all cores, until one breaks or all have ended.
+
+use std::io::Write as _;
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use simulation::{Shape, Tally, explain, run};
+
+/// What is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Options {
+    seeds: u64,
+    start: u64,
+    /// Whether a fault or reason that never came is no failure: for short runs.
+    allow_absent: bool,
+}
+
+impl Options {
+    /// Reads `--seeds N --start SEED --allow-absent`.
+    pub(crate) fn parse(words: &[&str]) -> Result<Self, String> {
+        let mut options = Self { seeds: 3_000, start: 0, allow_absent: false };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut number = || {
+                let value = words.next().ok_or_else(|| format!("{word} needs a number"))?;
+                value.parse().map_err(|_| format!("{word}: {value} is no number"))
+            };
+            match *word {
+                "--seeds" => options.seeds = number()?,
+                "--start" => options.start = number()?,
+                "--allow-absent" => options.allow_absent = true,
+                other => return Err(format!("unknown: {other}")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Writes a line; nobody is told where there is nobody to read it.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// What the threads share.
+struct Shared {
+    next: AtomicU64,
+    end: u64,
+    stop: AtomicBool,
+    tally: Mutex<Tally>,
+    /// The smallest seed that broke, with what, as far as known.
+    broken: Mutex<Option<(u64, String)>>,
+}
+
+/// Runs all seeds. Fails where one breaks, or where a fault or a reason never came.
+#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "measures real time, outside of worlds")]
+pub(crate) fn run_timed(options: &Options) -> (Tally, Option<(u64, String)>, std::time::Duration) {
+    let begun = std::time::Instant::now();
+    let shared = Shared {
+        next: AtomicU64::new(options.start),
+        end: options.start.saturating_add(options.seeds),
+        stop: AtomicBool::new(false),
+        tally: Mutex::new(Tally::default()),
+        broken: Mutex::new(None),
+    };
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| work(&shared));
+        }
+    });
+    let tally = shared.tally.into_inner().unwrap_or_default();
+    let broken = shared.broken.into_inner().unwrap_or_default();
+    (tally, broken, begun.elapsed())
+}
+
+/// One thread: the next seed, until there is none.
+fn work(shared: &Shared) {
+    let mut tally = Tally::default();
+    while !shared.stop.load(Ordering::Relaxed) {
+        let seed = shared.next.fetch_add(1, Ordering::Relaxed);
+        if seed >= shared.end {
+            break;
+        }
+        let what = match catch_unwind(|| run(&Shape::of(seed), false)) {
+            Ok(report) => {
+                tally.add(&report.tally);
+                report.broken.map(|broken| format!("invariant {}: {}", broken.invariant, broken.what))
+            }
+            Err(_) => Some("invariant 12: the world panics".to_owned()),
+        };
+        if let Some(what) = what {
+            shared.stop.store(true, Ordering::Relaxed);
+            if let Ok(mut broken) = shared.broken.lock()
+                && broken.as_ref().is_none_or(|(smallest, _)| seed < *smallest)
+            {
+                *broken = Some((seed, what));
+            }
+        }
+    }
+    if let Ok(mut sum) = shared.tally.lock() {
+        sum.add(&tally);
+    }
+}
+
+/// Runs all seeds and tells of them.
+pub(crate) fn run_all(options: &Options) -> ExitCode {
+    let (tally, broken, took) = run_timed(options);
+    let seconds = took.as_secs_f64();
+    tell(&tally, seconds);
+    if let Some((seed, what)) = broken {
+        say(&format!("\nseed {seed} breaks {what}"));
+        if let Ok(told) = catch_unwind(|| explain(&Shape::of(seed))) {
+            say(&told);
+        }
+        return ExitCode::FAILURE;
+    }
+    let absent: Vec<&str> = tally
+        .faults()
+        .map(|(fault, count)| (fault.word(), count))
+        .chain(tally.reasons())
+        .filter(|(_, count)| *count == 0)
+        .map(|(word, _)| word)
+        .collect();
+    if !absent.is_empty() && !options.allow_absent {
+        say(&format!("\nnever seen: {}", absent.join(", ")));
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn tell(tally: &Tally, seconds: f64) {
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = tally.worlds as f64 / seconds.max(0.001);
+    say("faults injected:");
+    for (fault, count) in tally.faults() {
+        say(&format!("  {count:>10}  {}", fault.word()));
+    }
+    say("reasons seen, in turns:");
+    for (word, count) in tally.reasons() {
+        say(&format!("  {count:>10}  {word}"));
+    }
+    say(&format!(
+        "\n{} worlds in {seconds:.0} s: {rate:.0} schedules per second; {} attempts of jobs (at most {} in one world), \
+         {} machines, {} lives, {} turns, {} races of which the design knows, {} times deceived by a backend; \
+         all settled within {} s after faults ended",
+        tally.worlds,
+        tally.attempts,
+        tally.most_attempts,
+        tally.created,
+        tally.lives,
+        tally.turns,
+        tally.races,
+        tally.deceived,
+        tally.settled_ms / 1_000,
+    ));
+}
+
+/// Prints the trace of one world.
+pub(crate) fn trace(seed: u64) -> ExitCode {
+    let report = run(&Shape::of(seed), true);
+    report.trace.iter().for_each(|line| say(line));
+    match report.broken {
+        Some(broken) => {
+            say(&format!("breaks invariant {}: {}", broken.invariant, broken.what));
+            ExitCode::FAILURE
+        }
+        None => ExitCode::SUCCESS,
+    }
+}
