@@ -144,7 +144,7 @@ impl World {
                     None => Answer::RunnerGone,
                 }
             }
-            Action::CheckScope { scope } => self.forge(&scope.forge).scope_id(self.now, &scope),
+            Action::CheckScope { scope } => self.forge(&scope.forge).scope_id(&scope),
             Action::Fence { key, runner } => {
                 self.with_token(&key, &runner, |forge, now, token| forge.fence(now, &runner, token))
             }

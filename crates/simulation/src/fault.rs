@@ -104,8 +104,9 @@ faults! {
     TokenRotated "token-rotated" Every(100_000, 400_000);
     /// The token of a scope loses a right for a while: 403.
     TokenStripped "token-stripped" Every(100_000, 400_000);
-    /// The name of a scope means another one for a while: its lists are empty, its id differs.
-    ScopeSwapped "scope-swapped" Every(100_000, 400_000);
+    /// The token file of a scope holds another user's token for a while: a daemon that begins then sees empty lists and
+    /// another id.
+    ScopeSwapped "token-of-another" Every(30_000, 300_000);
     /// A machine stays in the making for ever.
     NeverMade "machine-never-made" Of(80);
     /// A machine is made after the boot clock.

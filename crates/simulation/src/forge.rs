@@ -34,8 +34,10 @@ pub(crate) struct ForgeSide {
     pub(crate) is_up: bool,
     /// Scopes whose calls are refused, with the class of the refusal.
     pub(crate) refused: BTreeMap<ScopeKey, ErrorClass>,
-    /// Scopes whose name means another one, and until when.
-    pub(crate) swapped: BTreeMap<ScopeKey, u64>,
+    /// Scopes in whose token file stands the token of somebody else.
+    pub(crate) strange_tokens: BTreeSet<ScopeKey>,
+    /// Those of them whose token the daemon has begun with: they mean another scope.
+    pub(crate) swapped: BTreeSet<ScopeKey>,
     /// Runs with a job that nobody can serve.
     pub(crate) unservable: BTreeSet<RunId>,
     /// The credentials of the rival's persistent runner, and its name in lists.
@@ -72,7 +74,8 @@ impl ForgeSide {
             down_until: 0,
             is_up: true,
             refused: BTreeMap::new(),
-            swapped: BTreeMap::new(),
+            strange_tokens: BTreeSet::new(),
+            swapped: BTreeSet::new(),
             unservable: BTreeSet::new(),
             rival: (String::new(), String::new()),
             rival_is_busy: false,
@@ -112,16 +115,15 @@ impl ForgeSide {
             self.down_until = 0;
         }
         self.refused.clear();
-        self.swapped.clear();
     }
 
     pub(crate) fn is_down(&self, now: u64) -> bool {
         now < self.down_until
     }
 
-    /// Whether the name of a scope means another one now.
-    pub(crate) fn is_swapped(&self, now: u64, place: &ScopeKey) -> bool {
-        self.swapped.get(&place.watched()).is_some_and(|until| now < *until)
+    /// Whether a scope means another one now.
+    pub(crate) fn is_swapped(&self, place: &ScopeKey) -> bool {
+        self.swapped.contains(&place.watched())
     }
 
     /// How calls with the token of a scope are refused now, if they are.
@@ -162,8 +164,8 @@ impl ForgeSide {
     }
 
     /// The rows of a job list.
-    pub(crate) fn jobs(&self, now: u64, scope: &ScopeKey) -> Vec<JobSeen> {
-        if self.is_swapped(now, scope) {
+    pub(crate) fn jobs(&self, scope: &ScopeKey) -> Vec<JobSeen> {
+        if self.is_swapped(scope) {
             return Vec::new();
         }
         let Some(area) = self.areas.get(scope) else { return Vec::new() };
@@ -186,7 +188,7 @@ impl ForgeSide {
 
     /// The rows of a runner list that are ours.
     pub(crate) fn runners(&self, now: u64, deployment: &DeploymentId, scope: &ScopeKey) -> Vec<RunnerSeen> {
-        if self.is_swapped(now, scope) {
+        if self.is_swapped(scope) {
             return Vec::new();
         }
         let Some(area) = self.area(scope) else { return Vec::new() };
@@ -218,7 +220,7 @@ impl ForgeSide {
         name: &str,
         description: &str,
     ) -> Option<(RunnerId, RunnerUuid, String)> {
-        if self.is_swapped(now, scope) {
+        if self.is_swapped(scope) {
             return None;
         }
         let area = self.area(scope)?;
@@ -227,8 +229,8 @@ impl ForgeSide {
     }
 
     pub(crate) fn look_up(&self, now: u64, scope: &ScopeKey, id: RunnerId) -> Answer {
-        if self.is_swapped(now, scope) {
-            return failed(ErrorClass::Forbidden, Acted::No, "that scope is another one");
+        if self.is_swapped(scope) {
+            return Answer::RunnerGone;
         }
         let area = self.area(scope).unwrap_or(Area::Instance);
         self.model
@@ -237,8 +239,8 @@ impl ForgeSide {
     }
 
     pub(crate) fn delete(&mut self, now: u64, scope: &ScopeKey, id: RunnerId) -> Answer {
-        if self.is_swapped(now, scope) {
-            return failed(ErrorClass::Forbidden, Acted::No, "that scope is another one");
+        if self.is_swapped(scope) {
+            return Answer::RunnerGone;
         }
         let area = self.area(scope).unwrap_or(Area::Instance);
         self.model.delete_runner(moment(now), area, ModelRunner(id.0)).map_or(Answer::RunnerGone, |()| Answer::Deleted)
@@ -278,8 +280,8 @@ impl ForgeSide {
         }
     }
 
-    pub(crate) fn scope_id(&self, now: u64, scope: &ScopeKey) -> Answer {
-        let another = if self.is_swapped(now, scope) { ANOTHER } else { 0 };
+    pub(crate) fn scope_id(&self, scope: &ScopeKey) -> Answer {
+        let another = if self.is_swapped(scope) { ANOTHER } else { 0 };
         match self.areas.get(scope) {
             Some(Area::Owner(OwnerId(id)) | Area::Repository(RepoId(id))) => Answer::ScopeId { id: *id + another },
             Some(Area::Instance) | None => failed(ErrorClass::NotFound, Acted::No, "the instance has no id"),

@@ -99,7 +99,7 @@ impl World {
         if let Fate::Fails(failure) = fate {
             return self.answer_listing(life, begun_at, Event::JobsNotListed { scope: scope.clone(), failure });
         }
-        let mut rows = self.forge(&scope.forge).jobs(self.now, scope);
+        let mut rows = self.forge(&scope.forge).jobs(scope);
         for row in &mut rows {
             if self.strikes(Fault::RowUnreadable, row.handle.as_str()) {
                 row.state = JobState::Unknown;

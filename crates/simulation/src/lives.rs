@@ -88,22 +88,15 @@ impl World {
         self.daemon.life += 1;
         self.daemon.alive = true;
         self.daemon.born_at = self.now;
-        let ids = self
-            .daemon
-            .state
-            .seen
-            .scopes
-            .iter()
-            .filter_map(|(scope, seen)| Some((scope.clone(), seen.identity.first?)));
-        let ids: Vec<_> = ids.collect();
         self.daemon.state = State::default();
         self.daemon.state.journal.handles = memory;
-        for (scope, id) in ids {
-            self.daemon.state.seen.scopes.entry(scope).or_default().identity.first = Some(id);
-        }
         self.daemon.runners_asked.clear();
         if self.policy.draining {
             Rc::make_mut(&mut self.policy).draining = false;
+        }
+        // A token that changes while a daemon lives is judged at the edge; a new life takes what it finds.
+        for forge in self.forges.values_mut() {
+            forge.swapped.clone_from(&forge.strange_tokens);
         }
         let life = self.daemon.life;
         note!(self, "life {life} begins with {} credentials", credentials.len());

@@ -129,13 +129,12 @@ impl World {
         let Some(scope) = Self::chosen(&all, whom, dice, |scope| scope.scope.to_string()) else { return };
         let has_identity = self.policy.scopes.get(&scope).is_some_and(|policy| policy.has_identity);
         let span = span.unwrap_or(drawn);
-        let until = self.now + span;
         let Some(forge) = self.forges.get_mut(&scope.forge) else { return };
         match fault {
-            // The id of the instance cannot be looked up, so that its name always means the same.
+            // The instance has no id, so that it means the same to every token.
             Fault::ScopeSwapped if !has_identity => return,
             Fault::ScopeSwapped => {
-                forge.swapped.insert(scope.clone(), until);
+                forge.strange_tokens.insert(scope.clone());
             }
             Fault::TokenRotated => {
                 forge.refused.insert(scope.clone(), ErrorClass::Auth);
@@ -145,15 +144,15 @@ impl World {
             }
         }
         self.note_fault(fault, scope.scope.as_str());
-        if fault != Fault::ScopeSwapped {
-            let replaced = fault == Fault::TokenRotated;
-            self.after(span, Happening::TokenWhole { scope, replaced });
-        }
+        let replaced = fault != Fault::TokenStripped;
+        self.after(span, Happening::TokenWhole { scope, replaced });
     }
 
     pub(crate) fn token_is_whole(&mut self, scope: &ScopeKey, replaced: bool) {
         if let Some(forge) = self.forges.get_mut(&scope.forge) {
             forge.refused.remove(scope);
+            forge.strange_tokens.remove(scope);
+            forge.swapped.remove(scope);
         }
         if replaced {
             let life = self.daemon.life;

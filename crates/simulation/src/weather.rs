@@ -29,7 +29,7 @@ impl Weather {
         };
         let rates = Fault::ALL.iter().map(|fault| {
             let mut dice = Dice::of(seed, &format!("rate of {}", fault.word()));
-            if !dice.chance(present) || without.contains(fault) || *fault == Fault::ScopeSwapped {
+            if !dice.chance(present) || without.contains(fault) {
                 return 0;
             }
             match fault.often() {

@@ -252,6 +252,9 @@ impl World {
         for forge in self.forges.values_mut() {
             forge.calm();
         }
+        for scope in self.scopes() {
+            self.token_is_whole(&scope, true);
+        }
         let now = self.now;
         for (id, name) in self.backends.iter_mut().flat_map(|(id, model)| model.calm(id, now)).collect::<Vec<_>>() {
             self.show_again(&id, &name);

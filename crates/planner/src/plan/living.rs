@@ -4,7 +4,7 @@ use super::context::{Context, Presence};
 use super::{Next, reasons};
 use crate::action::{Action, next_ordinal};
 use crate::error_class::ErrorClass;
-use crate::event::EndReason;
+use crate::event::{EndReason, Outcome};
 use crate::identity::RunnerIdentity;
 use crate::ids::{AssignmentKey, ForgeId};
 use crate::report::{LaunchStep, MachineReason};
@@ -24,6 +24,10 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
     if !assignment.may_have_started() && context.is_anothers(assignment) {
         // Its credentials never left us, and its job will not be seen again.
         return Next::Conclude(EndReason::LeftBeforeStart);
+    }
+    if assignment.has_vanished() && context.is_anothers(assignment) {
+        // Of it there is nothing that could be lost, and as long as it is in the books nothing is launched in the scope.
+        return Next::Forget(Outcome::EndedElsewhere);
     }
     match context.presence(assignment) {
         Presence::Left { .. } if !assignment.may_have_started() => Next::Conclude(EndReason::LeftBeforeStart),

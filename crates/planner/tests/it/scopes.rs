@@ -54,6 +54,20 @@ fn after_a_restart_with_another_users_token_nothing_is_concluded() {
 }
 
 #[test]
+fn a_machine_that_vanished_keeps_no_scope_whose_id_is_another() {
+    let mut scene = Scene::running(&["h1"]);
+    begins_blind(&mut scene);
+    scene.scope_id = 2;
+    scene.goes_on(5);
+    scene.machines.clear();
+    scene.goes_on(10);
+    assert_eq!(scene.outcomes, [Outcome::EndedElsewhere]);
+    scene.waits("h2");
+    scene.goes_on(3);
+    assert!(scene.took().contains(&"create"));
+}
+
+#[test]
 fn what_lists_lack_counts_only_once_the_id_is_known() {
     let mut scene = Scene::running(&["h1"]);
     begins_blind(&mut scene);

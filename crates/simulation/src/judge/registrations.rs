@@ -13,7 +13,7 @@ impl World {
         let id = ModelRunner(id.0);
         let forge = self.forge(&scope.forge);
         // There is nothing of ours where the name means another.
-        if forge.is_swapped(self.now, scope) {
+        if forge.is_swapped(scope) {
             return;
         }
         if forge.foreign.contains(&id) {
