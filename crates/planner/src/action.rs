@@ -131,14 +131,27 @@ pub enum Action {
 /// Where an action is carried out. Each lane has its own slots, so that none waits for another (invariant 9).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
-    /// Registering with a forge, and looking at it.
-    ForgeLaunch(ForgeId),
-    /// Fencing, deleting and asking at a forge.
-    ForgeClean(ForgeId),
+    /// Registering in a scope, or at repositories within it, and looking at it.
+    ForgeLaunch(ScopeKey),
+    /// Looking up and deleting registrations in a scope, or at repositories within it.
+    ForgeClean(ScopeKey),
+    /// Fencing and asking with the credentials of runners of a forge.
+    ForgeRunner(ForgeId),
     /// Creating and starting on a backend.
     BackendLaunch(BackendId),
     /// Destroying on a backend.
     BackendClean(BackendId),
+}
+
+impl Lane {
+    /// The forge that is called, if it is one.
+    pub fn forge(&self) -> Option<&ForgeId> {
+        match self {
+            Self::ForgeLaunch(scope) | Self::ForgeClean(scope) => Some(&scope.forge),
+            Self::ForgeRunner(forge) => Some(forge),
+            Self::BackendLaunch(_) | Self::BackendClean(_) => None,
+        }
+    }
 }
 
 impl Action {
@@ -147,22 +160,19 @@ impl Action {
         match self {
             Self::Create { backend, .. } | Self::Start { backend, .. } => Lane::BackendLaunch(backend.clone()),
             Self::Destroy { backend, .. } | Self::ReadLog { backend, .. } => Lane::BackendClean(backend.clone()),
-            Self::Register { scope, .. } | Self::CheckScope { scope } => Lane::ForgeLaunch(scope.forge.clone()),
+            Self::Register { scope, .. } | Self::CheckScope { scope } => Lane::ForgeLaunch(scope.watched()),
             Self::LookUpRunner { scope, .. } | Self::DeleteRunner { scope, .. } | Self::Sweep { scope, .. } => {
-                Lane::ForgeClean(scope.forge.clone())
+                Lane::ForgeClean(scope.watched())
             }
             Self::Fence { key, .. } | Self::AskWhose { key, .. } | Self::EndEarly { key, .. } => {
-                Lane::ForgeClean(key.job.forge.clone())
+                Lane::ForgeRunner(key.job.forge.clone())
             }
         }
     }
 
     /// How long it may take before its answer counts as lost.
     pub fn deadline(&self, limits: &Limits) -> Duration {
-        match self.lane() {
-            Lane::ForgeLaunch(_) | Lane::ForgeClean(_) => limits.forge_deadline,
-            Lane::BackendLaunch(_) | Lane::BackendClean(_) => limits.backend_deadline,
-        }
+        if self.lane().forge().is_some() { limits.forge_deadline } else { limits.backend_deadline }
     }
 
     /// The assignment that it belongs to, if it belongs to one.

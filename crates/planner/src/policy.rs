@@ -128,9 +128,12 @@ pub struct Limits {
     pub forge_deadline: Duration,
     /// How long a call to a backend may take before its answer counts as lost.
     pub backend_deadline: Duration,
-    /// How many calls to one forge may be under way at once, for launching and for cleaning up each (32: with a
-    /// registration every 9 ms each, a thousand jobs are registered within half a second; protocol 1.3).
+    /// How many calls for one scope may be under way at once, for launching and for cleaning up each, and with the
+    /// credentials of runners of one forge (32: with a registration every 9 ms each, a thousand jobs are registered within
+    /// half a second; protocol 1.3).
     pub parallel_forge_calls: usize,
+    /// How many machines of one backend may be stopped and removed at once (32: each is a few calls to the system).
+    pub parallel_removals: usize,
     /// How many launches of one handle may fail before it is parked (design section 5: 3).
     pub boot_failures: u32,
     /// How long a parked handle rests the first time (30 min); it doubles to `park_max` with each launch that fails then.
@@ -163,6 +166,7 @@ impl Default for Limits {
             forge_deadline: Duration::from_secs(15),
             backend_deadline: Duration::from_secs(30),
             parallel_forge_calls: 32,
+            parallel_removals: 32,
             boot_failures: 3,
             park: minutes(30),
             park_max: minutes(6 * 60),

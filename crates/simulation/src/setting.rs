@@ -114,8 +114,10 @@ pub(crate) fn parsed(labels: &[&str]) -> Vec<Label> {
 }
 
 fn limits(dice: &mut Dice) -> Limits {
+    let parallel_calls = usize::try_from(dice.between(1, 8)).unwrap_or(1);
     Limits {
-        parallel_forge_calls: usize::try_from(dice.between(1, 8)).unwrap_or(1),
+        parallel_forge_calls: parallel_calls,
+        parallel_removals: parallel_calls,
         mass_left: usize::try_from(dice.between(2, 10)).unwrap_or(10),
         ..short_limits()
     }

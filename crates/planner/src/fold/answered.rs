@@ -1,5 +1,7 @@
 //! An action was answered, or its answer was lost.
 
+use std::time::Duration;
+
 use crate::action::Action;
 use crate::backoff::backoff;
 use crate::error_class::{Acted, ErrorClass, Failure};
@@ -17,6 +19,14 @@ pub(super) fn answered(state: &mut State, policy: &Policy, id: ActionId, answer:
     // An answer that comes after it was given up is ignored: listings show what it did.
     let Some(flight) = state.journal.in_flight.remove(&id) else { return };
     let limits = &policy.limits;
+    let lane = flight.action.lane();
+    let mut settle = limits.settle;
+    if let Some(forge) = lane.forge() {
+        if !matches!(answer, Answer::Failed(_)) {
+            state.seen.answered(forge, flight.since, now);
+        }
+        settle = state.seen.settle(limits, forge, now);
+    }
     if let Action::Sweep { scope, id } = &flight.action {
         swept(&mut state.journal, limits, scope, *id, answer, now);
     }
@@ -25,7 +35,13 @@ pub(super) fn answered(state: &mut State, policy: &Policy, id: ActionId, answer:
     }
     if let Some(key) = flight.action.key() {
         rest_after(&mut state.journal, limits, &flight, answer, now);
+        if let (Action::Register { scope, .. }, Answer::Failed(Failure { acted: Acted::Maybe, .. })) =
+            (&flight.action, answer)
+        {
+            state.journal.lost_registers.insert(scope.clone(), now.plus(settle));
+        }
         of_assignment(&mut state.journal, limits, key, &flight, answer, now);
+        detach_if_due(&mut state.journal, limits, key, &flight, answer, settle, now);
     }
 }
 
@@ -46,14 +62,26 @@ fn rest_after(journal: &mut Journal, limits: &Limits, flight: &InFlight, answer:
         (Action::Register { scope, .. }, Answer::Registered { .. }) => {
             journal.scope_rests.remove(scope);
         }
-        (Action::Register { scope, .. }, Answer::Failed(failure)) if failure.acted == Acted::Maybe => {
-            journal.lost_registers.insert(scope.clone(), now.plus(limits.settle));
-        }
-        (Action::Register { scope, .. }, Answer::Failed(failure)) if failure.class != ErrorClass::Transient => {
+        (Action::Register { scope, .. }, Answer::Failed(failure)) if rests_scope(failure) => {
             let rest = longer_rest(journal.scope_rests.get(scope), limits, failure, scope.scope.as_str(), now);
             journal.scope_rests.insert(scope.clone(), rest);
         }
         _ => {}
+    }
+}
+
+/// Whether a scope rests after a failed registration. A lost answer says nothing of the scope, unless a pause was asked for
+/// with it.
+fn rests_scope(failure: &Failure) -> bool {
+    match failure.class {
+        ErrorClass::RateLimited { .. } => true,
+        ErrorClass::Transient => false,
+        ErrorClass::Capacity
+        | ErrorClass::Quota
+        | ErrorClass::Auth
+        | ErrorClass::Forbidden
+        | ErrorClass::Permanent
+        | ErrorClass::NotFound => failure.acted == Acted::No,
     }
 }
 
@@ -78,10 +106,6 @@ fn of_assignment(
     assignment.busy = None;
     if let Answer::Failed(failure) = answer {
         failed(assignment, limits, key, flight, failure, now);
-        if detaches(assignment, &flight.action) {
-            assignment.detached = Some(now);
-            journal.handle_mut(&key.job).rest_after_detaching(limits, key, now);
-        }
         return;
     }
     assignment.failures = 0;
@@ -130,9 +154,23 @@ fn of_assignment(
         Answer::Log { lines } => assignment.log = Some(lines.clone()),
         Answer::ScopeId { .. } | Answer::Failed(_) => {}
     }
-    if matches!(flight.action, Action::DeleteRunner { .. }) && detaches(assignment, &flight.action) {
+}
+
+/// Gives an assignment's job free for another try where its machine cannot be removed.
+fn detach_if_due(
+    journal: &mut Journal,
+    limits: &Limits,
+    key: &AssignmentKey,
+    flight: &InFlight,
+    answer: &Answer,
+    settle: Duration,
+    now: Tick,
+) {
+    let may_be_due = matches!(answer, Answer::Failed(_)) || matches!(flight.action, Action::DeleteRunner { .. });
+    let Some(assignment) = journal.assignments.get_mut(key).filter(|_| may_be_due) else { return };
+    if detaches(assignment, &flight.action) {
         assignment.detached = Some(now);
-        journal.handle_mut(&key.job).rest_after_detaching(limits, key, now);
+        journal.handle_mut(&key.job).rest_after_detaching(limits, key, settle, now);
     }
 }
 

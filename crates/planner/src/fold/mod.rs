@@ -20,7 +20,10 @@ use crate::time::Tick;
 pub fn fold(state: &mut State, policy: &Policy, event: &Event, now: Tick) {
     lose_late_answers(state, policy, now);
     match event {
-        Event::JobsListed { scope, listing } => jobs::listed(state, policy, scope, listing, now),
+        Event::JobsListed { scope, listing } => {
+            state.seen.answered(&scope.forge, listing.begun_at, now);
+            jobs::listed(state, policy, scope, listing, now);
+        }
         Event::JobsNotListed { scope, failure } => {
             let seen = state.seen.scopes.entry(scope.clone()).or_default();
             seen.failures = seen.failures.saturating_add(1);
@@ -31,7 +34,10 @@ pub fn fold(state: &mut State, policy: &Policy, event: &Event, now: Tick) {
                 assignment.forge_failed = true;
             }
         }
-        Event::RunnersListed { scope, listing } => runners::listed(state, policy, scope, listing, now),
+        Event::RunnersListed { scope, listing } => {
+            state.seen.answered(&scope.forge, listing.begun_at, now);
+            runners::listed(state, policy, scope, listing, now);
+        }
         Event::RunnersNotListed { scope, failure } => runners::not_listed(state, scope, failure),
         Event::RunnersInReach { scope, runners } => runners::in_reach(state, policy, scope, runners),
         Event::MachinesListed { backend, listing } => machines::listed(state, policy, backend, listing, now),

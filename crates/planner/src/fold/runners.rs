@@ -8,7 +8,7 @@ use crate::ids::{JobKey, RunnerUuid, ScopeKey};
 use crate::overlap::{ForeignRunner, overlap};
 use crate::policy::Policy;
 use crate::seen::{JobState, Listing, RunnerSeen, RunnerStatus};
-use crate::state::{Assignment, Journal, State, Stray};
+use crate::state::{Assignment, Fence, Journal, State, Stray};
 use crate::time::Tick;
 
 /// How many runners beside us are kept of one scope: enough for a person to see what is the matter.
@@ -79,6 +79,10 @@ fn shown(assignment: &mut Assignment, row: &RunnerSeen, begun_at: Tick, interval
     } else if contacted.is_none() {
         assignment.contacted = Some(begun_at);
         assignment.claim = Clock::starting(begun_at);
+    }
+    // Closed by an earlier life, or by a call whose answer was lost.
+    if row.fenced && assignment.fence == Fence::Open {
+        assignment.fence = Fence::Closed { at: begun_at };
     }
     match row.status {
         RunnerStatus::Idle | RunnerStatus::Offline if runs => assignment.idle.observe(begun_at, interval),

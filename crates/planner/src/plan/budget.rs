@@ -27,9 +27,10 @@ impl<'a> Budget<'a> {
             Lane::BackendLaunch(backend) => {
                 self.policy.backends.get(backend).map_or(0, |backend| backend.parallel_creates)
             }
-            Lane::ForgeLaunch(_) | Lane::ForgeClean(_) | Lane::BackendClean(_) => {
+            Lane::ForgeLaunch(_) | Lane::ForgeClean(_) | Lane::ForgeRunner(_) => {
                 self.policy.limits.parallel_forge_calls
             }
+            Lane::BackendClean(_) => self.policy.limits.parallel_removals,
         };
         let used = self.used.entry(lane.clone()).or_insert(0);
         let free = *used < limit;

@@ -1,9 +1,10 @@
 //! What every part of a plan looks at, and the questions that more than one of them asks.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::action::Action;
-use crate::ids::{PoolId, ScopeKey};
+use crate::ids::{ForgeId, PoolId, ScopeKey};
 use crate::policy::{Clocks, Policy, PoolPolicy};
 use crate::state::{Assignment, State, Whose};
 use crate::time::Tick;
@@ -91,6 +92,11 @@ impl<'a> Context<'a> {
     pub(super) fn means_ours(&self, assignment: &Assignment, action: &Action) -> bool {
         let whose = |place| self.state.seen.whose_now(self.policy, place);
         action.place().is_none_or(|place| whose(place).is_of(assignment.scope_id))
+    }
+
+    /// How long after an answer of a forge its effect may still race with a call that was under way.
+    pub(super) fn settle(&self, forge: &ForgeId) -> Duration {
+        self.state.seen.settle(&self.policy.limits, forge, self.now)
     }
 
     /// The clocks of a pool; the defaults for one that is configured no more.

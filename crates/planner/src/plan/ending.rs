@@ -42,7 +42,7 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
     }
     let grace = context.clocks(&assignment.pool).grace;
     // A machine that is listed no more has no observed time, and nothing to finish that could be waited for.
-    if has_grace(&end.reason) && !assignment.grace.over(grace) && !assignment.has_vanished() {
+    if has_grace(assignment, end) && !assignment.grace.over(grace) && !assignment.has_vanished() {
         return Next::Wait(MachineReason::Grace { remaining: assignment.grace.remaining(grace) });
     }
     give_up(key, assignment, end).unwrap_or_else(|| stop(context, key, assignment, end))
@@ -70,9 +70,11 @@ fn is_refuted(context: &Context<'_>, assignment: &Assignment, end: &Ending) -> b
     }
 }
 
-/// The process of a job that has left may be about to end by itself.
-fn has_grace(reason: &EndReason) -> bool {
-    matches!(reason, EndReason::Gone | EndReason::EndedElsewhere)
+/// The process of a job that has left may be about to end by itself; but not one that is fenced and whose job was never
+/// seen to run: it waits for what will not come.
+fn has_grace(assignment: &Assignment, end: &Ending) -> bool {
+    let waits_in_vain = assignment.fence != Fence::Open && assignment.track.running_since.is_none();
+    end.reason == EndReason::Gone || end.reason == EndReason::EndedElsewhere && !waits_in_vain
 }
 
 /// Whether the runner might still be given its job, so that the door is closed before its machine is stopped.
@@ -116,7 +118,7 @@ fn close_door(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignmen
         let action = Action::Fence { key: key.clone(), runner: registered.uuid.clone() };
         return Some(Next::Act(action, MachineReason::Fencing));
     };
-    after_door(context, assignment, at.plus(context.policy.limits.settle), || whose(key, assignment, registered, at))
+    after_door(context, assignment, at.plus(context.settle(&key.job.forge)), || whose(key, assignment, registered, at))
 }
 
 /// From when on a look counts as fresh where no fence closes the door: the end was decided, and no stop was tried since.

@@ -9,7 +9,7 @@ use crate::identity::RunnerIdentity;
 use crate::ids::{AssignmentKey, ForgeId};
 use crate::report::{LaunchStep, MachineReason};
 use crate::seen::{JobState, MachineState};
-use crate::state::{Assignment, MachineFact, Registered, Registration, Start, Stray};
+use crate::state::{Assignment, Fence, MachineFact, Registered, Registration, Start, Stray};
 
 /// How many starts one try may make: the second tells a hiccup from a rule.
 const STARTS: u32 = 2;
@@ -191,7 +191,8 @@ fn started(key: &AssignmentKey, assignment: &Assignment, claim: std::time::Durat
     if assignment.contacted.is_none() {
         return launching(LaunchStep::Booting);
     }
-    if assignment.claim.over(claim) {
+    // A fenced runner gets nothing any more, however long it waits.
+    if assignment.claim.over(claim) || assignment.fence != Fence::Open {
         return Next::Conclude(EndReason::HeldBack);
     }
     Next::Wait(MachineReason::Claiming)

@@ -34,7 +34,7 @@ fn why_kept(context: &Context<'_>, forge: &ForgeId, stray: &Stray) -> Option<Run
     if may_be_answered_yet(context, forge, stray) {
         return Some(RunnerReason::AwaitingPolls);
     }
-    let settled = stray.first_seen.plus(context.policy.limits.settle);
+    let settled = stray.first_seen.plus(context.settle(forge));
     if context.now < settled {
         return Some(RunnerReason::Settling { remaining: settled.since(context.now) });
     }

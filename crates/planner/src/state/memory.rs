@@ -1,5 +1,7 @@
 //! What is remembered of a handle while no assignment of it exists.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::backoff::backoff;
@@ -65,12 +67,12 @@ impl HandleMemory {
     }
 
     /// Rests shortly after a machine could not be removed, so that the next try comes with a fresh look.
-    pub(crate) fn rest_after_detaching(&mut self, limits: &Limits, key: &AssignmentKey, now: Tick) {
+    pub(crate) fn rest_after_detaching(&mut self, limits: &Limits, key: &AssignmentKey, settle: Duration, now: Tick) {
         "its machine cannot be removed".clone_into(&mut self.last_error);
         self.rest = Rested::LaunchFailed;
         let whose = key.job.handle.as_str();
         self.rest_until = now.plus(backoff(limits.backoff, limits.backoff_max, self.failures.max(1), whose));
-        self.not_before = now.plus(limits.settle);
+        self.not_before = now.plus(settle);
     }
 
     /// Takes note of a try that exists.

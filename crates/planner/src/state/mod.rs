@@ -2,6 +2,7 @@
 //!
 //! The state is changed by [`crate::fold`] alone. It holds no secret and no time of day.
 
+mod answer_times;
 mod assignment;
 mod identity;
 mod memory;
@@ -10,6 +11,7 @@ mod suspicion;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use answer_times::AnswerTimes;
 pub use assignment::{
     Assignment, Death, Ending, Fence, JobTrack, MachineFact, Missing, Registered, Registration, Start,
 };

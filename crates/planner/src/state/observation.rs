@@ -1,14 +1,15 @@
 //! The latest listings of every scope and backend, and how far they can be believed.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::error_class::Failure;
 use crate::evidence::LastTwo;
 use crate::ids::{BackendId, ForgeId, Handle, MachineName, RunnerUuid, ScopeKey};
 use crate::overlap::Overlap;
-use crate::policy::Policy;
+use crate::policy::{Limits, Policy};
 use crate::seen::{JobSeen, MachineSeen};
-use crate::state::{Identity, Whose};
+use crate::state::{AnswerTimes, Identity, Whose};
 use crate::time::Tick;
 
 /// What was seen last.
@@ -18,6 +19,8 @@ pub struct Observation {
     pub scopes: BTreeMap<ScopeKey, ScopeSeen>,
     /// By backend.
     pub backends: BTreeMap<BackendId, BackendSeen>,
+    /// By forge: how long it took to answer lately.
+    pub answer_times: BTreeMap<ForgeId, AnswerTimes>,
 }
 
 /// What was seen of a scope.
@@ -79,6 +82,18 @@ impl ScopeSeen {
 }
 
 impl Observation {
+    /// How long after an answer of a forge its effect may still race with a call that was under way: twice as long as the
+    /// forge takes at the slowest, and no less than configured (design section 5).
+    pub fn settle(&self, limits: &Limits, forge: &ForgeId, now: Tick) -> Duration {
+        let slowest = self.answer_times.get(forge).map_or(Duration::ZERO, |times| times.slowest(now));
+        limits.settle.max(slowest * 2)
+    }
+
+    /// Takes note of how long a forge took to answer.
+    pub(crate) fn answered(&mut self, forge: &ForgeId, asked_at: Tick, now: Tick) {
+        self.answer_times.entry(forge.clone()).or_default().note(now.since(asked_at), now);
+    }
+
     /// Whether the runners of all scopes of a forge were listed completely since the start.
     pub fn runners_listed(&self, policy: &Policy, forge: &ForgeId) -> bool {
         policy.scopes_of(forge).all(|scope| self.runners_of_place_listed(scope))

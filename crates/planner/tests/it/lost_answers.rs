@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use planner::action::Action;
-use planner::error_class::ErrorClass;
+use planner::error_class::{Acted, ErrorClass};
 use planner::event::{Answer, Outcome};
 use planner::ids::Ordinal;
 use planner::report::{LaunchStep, Reason};
 use planner::seen::MachineState;
 use planner::state::{MachineFact, Start};
 
-use crate::scene::{Scene, lost, refused};
+use crate::scene::{Scene, acme, failure, lost, refused};
 
 /// A scene in which a machine was asked for.
 fn creating() -> Scene {
@@ -205,4 +205,21 @@ fn asked_to_slow_down_it_waits_for_as_long_as_it_was_told() {
     assert_eq!(scene.took(), [""; 0]);
     scene.polls(4);
     assert_eq!(scene.took(), ["destroy"]);
+}
+
+#[test]
+fn a_scope_that_asks_for_a_pause_with_a_lost_answer_gets_it() {
+    let mut scene = Scene::new();
+    scene.waits("h1");
+    scene.poll();
+    scene.does("create");
+    let retry_after = Some(Duration::from_mins(2));
+    let failure = failure(ErrorClass::RateLimited { retry_after }, Acted::Maybe);
+    scene.answers("register", Answer::Failed(failure));
+    assert!(scene.state.wants_runners(&scene.policy, &acme()), "it may have registered a runner all the same");
+    scene.waits("h2");
+    scene.goes_on(38);
+    assert!(!scene.created().contains(&"h2".to_owned()));
+    scene.goes_on(3);
+    assert!(scene.created().contains(&"h2".to_owned()));
 }

@@ -57,7 +57,7 @@ fn without_any_pool_every_label_is_missing() {
 #[test]
 fn a_released_job_says_when_it_is_tried_again() {
     let mut scene = Scene::claiming(&["h1"]);
-    scene.polls(6);
+    scene.polls(5);
     let machine = scene.assignment("h1").machine_name.to_string();
     assert_eq!(sentence(&scene, "h1"), format!("its runner on {machine} is being taken back"));
     scene.does_all();

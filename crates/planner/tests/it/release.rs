@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 use planner::error_class::ErrorClass;
-use planner::event::{Answer, EndReason, Outcome};
+use planner::event::{Answer, EndReason, Event, Outcome};
+use planner::ids::{ForgeId, ScopeKey};
 use planner::report::{MachineReason, Reason};
 
-use crate::scene::{Scene, lost, refused};
+use planner::seen::Listing;
+use planner::time::Tick;
+
+use crate::scene::{Scene, lost, refused, scope};
 
 /// A scene in which the forge holds `h1` back and the fence was just asked for.
 fn held_back() -> Scene {
     let mut scene = Scene::claiming(&["h1"]);
-    scene.polls(6);
+    scene.polls(5);
     assert_eq!(scene.took(), ["fence"]);
     assert_eq!(*scene.machine_reason("h1"), MachineReason::Fencing);
     scene
@@ -50,6 +54,57 @@ fn a_fenced_runner_is_stopped_only_after_a_poll_begun_a_settle_time_after_the_an
     assert_eq!(scene.took(), [""; 0], "time alone proves nothing");
     scene.poll();
     assert_eq!(scene.took(), ["destroy"]);
+}
+
+#[test]
+fn a_forge_that_was_slow_to_answer_lately_is_given_twice_as_long_to_settle() {
+    let mut scene = held_back();
+    scene.passes(Duration::from_secs(10));
+    scene.does("fence");
+    scene.polls(6);
+    assert_eq!(scene.took(), [""; 0], "the fence took 10 s, so that these polls were begun within the settle time");
+    scene.poll();
+    assert_eq!(scene.took(), ["destroy"]);
+
+    // A list that takes as long counts as much, and what another forge does counts nothing.
+    for (forge, settled) in [("https://forge.example", 7), ("https://other.example", 2)] {
+        let mut scene = held_back();
+        scene.does("fence");
+        let begun_at = Tick(scene.now.0 - 10_000);
+        let other = ScopeKey { forge: ForgeId::new(forge), ..scope("org:another") };
+        scene
+            .fold(&Event::JobsListed { scope: other, listing: Listing { begun_at, complete: true, rows: Vec::new() } });
+        scene.polls(settled - 1);
+        assert_eq!(scene.took(), [""; 0]);
+        scene.poll();
+        assert_eq!(scene.took(), ["destroy"]);
+    }
+}
+
+#[test]
+fn a_runner_that_an_earlier_life_has_fenced_is_not_fenced_again() {
+    let mut scene = held_back();
+    scene.does("fence");
+    let machines = std::mem::take(&mut scene.state);
+    for registered in machines.journal.credentials {
+        scene.fold(&Event::CredentialsFound { runner: registered });
+    }
+    scene.open.clear();
+    scene.goes_on(10);
+    let took = scene.took();
+    assert_eq!(took, ["check_scope", "destroy", "delete_runner"]);
+    assert_eq!(scene.outcomes, [Outcome::Released]);
+}
+
+#[test]
+fn a_fence_whose_answer_was_lost_is_seen_in_the_list() {
+    let mut scene = held_back();
+    let (_, fence) = scene.open[0].clone();
+    scene.carries_out(&fence);
+    scene.answers("fence", lost());
+    scene.goes_on(8);
+    assert_eq!(scene.took(), ["destroy", "delete_runner"]);
+    scene.nothing_is_left();
 }
 
 #[test]

@@ -5,7 +5,7 @@ use planner::ids::{BackendId, Handle, PoolId};
 use planner::report::Reason;
 use planner::seen::Exit;
 
-use crate::scene::{Scene, backend, here, pool, refused};
+use crate::scene::{Scene, acme, backend, here, key, pool, refused, scope};
 
 /// Two pools with the same labels on one backend, of which the second is preferred.
 fn two_pools() -> Scene {
@@ -181,6 +181,41 @@ fn one_backend_that_hangs_delays_no_other() {
     scene.waits_as("h2", 2, 1, "build", &["gpu"]);
     scene.poll();
     assert_eq!(scene.created(), ["h1", "h2"], "h1's create is never answered, h2's comes all the same");
+}
+
+#[test]
+fn a_scope_whose_registrations_hang_delays_no_other() {
+    let other = scope("repo:tools/site");
+    let mut scene = Scene::with(|policy| {
+        policy.limits.parallel_forge_calls = 1;
+        let policy_of_other = policy.scopes[&acme()].clone();
+        policy.scopes.insert(other.clone(), policy_of_other);
+    });
+    scene.poll();
+    scene.does_all();
+    scene.took();
+    for handle in ["h1", "h2", "h3"] {
+        scene.waits(handle);
+    }
+    scene.jobs[2].0 = other;
+    scene.poll();
+    for _ in 0..3 {
+        scene.does("create");
+    }
+    let registered: Vec<_> = scene.open.iter().map(|(_, action)| action.key().expect("a job's").clone()).collect();
+    assert_eq!(registered, [key("h1", 1), key("h3", 1)], "h2 waits for h1 in its scope, h3 for nobody");
+}
+
+#[test]
+fn removals_have_a_limit_of_their_own() {
+    let mut scene = Scene::running(&["h1", "h2", "h3", "h4"]);
+    scene.policy.limits.parallel_forge_calls = 1;
+    scene.policy.limits.parallel_removals = 3;
+    for handle in ["h1", "h2", "h3", "h4"] {
+        scene.finishes(handle);
+    }
+    scene.poll();
+    assert_eq!(scene.took(), ["destroy"; 3]);
 }
 
 #[test]
