@@ -49,7 +49,8 @@ fn each_reason_is_told_with_its_numbers() {
 
 #[test]
 fn a_job_whose_launches_fail_backs_off_and_is_parked_with_an_alert() {
-    let mut setup = Setup::new(1).limit("backoff", "2s").limit("backoff_max", "4s").limit("park", "30m");
+    // Long enough to be seen on a busy machine, too.
+    let mut setup = Setup::new(1).limit("backoff", "5s").limit("backoff_max", "5s").limit("park", "30m");
     setup.pools.push(Pool { backend: "broken", ..Pool::new("odd", 3) });
     setup.broken_runner = Some("#!/bin/sh\necho 'cannot find my engine' >&2\nexit 1\n");
     let mut world = World::new(&setup);

@@ -26,9 +26,6 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// The pause between two questions to `explain`, each of which starts a process.
-const BETWEEN_QUESTIONS: Duration = Duration::from_millis(100);
-
 /// A file system in memory, where there is one.
 const SHARED_MEMORY: &str = "/dev/shm";
 
@@ -225,7 +222,7 @@ impl World {
     #[track_caller]
     pub(crate) fn until_explained(&self, pushed: &Pushed, words: &[&str]) -> String {
         let mut last = String::new();
-        let found = wait_for(LIMIT, BETWEEN_QUESTIONS, || {
+        let found = wait(|| {
             let ran = run(forgescale(["explain", pushed.handle.as_str(), "--config"]).arg(self.config()));
             last = if ran.status == Some(0) { ran.out } else { ran.err };
             words.iter().all(|word| last.contains(word))
