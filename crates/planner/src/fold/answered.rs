@@ -284,6 +284,7 @@ fn checked(state: &mut State, limits: &Limits, scope: &ScopeKey, answer: &Answer
         is_another = super::identity::answered(state, scope, Answered { id: *id, asked_at }, now);
     }
     let identity = &mut state.seen.scopes.entry(scope.clone()).or_default().identity;
+    identity.last_failure = if let Answer::Failed(failure) = answer { Some(failure.message.clone()) } else { None };
     if matches!(answer, Answer::ScopeId { .. }) && !is_another {
         identity.failures = 0;
         return;

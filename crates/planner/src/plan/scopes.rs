@@ -53,6 +53,10 @@ pub(super) fn why_held(context: &Context<'_>, scope: &ScopeKey) -> Option<Reason
         let last_error = "the forge now knows it under another id".to_owned();
         return Some(Reason::ForgeUnreachable { scope: scope.clone(), failures: 0, last_error });
     }
-    let is_known = context.state.seen.whose_now(context.policy, scope).is_known();
-    (!is_known).then(|| Reason::NotListedYet { of: format!("the id of {scope}") })
+    if context.state.seen.whose_now(context.policy, scope).is_known() {
+        return None;
+    }
+    let failure = context.state.seen.scopes.get(scope).and_then(|seen| seen.identity.last_failure.as_ref());
+    let why = failure.map(|message| format!(" ({message})")).unwrap_or_default();
+    Some(Reason::NotListedYet { of: format!("the id of {scope}{why}") })
 }

@@ -21,6 +21,8 @@ pub struct Identity {
     pub answered: Option<Answered>,
     /// Lists that were begun until then may be of another: another token was used, or the answer was another.
     pub doubted_until: Option<Tick>,
+    /// What the last failure to look it up said, until it is answered.
+    pub last_failure: Option<String>,
     /// Failures to look it up since the last answer that was no surprise.
     pub failures: u32,
     /// When it is next worth a try.

@@ -131,6 +131,10 @@ fn nothing_is_launched_before_the_id_is_known_and_machines_carry_it() {
         *scene.reason("h1"),
         Reason::NotListedYet { of: "the id of org:acme at https://forge.example".to_owned() }
     );
+    scene.answers("check_scope", refused(ErrorClass::Forbidden));
+    assert!(scene.reason("h1").to_string().contains("(it says no)"), "{}", scene.reason("h1"));
+    scene.passes(LONG);
+    scene.poll();
     scene.does_all();
     assert_eq!(scene.machine("h1").tags.scope_id, Some(7));
 }
