@@ -120,5 +120,8 @@ pub(crate) fn failure(error: &forgejo::Error) -> Failure {
         forgejo::Acted::No => Acted::No,
         forgejo::Acted::Maybe => Acted::Maybe,
     };
-    Failure { class, acted, message: backend::chain(error).chars().take(MESSAGE_CHARACTERS).collect() }
+    let hint = error.hint().map_or_else(String::new, |hint| format!(" (hint: {hint})"));
+    let told = MESSAGE_CHARACTERS - hint.chars().count();
+    let message = backend::chain(error).chars().take(told).chain(hint.chars()).collect();
+    Failure { class, acted, message }
 }

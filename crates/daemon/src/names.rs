@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use forgejo::ErrorClass;
 use planner::ids::{ForgeId, ScopeKey};
 use planner::report::Report;
 use tokio::sync::mpsc;
@@ -75,13 +76,11 @@ async fn look_up(forges: Arc<Forges>, mut lookups: mpsc::Receiver<Wanted>, known
         let Some(known) = known.upgrade() else { return };
         let pause = match answer {
             Ok(name) => {
-                let name = match name {
-                    forgejo::RepositoryName::Known(name) => Some(name),
-                    forgejo::RepositoryName::Unknown => None,
-                };
-                lock(&known).insert((scope.forge, id), name);
+                lock(&known).insert((scope.forge, id), Some(name));
                 PAUSE
             }
+            // It stays without a name.
+            Err(error) if matches!(error.class(), ErrorClass::Forbidden { .. } | ErrorClass::NotFound) => PAUSE,
             Err(error) => {
                 tracing::debug!(repository = id, %error, "the name of a repository could not be looked up");
                 // Asked for again as long as a report lacks it.

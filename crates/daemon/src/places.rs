@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use forgejo::{Client, Deletion, Error, ErrorClass, Listing, Registration, RepositoryName, Runner, Scope};
+use forgejo::{Client, Deletion, Error, ErrorClass, Listing, Registration, Runner, Scope};
 use planner::ids::{RunnerId, ScopeKey};
 
 use crate::forges::ScopeClient;
@@ -103,11 +103,8 @@ impl ScopeClient {
 
     /// Asks for the name of a repository.
     async fn name_now(&self, id: i64) -> Result<Scope, Error> {
-        let answer = self.client.repository(id).await.inspect_err(|error| self.note(id, error))?;
-        let name = match answer {
-            RepositoryName::Known(name) => Scope::parse(&format!("repo:{name}")).ok(),
-            RepositoryName::Unknown => None,
-        };
+        let told = self.client.repository(id).await.inspect_err(|error| self.note(id, error))?;
+        let name = Scope::parse(&format!("repo:{told}")).ok();
         if let Some(name) = &name {
             self.names.keep(id, name);
         } else {

@@ -7,7 +7,8 @@
 //!    found again of which nobody knows any more: after the loss of the store, of repositories that show no job. For the
 //!    instance, whose list shows all runners of the forge, the round goes through those that have one of ours.
 //!
-//! A list that fails proves nothing; a repository of the round that fails is looked at again in the next one.
+//! A list that fails proves nothing; a repository of the round that fails is looked at again in the next one. Nothing
+//! waits for all this: the jobs are polled beside it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -18,11 +19,15 @@ use planner::ids::ScopeKey;
 
 use crate::convert;
 use crate::forges::ScopeClient;
-use crate::observers::{Reporting, backed_off};
+use crate::observers::{Gone, Reporting, backed_off};
 
 /// Most lists after one poll: at 5 ms each (protocol 1.3) they keep within 2 % of the server's time at the default
 /// interval.
 const LISTS_AT_ONCE: usize = 8;
+
+/// When the rest of what is due is left to the next look: one repository that hangs costs one deadline, and not one for
+/// each that stands behind it.
+const LOOK_TIME: Duration = Duration::from_secs(5);
 
 /// How often a round through all repositories begins.
 const ROUND_EVERY: Duration = Duration::from_mins(10);
@@ -42,6 +47,8 @@ pub(crate) struct Repositories {
 struct Tried {
     at: Instant,
     failures: u32,
+    /// What the forge asked for.
+    retry_after: Option<Duration>,
 }
 
 /// A round through all repositories.
@@ -52,11 +59,10 @@ struct Round {
     page: Option<usize>,
     count: usize,
     left: VecDeque<i64>,
+    /// Tries in a row that gave no page.
+    failures: u32,
+    not_before: Option<Instant>,
 }
-
-/// The owner has gone: nobody needs events any more.
-#[derive(Debug)]
-pub(crate) struct Gone;
 
 impl Repositories {
     /// Adds repositories to the round that are known to have a runner of ours.
@@ -68,7 +74,7 @@ impl Repositories {
         }
     }
 
-    /// Lists what is due. Returns how long the forge took for it.
+    /// Lists what is due. Returns how long the forge took for its answers.
     pub(crate) async fn look(
         &mut self,
         key: &ScopeKey,
@@ -76,16 +82,39 @@ impl Repositories {
         reporting: &Reporting,
     ) -> Result<Duration, Gone> {
         let begun = Instant::now();
+        let mut took = Duration::ZERO;
         if of.at_repository {
-            self.continue_round(of, begun).await;
+            took += self.continue_round(key, of, reporting, begun).await?;
         }
         let wanted = reporting.runners_wanted.borrow().clone();
-        for place in self.due(key, of.interval, &wanted, begun) {
-            let failed = self.list(&place, of, reporting).await?;
-            let failures = if failed { self.listed.get(&place).map_or(0, |tried| tried.failures) + 1 } else { 0 };
-            self.listed.insert(place, Tried { at: Instant::now(), failures });
+        let mut due = VecDeque::from(self.due(key, of.interval, &wanted, begun));
+        while let Some(place) = due.pop_front() {
+            if begun.elapsed() >= LOOK_TIME {
+                due.push_front(place);
+                break;
+            }
+            let asked = Instant::now();
+            let failed = list(&place, of, reporting).await?;
+            let failures = match failed {
+                None => 0,
+                Some(_) => self.listed.get(&place).map_or(0, |tried| tried.failures) + 1,
+            };
+            if failed.is_none() {
+                took += asked.elapsed();
+            }
+            let retry_after = failed.and_then(|failed| failed.retry_after);
+            self.listed.insert(place, Tried { at: Instant::now(), failures, retry_after });
         }
-        Ok(begun.elapsed())
+        self.leave(due, &wanted);
+        Ok(took)
+    }
+
+    /// Leaves places to the next look. Known ones are still due.
+    fn leave(&mut self, places: VecDeque<ScopeKey>, known: &BTreeSet<ScopeKey>) {
+        let of_the_round = places.into_iter().filter(|place| !known.contains(place));
+        for repository in of_the_round.rev().filter_map(|place| place.repository()) {
+            self.round.left.push_front(repository);
+        }
     }
 
     /// The repositories whose turn it is. Known ones leave at least one turn to the round.
@@ -97,9 +126,7 @@ impl Repositories {
             .into_iter()
             .filter_map(|place| match self.listed.get(place) {
                 None => Some((None, place)),
-                Some(tried) if now.duration_since(tried.at) >= rest(interval, tried.failures) => {
-                    Some((Some(tried.at), place))
-                }
+                Some(tried) if now.duration_since(tried.at) >= tried.rest(interval) => Some((Some(tried.at), place)),
                 Some(_) => None,
             })
             .collect();
@@ -118,63 +145,119 @@ impl Repositories {
         due
     }
 
-    /// Reads the next page of repositories when those of the last one were looked at.
-    async fn continue_round(&mut self, of: &ScopeClient, now: Instant) {
-        if of.scope == Scope::Instance || !self.round.left.is_empty() {
-            return;
-        }
-        if self.round.page.is_none() && self.round.begun.is_none_or(|begun| now.duration_since(begun) >= ROUND_EVERY) {
-            self.round = Round { begun: Some(now), page: Some(1), ..Round::default() };
-        }
-        let Some(page) = self.round.page else { return };
-        match of.client.list_repositories(&of.scope, page).await {
-            Ok(repositories) if repositories.is_empty() => self.round.page = None,
+    /// Reads the next page of repositories when those of the last one were looked at. Returns how long the forge took.
+    async fn continue_round(
+        &mut self,
+        key: &ScopeKey,
+        of: &ScopeClient,
+        reporting: &Reporting,
+        now: Instant,
+    ) -> Result<Duration, Gone> {
+        let Some(page) = self.round.next_page(&of.scope, now) else { return Ok(Duration::ZERO) };
+        match page_of(of, page).await {
             Ok(repositories) => {
-                self.round.count += repositories.len();
-                self.round.page = Some(page + 1);
+                let took = now.elapsed();
+                if self.round.failures > 0 {
+                    reporting.send(Event::RepositoriesListed { scope: key.clone() }).await?;
+                }
+                self.round.add(page, repositories);
                 if self.round.count >= MOST {
                     tracing::warn!(scope = %of.scope, most = MOST, "not all repositories are swept: there are too many");
                     self.round.page = None;
                 }
-                self.round.left.extend(repositories.iter().map(|repository| repository.id));
+                Ok(took)
             }
             Err(error) => {
-                // The same page again after the next poll.
-                tracing::warn!(scope = %of.scope, error = backend::chain(&error), "the repositories could not be listed");
-            }
-        }
-    }
-
-    /// Lists one repository; whether that failed.
-    async fn list(&self, place: &ScopeKey, of: &ScopeClient, reporting: &Reporting) -> Result<bool, Gone> {
-        let begun_at = reporting.clock.now();
-        let event = match of.list_runners(place).await {
-            Ok(listing) => {
-                let listing = convert::runners(&reporting.deployment, &place.forge, listing, begun_at);
-                Event::RunnersListed { scope: place.clone(), listing }
-            }
-            Err(error) => {
+                self.round.failed(&error, of.interval);
                 let failure = convert::failure(&error);
-                tracing::warn!(scope = %place, error = failure.message, "the runners could not be listed");
-                Event::RunnersNotListed { scope: place.clone(), failure }
+                if self.round.failures == 1 {
+                    tracing::warn!(scope = %key, error = failure.message, "the repositories could not be listed");
+                }
+                reporting.send(Event::RepositoriesNotListed { scope: key.clone(), failure }).await?;
+                Ok(Duration::ZERO)
             }
-        };
-        let failed = matches!(event, Event::RunnersNotListed { .. });
-        // What fails only in the round concerns nothing of ours that is known: a repository that its owner archived, say.
-        let is_known = reporting.runners_wanted.borrow().contains(place);
-        if (!failed || is_known) && reporting.events.send(event).await.is_err() {
-            return Err(Gone);
         }
-        Ok(failed)
     }
 }
 
-/// How long a known repository rests after it was listed.
-fn rest(interval: Duration, failures: u32) -> Duration {
-    match failures {
-        // A little less than the interval, so that a poll that comes early does not leave it out.
-        0 => interval / 2,
-        _ => backed_off(interval, failures),
+impl Round {
+    /// The page that is to be read now, if any.
+    fn next_page(&mut self, scope: &Scope, now: Instant) -> Option<usize> {
+        let rests = self.not_before.is_some_and(|moment| now < moment);
+        if *scope == Scope::Instance || !self.left.is_empty() || rests {
+            return None;
+        }
+        if self.page.is_none() && self.begun.is_none_or(|begun| now.duration_since(begun) >= ROUND_EVERY) {
+            *self = Self { begun: Some(now), page: Some(1), ..Self::default() };
+        }
+        self.page
+    }
+
+    /// Takes a page in; one without repositories is behind the last.
+    fn add(&mut self, page: usize, repositories: Option<Vec<i64>>) {
+        self.failures = 0;
+        self.not_before = None;
+        self.page = repositories.as_ref().map(|_| page + 1);
+        let repositories = repositories.unwrap_or_default();
+        self.count += repositories.len();
+        self.left.extend(repositories);
+    }
+
+    /// The same page is worth another try later.
+    fn failed(&mut self, error: &forgejo::Error, interval: Duration) {
+        self.failures = self.failures.saturating_add(1);
+        let pause = backed_off(interval, self.failures).max(error.retry_after().unwrap_or_default());
+        self.not_before = Some(Instant::now() + pause);
+    }
+}
+
+impl Tried {
+    /// How long it rests afterwards.
+    fn rest(&self, interval: Duration) -> Duration {
+        let rest = match self.failures {
+            // A little less than the interval, so that a poll that comes early does not leave it out.
+            0 => interval / 2,
+            failures => backed_off(interval, failures),
+        };
+        rest.max(self.retry_after.unwrap_or_default())
+    }
+}
+
+/// The repositories of a page that are the scope's own; nothing behind the last page. A user's list also shows those of
+/// others on which the user only works: their runners are not the user's to list.
+async fn page_of(of: &ScopeClient, page: usize) -> Result<Option<Vec<i64>>, forgejo::Error> {
+    let listed = of.client.list_repositories(&of.scope, page).await?;
+    if listed.is_empty() {
+        return Ok(None);
+    }
+    let owner = if of.scope == Scope::User { of.client.scope_id(&of.scope).await? } else { None };
+    let is_own = |repository: &forgejo::Repository| repository.is_owned_by(owner);
+    Ok(Some(listed.into_iter().filter(is_own).map(|repository| repository.id).collect()))
+}
+
+/// A list that failed.
+struct Failed {
+    retry_after: Option<Duration>,
+}
+
+/// Lists one repository; whether that failed.
+async fn list(place: &ScopeKey, of: &ScopeClient, reporting: &Reporting) -> Result<Option<Failed>, Gone> {
+    let begun_at = reporting.clock.now();
+    match of.list_runners(place).await {
+        Ok(listing) => {
+            let listing = convert::runners(&reporting.deployment, &place.forge, listing, begun_at);
+            reporting.send(Event::RunnersListed { scope: place.clone(), listing }).await?;
+            Ok(None)
+        }
+        Err(error) => {
+            let failure = convert::failure(&error);
+            tracing::warn!(scope = %place, error = failure.message, "the runners could not be listed");
+            // What fails only in the round concerns nothing of ours that is known: a repository without Actions, say.
+            if reporting.runners_wanted.borrow().contains(place) {
+                reporting.send(Event::RunnersNotListed { scope: place.clone(), failure }).await?;
+            }
+            Ok(Some(Failed { retry_after: error.retry_after() }))
+        }
     }
 }
 
@@ -199,7 +282,7 @@ mod tests {
             let due = repositories.due(&acme(), Duration::from_secs(3), &wanted, now);
             assert_eq!(due.len(), LISTS_AT_ONCE);
             for place in due {
-                repositories.listed.insert(place.clone(), Tried { at: now, failures: 0 });
+                repositories.listed.insert(place.clone(), Tried { at: now, failures: 0, retry_after: None });
                 seen.insert(place);
             }
             now += Duration::from_secs(3);
@@ -213,5 +296,37 @@ mod tests {
         let other = ScopeKey { forge: ForgeId::new("http://f"), scope: ScopeId::new("org:other") };
         let wanted = BTreeSet::from([other.at_repository(1), acme()]);
         assert!(Repositories::default().due(&acme(), Duration::from_secs(3), &wanted, Instant::now()).is_empty());
+    }
+
+    #[test]
+    fn what_is_left_of_a_look_comes_first_in_the_next_one() {
+        let mut repositories = Repositories::default();
+        repositories.found(0..20);
+        let known = BTreeSet::from([acme().at_repository(40)]);
+        let due = repositories.due(&acme(), Duration::from_secs(3), &known, Instant::now());
+        assert_eq!(due.len(), LISTS_AT_ONCE);
+        repositories.leave(due.clone().into(), &known);
+        assert_eq!(repositories.due(&acme(), Duration::from_secs(3), &known, Instant::now()), due);
+    }
+
+    #[test]
+    fn a_page_that_is_refused_is_asked_for_less_and_less_often_and_never_given_up() {
+        let (mut round, mut now) = (Round::default(), Instant::now());
+        let refused = forgejo::Error::Rejected { call: "list", status: 403, message: String::new(), retry_after: None };
+        let organization = Scope::Organization("acme".to_owned());
+        let mut asked = 0;
+        for _ in 0..200 {
+            if round.next_page(&organization, now).is_some() {
+                asked += 1;
+                round.failed(&refused, Duration::from_secs(3));
+                let pause = round.not_before.unwrap().duration_since(Instant::now());
+                assert!(pause <= Duration::from_mins(1), "{pause:?}");
+                round.not_before = Some(now + pause);
+            }
+            now += Duration::from_secs(3);
+        }
+        assert!((10..=15).contains(&asked), "{asked} times in ten minutes");
+        round.add(1, Some(vec![7]));
+        assert_eq!((round.failures, round.page, &round.left), (0, Some(2), &VecDeque::from([7])));
     }
 }

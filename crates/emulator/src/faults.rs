@@ -101,6 +101,13 @@ impl Matcher {
 
     /// Requests for which a predicate over kind, method and path (without query) holds.
     pub fn when(predicate: impl Fn(RouteKind, &str, &str) -> bool + Send + Sync + 'static) -> Self {
+        Self::target(move |kind, method, target| {
+            predicate(kind, method, target.split_once('?').map_or(target, |(path, _)| path))
+        })
+    }
+
+    /// Requests for which a predicate over kind, method and path with query holds.
+    pub fn target(predicate: impl Fn(RouteKind, &str, &str) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(predicate))
     }
 }
@@ -188,11 +195,11 @@ impl Faults {
         state.rules.iter().find(|active| active.id == id).map_or(0, |active| active.fired)
     }
 
-    pub(crate) fn next(&self, kind: RouteKind, method: &str, path: &str) -> Option<Effect> {
+    pub(crate) fn next(&self, kind: RouteKind, method: &str, target: &str) -> Option<Effect> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         for active in &mut state.rules {
             let spent = active.rule.times.is_some_and(|times| active.fired >= times);
-            if spent || !(active.rule.matches.0)(kind, method, path) {
+            if spent || !(active.rule.matches.0)(kind, method, target) {
                 continue;
             }
             if active.rule.skip > 0 {

@@ -70,7 +70,8 @@ pub(crate) async fn serve(
     let route = route::find(parts.uri.path());
     let kind = route.kind(parts.method.as_str());
     shared.calls().count(kind);
-    let fault = shared.faults.next(kind, parts.method.as_str(), parts.uri.path());
+    let target = parts.uri.path_and_query().map_or("", axum::http::uri::PathAndQuery::as_str);
+    let fault = shared.faults.next(kind, parts.method.as_str(), target);
     let Ok(body) = to_bytes(body, BODY_BYTES).await else {
         return to_response(Answer::empty(StatusCode::PAYLOAD_TOO_LARGE));
     };

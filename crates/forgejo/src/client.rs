@@ -88,19 +88,29 @@ pub enum Deletion {
     NotFound,
 }
 
-/// Name of a repository, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RepositoryName {
-    /// `owner/name`.
-    Known(String),
-    /// The token may not see it, or it is gone: show the id.
-    Unknown,
-}
-
 /// A repository in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Repository {
     /// Its id, which survives renames and transfers.
+    pub id: i64,
+    /// Whose it is, when the list tells.
+    pub owner: Option<RepositoryOwner>,
+}
+
+impl Repository {
+    /// Whether it belongs to this one, as far as is known.
+    pub fn is_owned_by(&self, owner: Option<i64>) -> bool {
+        match (self.owner, owner) {
+            (Some(own), Some(asked)) => own.id == asked,
+            (None, _) | (_, None) => true,
+        }
+    }
+}
+
+/// The user or organization that a repository belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct RepositoryOwner {
+    /// Its id.
     pub id: i64,
 }
 
@@ -269,19 +279,15 @@ impl Client {
         expect(call, response, StatusCode::NO_CONTENT).await.map(|_| Deletion::Deleted)
     }
 
-    /// Name of a repository (protocol 1.8). Needs `read:repository`, which a token for another scope may lack.
-    pub async fn repository(&self, id: i64) -> Result<RepositoryName, Error> {
-        let call = "get repository";
-        let answer = self.get_value::<RepositoryAnswer>(call, &format!("/repositories/{id}")).await;
-        match answer {
-            Ok(repository) => Ok(RepositoryName::Known(repository.full_name)),
-            Err(Error::Rejected { status: 403 | 404, .. }) => Ok(RepositoryName::Unknown),
-            Err(error) => Err(error),
-        }
+    /// `owner/name` of a repository (protocol 1.8). Needs `read:repository`, which a token for another scope may lack: then
+    /// the error is of the class `Forbidden`. `NotFound`: it is gone, or the token may not see it.
+    pub async fn repository(&self, id: i64) -> Result<String, Error> {
+        let answer: RepositoryAnswer = self.get_value("get repository", &format!("/repositories/{id}")).await?;
+        Ok(answer.full_name)
     }
 
-    /// One page of the repositories within an organization, or of those of the token's user: at most 50, from page 1;
-    /// none when the last page is behind. Other scopes have no such list: none.
+    /// One page of the repositories within an organization, or of those that the token's user owns or works on: at most 50,
+    /// from page 1; none when the last page is behind. Other scopes have no such list: none.
     pub async fn list_repositories(&self, scope: &Scope, page: usize) -> Result<Vec<Repository>, Error> {
         match scope {
             Scope::Organization(_) | Scope::User => {

@@ -38,7 +38,7 @@ pub enum ErrorClass {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The token does not fit into a header. Its text is left out on purpose.
-    #[error("the token of the forge holds characters that no header can carry (hint: look for blanks and line ends)")]
+    #[error("the token of the forge holds characters that no header can carry")]
     Token,
     /// No answer: refused, broken off or too late.
     #[error("{call}: no answer from the forge")]
@@ -63,10 +63,7 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// A redirect that was not followed: of a call that changes something, to another host, or one too many.
-    #[error(
-        "{call}: redirected with status {status} to {location} (hint: after a rename or transfer, write the new name \
-         into the configuration)"
-    )]
+    #[error("{call}: redirected with status {status} to {location}")]
     Redirected {
         /// The call.
         call: &'static str,
@@ -118,6 +115,17 @@ impl Error {
         }
     }
 
+    /// What a person can do about it, where something is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Token => Some("look for blanks and line ends in it"),
+            Self::Redirected { .. } => Some("after a rename or transfer, write the new name into the configuration"),
+            Self::Rejected { status: 401, .. } => Some("it may be mistyped, expired, deleted or another forge's"),
+            Self::Rpc(error) => error.hint(),
+            Self::Transport { .. } | Self::Rejected { .. } | Self::Malformed { .. } => None,
+        }
+    }
+
     /// The pause that the answer asks for, whatever its class; at most an hour.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -131,9 +139,7 @@ impl Error {
 
 fn because(status: u16, message: &str) -> String {
     match (status, message) {
-        (401, _) => {
-            ": the forge does not know the token (hint: it may be mistyped, deleted or another forge's)".to_owned()
-        }
+        (401, _) => ": the forge does not know the token".to_owned(),
         (_, "") => String::new(),
         (_, message) => format!(": {message}"),
     }
@@ -208,5 +214,22 @@ mod tests {
         let other = rejected(403, "Must be an organization owner");
         assert_eq!(other.class(), ErrorClass::Forbidden { needed_scope: None });
         assert_eq!(other.to_string(), "list jobs: refused with status 403: Must be an organization owner");
+    }
+
+    #[test]
+    fn what_a_person_can_do_stands_beside_the_text_and_not_in_it() {
+        let location = "https://forge.example/api/v1/repos/tools/site".to_owned();
+        let errors = [
+            Error::Token,
+            rejected(401, ""),
+            Error::Redirected { call: "list jobs", status: 301, location },
+            Error::Rpc(runner_rpc::Error::BaseUrl { reason: "it has no host".to_owned() }),
+            Error::Rpc(runner_rpc::Error::CaFileEmpty),
+        ];
+        for error in errors {
+            let hint = error.hint().unwrap_or_default();
+            assert!(!hint.is_empty() && !error.to_string().contains("hint"), "{error}");
+        }
+        assert_eq!(rejected(500, "").hint(), None);
     }
 }

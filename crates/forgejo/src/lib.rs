@@ -34,7 +34,7 @@ mod splitter;
 mod stranger;
 mod version;
 
-pub use client::{Client, ClientSettings, Deletion, Limits, Registration, Repository, RepositoryName};
+pub use client::{Client, ClientSettings, Deletion, Limits, Registration, Repository, RepositoryOwner};
 pub use error::{Error, ErrorClass};
 pub use greeting::{Greeting, NoAnswer};
 pub use listing::{BadRow, Listing};

@@ -79,7 +79,7 @@ impl Client {
             ErrorClass::Auth => Ok(vec![Lack::KnownToken]),
             ErrorClass::Forbidden { needed_scope: None } => Ok(vec![Lack::Ownership]),
             ErrorClass::Forbidden { needed_scope: Some(needed) } => self.lacks_beside(scope, needed).await,
-            ErrorClass::NotFound => Ok(vec![self.hidden_or_off(scope).await]),
+            ErrorClass::NotFound => Ok(vec![self.hidden_or_off(scope).await?]),
             ErrorClass::Redirected => match &error {
                 Error::Redirected { location, .. } => Ok(vec![Lack::Name { now: place(location) }]),
                 _ => Err(error),
@@ -90,22 +90,31 @@ impl Client {
 
     /// A token scope is the first thing that the forge looks for: reading shows what else is lacking.
     async fn lacks_beside(&self, scope: &Scope, needed: String) -> Result<Vec<Lack>, Error> {
-        let read = self.get_runner(scope, IMPOSSIBLE).await;
-        let mut lacks = vec![Lack::TokenScope { needed, reads: read.is_ok() }];
-        match read.map_err(|error| error.class()) {
-            Err(ErrorClass::Forbidden { needed_scope: None }) => lacks.push(Lack::Ownership),
-            Err(ErrorClass::NotFound) => lacks.push(self.hidden_or_off(scope).await),
-            _ => {}
-        }
-        Ok(lacks)
+        let Err(error) = self.get_runner(scope, IMPOSSIBLE).await else {
+            return Ok(vec![Lack::TokenScope { needed, reads: true }]);
+        };
+        let beside = match error.class() {
+            ErrorClass::Forbidden { needed_scope: Some(_) } => None,
+            ErrorClass::Forbidden { needed_scope: None } => Some(Lack::Ownership),
+            ErrorClass::NotFound => Some(self.hidden_or_off(scope).await?),
+            ErrorClass::Auth
+            | ErrorClass::Redirected
+            | ErrorClass::RateLimited { .. }
+            | ErrorClass::Transient
+            | ErrorClass::Permanent => return Err(error),
+        };
+        Ok(std::iter::once(Lack::TokenScope { needed, reads: false }).chain(beside).collect())
     }
 
-    /// Tells apart what the forge answers alike: no such repository, and one without Actions.
-    async fn hidden_or_off(&self, scope: &Scope) -> Lack {
+    /// Tells apart what the forge answers alike: no such repository, and one without Actions. Trouble of the forge tells
+    /// neither.
+    async fn hidden_or_off(&self, scope: &Scope) -> Result<Lack, Error> {
         let of_repository = matches!(scope, Scope::Repository { .. });
         match self.repository_of(scope).await {
-            Ok(repository) if of_repository && !repository.has_actions => Lack::ActionsUnit,
-            _ => Lack::Visibility,
+            Ok(repository) if of_repository && !repository.has_actions => Ok(Lack::ActionsUnit),
+            Ok(_) => Ok(Lack::Visibility),
+            Err(error) if error.class() == ErrorClass::NotFound => Ok(Lack::Visibility),
+            Err(error) => Err(error),
         }
     }
 

@@ -39,6 +39,18 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
+    /// The repositories within a scope were listed again, after they could not be.
+    RepositoriesListed {
+        /// Where.
+        scope: ScopeKey,
+    },
+    /// The repositories within a scope could not be listed, so that runners left behind in them are not found.
+    RepositoriesNotListed {
+        /// Where.
+        scope: ScopeKey,
+        /// Why.
+        failure: Failure,
+    },
     /// All runners were listed that could be given jobs of a scope: its own and those of what it belongs to.
     RunnersInReach {
         /// Where.

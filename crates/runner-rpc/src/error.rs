@@ -24,7 +24,7 @@ pub enum Acted {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The root URL cannot be used.
-    #[error("the URL of the forge cannot be used: {reason} (hint: write it like https://forge.example)")]
+    #[error("the URL of the forge cannot be used: {reason}")]
     BaseUrl {
         /// What is wrong with it.
         reason: String,
@@ -36,7 +36,7 @@ pub enum Error {
         source: reqwest::Error,
     },
     /// The CA file has no certificate.
-    #[error("the CA file holds no certificate (hint: it must be in PEM form, with BEGIN CERTIFICATE lines)")]
+    #[error("the CA file holds no certificate")]
     CaFileEmpty,
     /// The HTTP client cannot be built, for instance for want of certificates on this machine.
     #[error("the HTTP client cannot be set up")]
@@ -117,6 +117,20 @@ impl Error {
             | Self::CaFileEmpty
             | Self::Client { .. }
             | Self::Header { .. } => Acted::No,
+        }
+    }
+
+    /// What a person can do about it, where something is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::BaseUrl { .. } => Some("write it like https://forge.example"),
+            Self::CaFile { .. } | Self::CaFileEmpty => Some("it must be in PEM form, with BEGIN CERTIFICATE lines"),
+            Self::Client { .. }
+            | Self::Header { .. }
+            | Self::Transport { .. }
+            | Self::Rejected { .. }
+            | Self::Malformed { .. }
+            | Self::TooLarge { .. } => None,
         }
     }
 

@@ -3,7 +3,7 @@
 use planner::report::{Alert, LaunchStep, MachineReason, Reason, Report, RunnerReason};
 
 /// Every word there is.
-pub(crate) const WORDS: [&str; 56] = [
+pub(crate) const WORDS: [&str; 58] = [
     "job: no labels",
     "job: no handle",
     "job: no pool",
@@ -60,6 +60,8 @@ pub(crate) const WORDS: [&str; 56] = [
     "alert: token lacks scope",
     "alert: overlap",
     "alert: machine not removed",
+    "alert: token unknown",
+    "job: token unknown",
 ];
 
 /// The place of a job's reason in [`WORDS`].
@@ -92,6 +94,7 @@ pub(crate) fn of_job(reason: &Reason) -> usize {
         Reason::ProcessEnded { .. } => 27,
         Reason::ResultMissing { .. } => 28,
         Reason::RunsElsewhere => 29,
+        Reason::TokenUnknown { .. } => 57,
     }
 }
 
@@ -139,6 +142,7 @@ fn of_alert(alert: &Alert) -> usize {
         Alert::TokenLacksScope { .. } => 53,
         Alert::Overlap { .. } => 54,
         Alert::MachineNotRemoved { .. } => 55,
+        Alert::TokenUnknown { .. } => 56,
     }
 }
 

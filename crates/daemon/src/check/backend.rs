@@ -17,7 +17,7 @@ pub(super) async fn check(id: &BackendId, backend: &Backend, config: &Config) ->
     findings.extend(jobs::hindrances(&subject, host, config));
     findings.extend(limits::check(&subject, &host.limits));
     findings.extend(pools().filter_map(|pool| few_users(&subject, host, pool)));
-    findings.extend(docker::check(&subject, host, pools()));
+    findings.extend(docker::check(&subject, host, pools()).await);
     findings.extend(lxc::check(&subject, host, pools()));
     findings.extend(jobs::check(&subject, host, config, pools()));
     findings

@@ -1,11 +1,12 @@
 //! Whether there is a container engine, for labels with the schema `docker`: without one Forgejo Runner ends at once
 //! (protocol 3.6), for jobs of its other labels too.
 
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use backend_host::{Permission, User};
 use planner::label::Environment;
+use tokio::net::UnixStream;
 
 use super::access::may;
 use super::finding::Finding;
@@ -13,6 +14,9 @@ use crate::config::{HostSettings, Pool};
 
 /// Where Forgejo Runner looks when nobody tells it.
 const USUAL: [&str; 2] = ["/var/run/docker.sock", "/run/podman/podman.sock"];
+
+/// A socket on this machine takes a connection at once, unless whoever listens takes none any more.
+const CONNECT_TIME: Duration = Duration::from_secs(2);
 
 /// Names an engine to Forgejo Runner.
 const VARIABLE: &str = "DOCKER_HOST";
@@ -26,15 +30,22 @@ pub(super) fn sockets(host: &HostSettings) -> Vec<PathBuf> {
 }
 
 /// Looks for an engine if a label needs one. An engine elsewhere than on this machine is left to the runner.
-pub(super) fn check<'a>(subject: &str, host: &HostSettings, pools: impl Iterator<Item = &'a Pool>) -> Option<Finding> {
+pub(super) async fn check<'a>(
+    subject: &str,
+    host: &HostSettings,
+    pools: impl Iterator<Item = &'a Pool>,
+) -> Option<Finding> {
     let mut labels = pools.flat_map(|pool| &pool.policy.labels);
     let label = labels.find(|label| matches!(label.environment(), Environment::Docker(_)))?;
     let sockets = sockets(host);
-    (!sockets.is_empty()).then(|| judged(subject, label.name(), &sockets, host.run_as.users()))
+    if sockets.is_empty() {
+        return None;
+    }
+    Some(judged(subject, label.name(), &sockets, host.run_as.users()).await)
 }
 
-fn judged(subject: &str, label: &str, sockets: &[PathBuf], users: &[User]) -> Finding {
-    let Some(socket) = sockets.iter().find(|socket| answers(socket)) else {
+async fn judged(subject: &str, label: &str, sockets: &[PathBuf], users: &[User]) -> Finding {
+    let Some(socket) = first_that_answers(sockets).await else {
         let places: Vec<String> = sockets.iter().map(|socket| socket.display().to_string()).collect();
         let message = format!("the label {label} needs Docker or Podman, and none listens at {}", places.join(" or "));
         return Finding::error(subject, message).hint(
@@ -53,8 +64,18 @@ fn judged(subject: &str, label: &str, sockets: &[PathBuf], users: &[User]) -> Fi
     }
 }
 
-fn answers(socket: &Path) -> bool {
-    UnixStream::connect(socket).is_ok()
+async fn first_that_answers(sockets: &[PathBuf]) -> Option<&PathBuf> {
+    for socket in sockets {
+        if answers(socket).await {
+            return Some(socket);
+        }
+    }
+    None
+}
+
+/// Whether somebody takes connections there.
+async fn answers(socket: &Path) -> bool {
+    matches!(tokio::time::timeout(CONNECT_TIME, UnixStream::connect(socket)).await, Ok(Ok(_)))
 }
 
 #[cfg(test)]
@@ -66,20 +87,21 @@ mod tests {
     use super::*;
     use crate::check::Verdict;
 
-    #[test]
-    fn an_engine_is_one_that_listens_and_that_the_user_can_use() {
+    #[tokio::test]
+    async fn an_engine_is_one_that_listens_and_that_the_user_can_use() {
         let place = tempfile::tempdir().unwrap();
         set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
         let socket = place.path().join("engine.sock");
         let ci = [User { name: "ci".to_owned(), uid: 4_000_000, gid: 4_000_000, groups: Vec::new() }];
-        let judged = |users: &[User]| judged("backend", "debian", std::slice::from_ref(&socket), users).verdict;
-        assert_eq!(judged(&[]), Verdict::Error);
+        let judged =
+            async |users: &[User]| judged("backend", "debian", std::slice::from_ref(&socket), users).await.verdict;
+        assert_eq!(judged(&[]).await, Verdict::Error);
         let listener = UnixListener::bind(&socket).unwrap();
         set_permissions(&socket, Permissions::from_mode(0o660)).unwrap();
-        assert_eq!((judged(&[]), judged(&ci)), (Verdict::Ok, Verdict::Error));
+        assert_eq!((judged(&[]).await, judged(&ci).await), (Verdict::Ok, Verdict::Error));
         set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
-        assert_eq!(judged(&ci), Verdict::Ok);
+        assert_eq!(judged(&ci).await, Verdict::Ok);
         drop(listener);
-        assert_eq!(judged(&[]), Verdict::Error, "what is left of one is none");
+        assert_eq!(judged(&[]).await, Verdict::Error, "what is left of one is none");
     }
 }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use forgejo::{Client, Error, ErrorClass, Greeting};
 
-use super::finding::{Finding, Verdict};
+use super::finding::Finding;
 use super::{Findings, clock, in_order, reach, runners, scope, service};
 use crate::chain;
 use crate::config::{Config, Forge};
@@ -34,37 +34,56 @@ pub(super) async fn check(forge: &Forge, config: &Config) -> Vec<Finding> {
         service::check(forge, config),
     );
     // A forge that is not there or too old makes everything else about it wrong, and nothing more is learnt from that.
-    if greeted.first().is_some_and(|finding| finding.verdict == Verdict::Error) {
-        return greeted;
+    if greeted.is_all {
+        return greeted.findings;
     }
-    [greeted, scopes, runners, service].concat()
+    [greeted.findings, scopes, runners, service].concat()
 }
 
-/// Answer, version and clock. An error comes first and alone.
-async fn greeting(subject: &str, forge: &Forge, clients: &[&ScopeClient]) -> Vec<Finding> {
+/// What the greeting tells.
+struct Greeted {
+    findings: Vec<Finding>,
+    /// Whether there is nothing more to be learnt about this forge.
+    is_all: bool,
+}
+
+impl Greeted {
+    fn all(finding: Finding) -> Self {
+        Self { findings: vec![finding], is_all: true }
+    }
+
+    fn first(findings: Vec<Finding>) -> Self {
+        Self { findings, is_all: false }
+    }
+}
+
+/// Answer, version and clock.
+async fn greeting(subject: &str, forge: &Forge, clients: &[&ScopeClient]) -> Greeted {
     let asked = SystemTime::now();
     let greeting = match greet(clients.iter().map(|of| &of.client)).await {
         Some(Ok(greeting)) => greeting,
         Some(Err(error)) if error.class() == ErrorClass::Auth => {
             // Every scope has a finding about its token; this is only about what is not known because of that.
             let message = "it answers, and its version is not known: it refuses every token";
-            return vec![Finding::warning(subject, message).hint("see the scopes")];
+            return Greeted::first(vec![Finding::warning(subject, message).hint("see the scopes")]);
         }
         Some(Err(error)) => {
             let hint = reach::ca_file_hint(forge.ca_file.as_deref());
-            return vec![reach::failed(subject, &forge.url, &error, &hint)];
+            let finding = reach::failed(subject, &forge.url, &error, &hint);
+            // Whoever answers can have a bad moment, and what it says of its scopes is worth as much.
+            return if error.no_answer().is_some() { Greeted::all(finding) } else { Greeted::first(vec![finding]) };
         }
-        None => return Vec::new(),
+        None => return Greeted::first(Vec::new()),
     };
     let answered = SystemTime::now();
     let version = &greeting.version;
     if version.major < LEAST {
         let message = format!("it is Forgejo {version}, which has no handles of jobs yet: {LEAST} is the least");
-        return vec![Finding::error(subject, message).hint(format!("upgrade it to Forgejo {LEAST} or newer"))];
+        return Greeted::all(Finding::error(subject, message).hint(format!("upgrade it to Forgejo {LEAST} or newer")));
     }
     let message = format!("it answers, and is Forgejo {version}");
     let skew = greeting.clock.and_then(|clock| clock::judged(subject, clock, asked, answered));
-    std::iter::once(Finding::ok(subject, message)).chain(skew).collect()
+    Greeted::first(std::iter::once(Finding::ok(subject, message)).chain(skew).collect())
 }
 
 /// The greeting with the first token that is known; the last refusal if there is none.

@@ -8,7 +8,8 @@ use reqwest::Url;
 use super::finding::Finding;
 use crate::chain;
 
-/// The finding that a call to an address of a forge failed. `ca_key` says which setting adds authorities there.
+/// The finding that a call to an address of a forge failed. `authorities` is the hint where a
+/// certificate is not trusted: what adds authorities for this address.
 pub(super) fn failed(subject: &str, url: &Url, error: &Error, authorities: &str) -> Finding {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or_default();

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use forgejo::{ErrorClass, Listing, Runner};
+use forgejo::{Error, ErrorClass, Listing, Runner};
 use futures_util::{StreamExt as _, stream};
 use planner::overlap::{Overlap, overlap};
 use planner::policy::PoolPolicy;
@@ -24,54 +24,66 @@ pub(super) async fn check(forge: &Forge, clients: &[&ScopeClient], config: &Conf
     let subject = format!("runners of {}", forge.id);
     let lists = clients.iter().map(|of| of.client.list_runners_in_reach(&of.scope));
     let listings: Vec<_> = stream::iter(lists).buffered(SIDE_BY_SIDE).collect().await;
-    let mut doubts = Vec::new();
     let mut rows: BTreeMap<i64, Runner> = BTreeMap::new();
-    let mut read = 0;
-    for listed in listings {
-        match listed {
-            Ok(Listing { rows: found, problem, .. }) => {
-                read += 1;
-                rows.extend(found.into_iter().map(|row| (row.id, row)));
-                doubts.extend(problem.map(|problem| incomplete(&subject, &problem)));
-            }
-            // What a token lacks is told by its scope.
-            Err(error) if !matches!(error.class(), ErrorClass::Transient | ErrorClass::RateLimited { .. }) => {}
-            Err(error) => doubts.push(incomplete(&subject, &crate::chain(&error))),
-        }
-    }
-    if read == 0 {
-        return doubts;
+    let mut doubts = Vec::new();
+    for (of, listed) in clients.iter().zip(listings) {
+        doubts.extend(doubt(&listed).map(|(why, hint)| {
+            Finding::warning(&subject, format!("those in reach of {} were not all listed: {why}", of.scope)).hint(hint)
+        }));
+        rows.extend(listed.into_iter().flat_map(|listing| listing.rows).map(|row| (row.id, row)));
     }
     let rows: Vec<Runner> = rows.into_values().collect();
     let foreign = convert::foreign_runners(&config.deployment, &forge.id, &rows);
     let pools: Vec<PoolPolicy> = config.pools.iter().map(|pool| pool.policy.clone()).collect();
-    [told(&subject, &overlap(&pools, &foreign)), doubts].concat()
+    let overlaps = overlap(&pools, &foreign);
+    let mut findings = beside_us(&subject, &overlaps);
+    if findings.is_empty() && doubts.is_empty() {
+        findings.push(none_beside_us(&subject, &overlaps));
+    }
+    [findings, doubts].concat()
 }
 
-fn incomplete(subject: &str, problem: &str) -> Finding {
-    Finding::warning(subject, format!("they could not all be listed: {problem}")).hint("try again")
+/// Why a list does not show all, and what to do; nothing when it does.
+fn doubt(listed: &Result<Listing<Runner>, Error>) -> Option<(String, &'static str)> {
+    match listed {
+        Ok(Listing { problem: Some(problem), .. }) => Some((problem.clone(), "try again")),
+        Ok(Listing { bad_rows, .. }) if !bad_rows.is_empty() => {
+            Some((format!("{} could not be read", bad_rows.len()), "look into the forge's own log"))
+        }
+        Ok(_) => None,
+        Err(error) => {
+            let hint = match error.class() {
+                ErrorClass::Transient | ErrorClass::RateLimited { .. } => "try again",
+                _ => "see the scope",
+            };
+            Some((crate::chain(error), hint))
+        }
+    }
 }
 
-fn told(subject: &str, overlaps: &[Overlap]) -> Vec<Finding> {
-    let (online, offline): (Vec<&Overlap>, Vec<&Overlap>) = overlaps.iter().partition(|overlap| overlap.online);
+/// Those that are online.
+fn beside_us(subject: &str, overlaps: &[Overlap]) -> Vec<Finding> {
+    let online: Vec<&Overlap> = overlaps.iter().filter(|overlap| overlap.online).collect();
     let mut findings: Vec<Finding> = online.iter().take(MOST_NAMED).map(|overlap| beside(subject, overlap)).collect();
     if online.len() > MOST_NAMED {
         let message = format!("so do {} more", online.len() - MOST_NAMED);
         findings.push(Finding::warning(subject, message).hint("give our pools labels that no other runner has"));
     }
-    if findings.is_empty() {
-        let message = match offline.first() {
-            None => "no persistent runner in reach shares a label with our pools".to_owned(),
-            Some(first) => format!(
-                "persistent runners that share labels with our pools are all offline: {}, the first is {} ({})",
-                offline.len(),
-                first.name,
-                first.labels.join(", ")
-            ),
-        };
-        findings.push(Finding::ok(subject, message));
-    }
     findings
+}
+
+/// That none is online, which is known when all lists were read to their end.
+fn none_beside_us(subject: &str, offline: &[Overlap]) -> Finding {
+    let message = match offline.first() {
+        None => "no persistent runner in reach shares a label with our pools".to_owned(),
+        Some(first) => format!(
+            "persistent runners that share labels with our pools are all offline: {}, the first is {} ({})",
+            offline.len(),
+            first.name,
+            first.labels.join(", ")
+        ),
+    };
+    Finding::ok(subject, message)
 }
 
 fn beside(subject: &str, overlap: &Overlap) -> Finding {

@@ -70,7 +70,7 @@ pub(super) fn lacking(subject: &str, scope: &Scope, lack: &Lack) -> Finding {
     let error = |message: String| Finding::error(subject, message);
     match lack {
         Lack::KnownToken => error("the forge does not know the token".to_owned()).hint(format!(
-            "it may be mistyped, deleted or another forge's: make one with {} (Settings, Applications)",
+            "it may be mistyped, expired, deleted or another forge's: make one with {} (Settings, Applications)",
             needed(scope)
         )),
         Lack::TokenScope { needed, reads } => {

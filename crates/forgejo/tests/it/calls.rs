@@ -1,6 +1,6 @@
 //! What is sent, and what is made of good answers.
 
-use forgejo::{Deletion, RepositoryName, RunnerStatus, Scope};
+use forgejo::{Deletion, ErrorClass, RunnerStatus, Scope};
 use secrecy::ExposeSecret;
 
 use crate::scripted::{Reply, Server};
@@ -103,7 +103,7 @@ async fn a_deleted_runner_is_deleted_again_without_harm() {
 }
 
 #[tokio::test]
-async fn a_repository_that_cannot_be_seen_has_no_name() {
+async fn a_repository_has_its_name_or_a_reason_why_not() {
     let server = Server::start([
         Reply::json(200, r#"{"id":17,"full_name":"acme/web","owner":{"id":3}}"#),
         Reply::json(403, r#"{"message":"token does not have at least one of required scope(s): [read:repository]"}"#),
@@ -112,10 +112,11 @@ async fn a_repository_that_cannot_be_seen_has_no_name() {
     ])
     .await;
     let client = client(&server.url);
-    assert_eq!(client.repository(17).await.unwrap(), RepositoryName::Known("acme/web".to_owned()));
-    assert_eq!(client.repository(17).await.unwrap(), RepositoryName::Unknown);
-    assert_eq!(client.repository(17).await.unwrap(), RepositoryName::Unknown);
-    assert!(client.repository(17).await.is_err());
+    assert_eq!(client.repository(17).await.unwrap(), "acme/web");
+    let needed_scope = Some("read:repository".to_owned());
+    for class in [ErrorClass::Forbidden { needed_scope }, ErrorClass::NotFound, ErrorClass::Transient] {
+        assert_eq!(client.repository(17).await.unwrap_err().class(), class);
+    }
     assert_eq!(server.seen()[0].target, "/api/v1/repositories/17");
 }
 

@@ -78,3 +78,23 @@ async fn a_forge_in_trouble_proves_nothing() {
     assert!(asked(&organization(), vec![Reply::json(500, "{}")]).await.0.is_err());
     assert!(asked(&organization(), vec![Reply::json(429, "{}")]).await.0.is_err());
 }
+
+#[tokio::test]
+async fn trouble_on_the_way_to_what_is_lacking_is_no_lack() {
+    let scope = repository();
+    let needed = "write:repository";
+    for status in [403, 429, 500] {
+        let trouble = || Reply::json(status, "{}");
+        let (rights, _) = asked(&scope, vec![not_found(), trouble()]).await;
+        assert!(rights.is_err(), "{status} hides nothing: {rights:?}");
+        let (rights, _) = asked(&scope, vec![lacks_scope(needed), not_found(), trouble()]).await;
+        assert!(rights.is_err(), "{status}: {rights:?}");
+    }
+    for status in [429, 500] {
+        let (rights, _) = asked(&scope, vec![lacks_scope(needed), Reply::json(status, "{}")]).await;
+        assert!(rights.is_err(), "whether it may read is not known: {rights:?}");
+    }
+    let nothing = Lack::TokenScope { needed: needed.to_owned(), reads: false };
+    let hidden = vec![lacks_scope(needed), not_found(), not_found()];
+    assert_eq!(lacks(&scope, hidden).await, [nothing, Lack::Visibility]);
+}

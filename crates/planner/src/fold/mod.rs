@@ -39,6 +39,8 @@ pub fn fold(state: &mut State, policy: &Policy, event: &Event, now: Tick) {
             runners::listed(state, policy, scope, listing, now);
         }
         Event::RunnersNotListed { scope, failure } => runners::not_listed(state, scope, failure),
+        Event::RepositoriesListed { scope } => runners::repositories(state, scope, None),
+        Event::RepositoriesNotListed { scope, failure } => runners::repositories(state, scope, Some(failure)),
         Event::RunnersInReach { scope, runners } => runners::in_reach(state, policy, scope, runners),
         Event::MachinesListed { backend, listing } => machines::listed(state, policy, backend, listing, now),
         Event::MachinesNotListed { backend, failure } => {

@@ -54,6 +54,11 @@ pub(super) fn not_listed(state: &mut State, scope: &ScopeKey, failure: &Failure)
     seen.runners_last_failure = Some(failure.clone());
 }
 
+/// Whether the repositories of a scope can be gone through.
+pub(super) fn repositories(state: &mut State, scope: &ScopeKey, failure: Option<&Failure>) {
+    state.seen.scopes.entry(scope.clone()).or_default().repositories_failure = failure.cloned();
+}
+
 /// Persistent runners beside us. One that is offline is no matter for an alert: it takes nothing, and may never come back.
 pub(super) fn in_reach(state: &mut State, policy: &Policy, scope: &ScopeKey, runners: &[ForeignRunner]) {
     let mut found = overlap(&policy.pools, runners);

@@ -147,7 +147,8 @@ fn held(context: &Context<'_>, suspects: &Suspects<'_>, job: &Wanted<'_>) -> Opt
         .draining
         .then_some(Reason::Draining)
         .or_else(|| unreachable_forge(context, job))
-        .or_else(|| resting_scope(context, job))
+        // A job that nobody here serves would wait on after the scope's rest: that is told first.
+        .or_else(|| resting_scope(context, job).map(|rest| room::unserved(context, &job.row.runs_on).unwrap_or(rest)))
         .or_else(|| resting_handle(context, suspects, job))
         .or_else(|| suspects.holds(context, job))
 }
@@ -180,9 +181,8 @@ fn resting_scope(context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> {
         ErrorClass::RateLimited { .. } | ErrorClass::Transient | ErrorClass::Capacity | ErrorClass::Quota => {
             Reason::ForgeUnreachable { scope: job.scope.clone(), failures: rest.failures, last_error: message }
         }
-        ErrorClass::Auth | ErrorClass::Forbidden => {
-            Reason::TokenLacksScope { scope: job.scope.clone(), message, remaining }
-        }
+        ErrorClass::Auth => Reason::TokenUnknown { scope: job.scope.clone(), message, remaining },
+        ErrorClass::Forbidden => Reason::TokenLacksScope { scope: job.scope.clone(), message, remaining },
         ErrorClass::Permanent | ErrorClass::NotFound => {
             Reason::ScopeRefused { scope: job.scope.clone(), message, remaining }
         }

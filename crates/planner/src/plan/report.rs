@@ -51,9 +51,15 @@ fn lacking_rights(context: &Context<'_>) -> impl Iterator<Item = Alert> {
         let refused = context.state.journal.scope_rests.get(place).filter(stands).map(|rest| &rest.last);
         let jobs = seen.and_then(|seen| seen.last_failure.as_ref());
         let runners = seen.and_then(|seen| seen.runners_last_failure.as_ref());
-        let mut failures = [jobs, runners, refused].into_iter().flatten();
+        let repositories = seen.and_then(|seen| seen.repositories_failure.as_ref());
+        let mut failures = [jobs, runners, repositories, refused].into_iter().flatten();
         let failure = failures.find(|failure| matches!(failure.class, ErrorClass::Auth | ErrorClass::Forbidden))?;
-        Some(Alert::TokenLacksScope { scope: place.clone(), message: failure.message.clone() })
+        let (scope, message) = (place.clone(), failure.message.clone());
+        Some(if failure.class == ErrorClass::Auth {
+            Alert::TokenUnknown { scope, message }
+        } else {
+            Alert::TokenLacksScope { scope, message }
+        })
     })
 }
 

@@ -73,6 +73,12 @@ impl Room {
     }
 }
 
+/// Why no pool serves these labels, if none does.
+pub(super) fn unserved(context: &Context<'_>, runs_on: &[String]) -> Option<Reason> {
+    let fits = |pool: &PoolPolicy| crate::label::fits(runs_on, &pool.labels);
+    (!context.policy.pools.iter().any(fits)).then(|| no_pool(context, runs_on))
+}
+
 /// No pool fits: what the closest one lacks.
 pub(super) fn no_pool(context: &Context<'_>, runs_on: &[String]) -> Reason {
     let closest = context

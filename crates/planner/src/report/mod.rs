@@ -147,6 +147,13 @@ pub enum Alert {
         /// Which.
         scope: ScopeKey,
     },
+    /// The forge does not know the token.
+    TokenUnknown {
+        /// Of which scope.
+        scope: ScopeKey,
+        /// What the forge said.
+        message: String,
+    },
     /// The token lacks a right that is needed.
     TokenLacksScope {
         /// Where.

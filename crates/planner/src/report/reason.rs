@@ -109,6 +109,15 @@ pub enum Reason {
         /// What the last one said.
         last_error: String,
     },
+    /// The forge does not know the token.
+    TokenUnknown {
+        /// Where.
+        scope: ScopeKey,
+        /// What the forge said.
+        message: String,
+        /// When it is tried again.
+        remaining: Duration,
+    },
     /// The token may not register runners there.
     TokenLacksScope {
         /// Where.
@@ -311,6 +320,9 @@ impl fmt::Display for Reason {
             }
             Self::ForgeUnreachable { scope, failures, last_error } => {
                 write!(f, "the last {failures} listings of {scope} failed: {last_error}")
+            }
+            Self::TokenUnknown { scope, message, remaining } => {
+                write!(f, "the token of {scope} is not valid (tried again in {}): {message}", short(*remaining))
             }
             Self::TokenLacksScope { scope, message, remaining } => {
                 write!(f, "the token may not register in {scope} (tried again in {}): {message}", short(*remaining))

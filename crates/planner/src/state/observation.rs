@@ -46,6 +46,8 @@ pub struct ScopeSeen {
     pub runners_failures: u32,
     /// The last of these failures.
     pub runners_last_failure: Option<Failure>,
+    /// Why the repositories within it cannot be listed.
+    pub repositories_failure: Option<Failure>,
     /// Persistent runners in its reach that could take jobs of ours, bounded.
     pub overlaps: Vec<Overlap>,
     /// Its id at the forge.

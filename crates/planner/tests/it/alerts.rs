@@ -68,13 +68,34 @@ fn failing_runner_lists_are_told_with_their_reason_until_one_works() {
 
 #[test]
 fn a_token_that_may_not_list_runners_is_told_until_it_may() {
-    for class in [ErrorClass::Auth, ErrorClass::Forbidden] {
-        let mut scene = Scene::new();
-        scene.poll();
-        scene.fold(&Event::RunnersNotListed { scope: acme(), failure: failure(class, Acted::No) });
-        scene.turn();
-        assert!(lacks_a_right(&scene), "{class}");
-        scene.poll();
-        assert!(!lacks_a_right(&scene), "{class}");
-    }
+    let mut scene = Scene::new();
+    scene.poll();
+    scene.fold(&Event::RunnersNotListed { scope: acme(), failure: failure(ErrorClass::Forbidden, Acted::No) });
+    scene.turn();
+    assert!(lacks_a_right(&scene));
+    scene.poll();
+    assert!(!lacks_a_right(&scene));
+}
+
+#[test]
+fn a_token_that_may_not_list_repositories_is_told_until_it_may() {
+    let mut scene = Scene::new();
+    let refused = failure(ErrorClass::Forbidden, Acted::No);
+    scene.fold(&Event::RepositoriesNotListed { scope: acme(), failure: refused });
+    scene.poll();
+    assert!(lacks_a_right(&scene));
+    scene.fold(&Event::RepositoriesListed { scope: acme() });
+    scene.poll();
+    assert!(!lacks_a_right(&scene));
+}
+
+#[test]
+fn a_token_that_the_forge_does_not_know_lacks_no_right() {
+    let mut scene = Scene::new();
+    scene.poll();
+    scene.fold(&Event::RunnersNotListed { scope: acme(), failure: failure(ErrorClass::Auth, Acted::No) });
+    scene.turn();
+    assert_eq!(scene.report.alerts, [Alert::TokenUnknown { scope: acme(), message: "it says no".to_owned() }]);
+    scene.poll();
+    assert_eq!(scene.report.alerts, []);
 }

@@ -199,6 +199,19 @@ fn a_runner_that_gives_up_since_the_forge_is_away_is_not_charged_to_the_job() {
 }
 
 #[test]
+fn a_scope_that_rests_hides_no_job_that_no_pool_serves() {
+    let mut scene = Scene::new();
+    scene.waits("h1");
+    scene.waits_as("h2", 50, 2, "build", &["windows"]);
+    scene.poll();
+    scene.does("create");
+    scene.answers("register", refused(ErrorClass::Forbidden));
+    scene.does_all();
+    assert!(matches!(scene.reason("h1"), Reason::TokenLacksScope { .. }), "{:?}", scene.reason("h1"));
+    assert!(matches!(scene.reason("h2"), Reason::NoPool { .. }), "{:?}", scene.reason("h2"));
+}
+
+#[test]
 fn a_registration_refused_for_good_ends_the_launch_and_names_the_token() {
     let mut scene = Scene::new();
     scene.waits("h1");

@@ -11,7 +11,8 @@ const HEAD: &str = "\
 <!-- Made by `cargo xtask generate` from the program; do not edit it by hand. -->
 
 Standard output carries what was asked for, standard error the rest. Exit status: 0 done, 1 not done, 2 asked for wrongly or
-a configuration that cannot be used.
+a configuration that cannot be used. `forgescale check`: 0 nothing that does not work, 1 something doubtful (with `--strict`
+only), 2 something that does not work.
 ";
 
 /// The page about this command line.

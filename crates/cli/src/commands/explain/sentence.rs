@@ -22,6 +22,7 @@ pub(super) fn alert(alert: &Alert) -> String {
             "the runner {runner} in reach of {scope} is not ours and could take our jobs: it has the labels {}",
             labels.join(", ")
         ),
+        Alert::TokenUnknown { scope, message } => format!("the token of {scope} is not valid: {message}"),
         Alert::TokenLacksScope { scope, message } => format!("the token lacks a right in {scope}: {message}"),
         Alert::MachineNotRemoved { machine, tries, last_error } => {
             format!("machine {machine} could not be removed in {tries} tries: {last_error}")

@@ -86,6 +86,34 @@ fn a_clock_that_is_far_off_is_told() {
 }
 
 #[test]
+fn a_bad_moment_of_the_version_hides_nothing_of_the_scopes() {
+    for status in [429, 500] {
+        let place = Place::new();
+        place.emulator.faults().add(FaultRule::always(Matcher::kind(RouteKind::Version), Effect::status(status)));
+        let found = place.found();
+        assert!(found.has("forge ", "error", &[&status.to_string()]), "{found:#?}");
+        assert!(found.has("scope org:acme", "ok", &["may read and write"]), "{found:#?}");
+    }
+}
+
+#[test]
+fn that_no_other_runner_is_there_is_said_only_when_every_list_was_read() {
+    let place = Place::new();
+    place.configure("\"org:acme\", \"repo:acme/site\"", "");
+    assert!(place.found().has("runners of ", "ok", &["no persistent runner"]));
+    let of_the_repository = Matcher::when(|kind, _, path| kind == RouteKind::ListRunners && path.contains("/repos/"));
+    for status in [403, 500] {
+        let effect = Effect::status(status);
+        let rule = place.emulator.faults().add(FaultRule::always(of_the_repository.clone(), effect));
+        let found = place.found();
+        assert!(!found.has("runners of ", "ok", &[]), "{status}: {found:#?}");
+        assert!(found.has("runners of ", "warning", &["repo:acme/site", &status.to_string()]), "{found:#?}");
+        assert!(!found.has("runners of ", "warning", &["org:acme"]), "{found:#?}");
+        place.emulator.faults().remove(rule);
+    }
+}
+
+#[test]
 fn a_page_of_a_proxy_is_no_forge() {
     let place = Place::new();
     place.emulator.faults().add(FaultRule::always(Matcher::kind(RouteKind::Version), Effect::html(200)));

@@ -1,5 +1,6 @@
 //! What a token lacks is named, scope by scope.
 
+use emulator::{Effect, FaultRule, Matcher, RouteKind};
 use forge_model::{Category, TokenScope, TokenSpec};
 
 use super::place::Place;
@@ -115,4 +116,33 @@ fn where_runners_are_registered_at_repositories_reading_the_scope_is_enough_and_
     place.finds("scope org:acme", "error", &["may only read", "write:repository"]);
     place.token(place.dana, &[WRITE]);
     place.finds("scope org:acme", "error", &["lacks read:organization"]);
+}
+
+#[test]
+fn a_repository_that_has_just_gone_says_nothing_of_the_token() {
+    let place = Place::new();
+    place.configure("{ scope = \"org:acme\", register_at = \"repository\" }", "");
+    let name = Matcher::when(|kind, _, _| kind == RouteKind::RepositoryById);
+    place.emulator.with_forge(|forge, _| {
+        let acme = forge.repository(place.site).unwrap().owner;
+        forge.create_repository(acme, "api", false).unwrap();
+    });
+    place.emulator.faults().add(FaultRule::once(name, Effect::status(404)));
+    place.finds("scope org:acme", "ok", &["runners can be registered there"]);
+}
+
+#[test]
+fn trouble_of_the_forge_hides_no_scope() {
+    let place = Place::new();
+    let gone = Effect::Answer {
+        status: 404,
+        headers: vec![("Content-Type".to_owned(), "application/json".to_owned())],
+        body: "{\"message\":\"The target couldn't be found.\",\"url\":\"\",\"errors\":[]}".to_owned(),
+    };
+    let deletion = Matcher::when(|_, method, _| method == "DELETE");
+    place.emulator.faults().add(FaultRule::always(deletion, gone));
+    place.emulator.faults().add(FaultRule::always(Matcher::kind(RouteKind::ScopeId), Effect::status(500)));
+    let found = place.found();
+    assert!(found.has("scope org:acme", "error", &["did not say", "500"]), "{found:#?}");
+    assert!(!found.has("scope org:acme", "error", &["no organization acme"]), "{found:#?}");
 }

@@ -1,6 +1,7 @@
 //! Runners that are registered at their jobs' repositories: `register_at = "repository"`.
 
 use std::fs;
+use std::time::Duration;
 
 use emulator::{Effect, FaultRule, Matcher, RouteKind};
 use forge_model::{Area, RegistrationEnd, RepoId, Status};
@@ -11,9 +12,16 @@ use super::config::Setup;
 use super::leftovers::names;
 use super::world::{Pushed, World};
 
+/// Longer than a test may take.
+const FOR_EVER: Duration = Duration::from_mins(10);
+
 /// A world whose only scope registers at repositories.
 fn world(max: u32) -> World {
-    let world = World::new(&Setup::new(max));
+    world_of(&Setup::new(max))
+}
+
+fn world_of(setup: &Setup) -> World {
+    let world = World::new(setup);
     let text = fs::read_to_string(world.config()).expect("a configuration");
     let changed = text.replace("[\"org:acme\"]", "[{ scope = \"org:acme\", register_at = \"repository\" }]");
     assert_ne!(text, changed);
@@ -98,6 +106,41 @@ fn after_another_repository_took_the_name_of_one_that_was_given_away_nothing_is_
     }
     world.check_success(&[running, waiting]);
     world.check_nothing_left();
+}
+
+#[test]
+fn a_repository_that_hangs_delays_no_poll_and_no_job() {
+    let mut world = world_of(&Setup::new(1).limit("forge_deadline", "5m"));
+    world
+        .emulator
+        .with_forge(|forge, _| forge.create_repository(world.organization, "silent", false).expect("a repository"));
+    let of_silent = Matcher::when(|_, _, path| path.starts_with("/api/v1/repos/acme/silent/"));
+    let hanging = world.emulator.faults().add(FaultRule::always(of_silent, Effect::DelayRequest(FOR_EVER)));
+    world.start(&[]);
+    world.until("it hangs", || world.emulator.faults().fired(hanging) > 0);
+    let polls = world.emulator.calls().of(RouteKind::ListJobs);
+    let job = world.push("job", "echo done");
+    world.until_is(&job, Status::Success);
+    world.until("the jobs are polled", || world.emulator.calls().of(RouteKind::ListJobs) >= polls + 10);
+    assert_eq!(world.emulator.faults().fired(hanging), 1, "the very call that hung hangs still");
+}
+
+#[test]
+fn repositories_that_may_not_be_listed_are_told_once_and_asked_for_less_often() {
+    let mut world = world(1);
+    let refused = Matcher::kind(RouteKind::ListRepositories);
+    let refused = world.emulator.faults().add(FaultRule::always(refused, Effect::status(403)));
+    world.start(&[]);
+    world.until("it is refused twice", || world.emulator.faults().fired(refused) > 1);
+    world.until("the alert is there", || world.explain("all").contains("the token lacks a right in org:acme"));
+    let polls = world.emulator.calls().of(RouteKind::ListJobs);
+    world.until("the jobs are polled", || world.emulator.calls().of(RouteKind::ListJobs) >= polls + 10);
+    let (asked, polls) = (world.emulator.faults().fired(refused), world.emulator.calls().of(RouteKind::ListJobs));
+    assert!(u64::from(asked) * 2 < polls, "asked {asked} times in {polls} polls");
+    let log = fs::read_to_string(world.log()).expect("a log");
+    assert_eq!(log.matches("the repositories could not be listed").count(), 1, "{log}");
+    world.emulator.faults().clear();
+    world.until("the alert is gone", || !world.explain("all").contains("lacks a right"));
 }
 
 /// A registration of our deployment for a job that has long ended.

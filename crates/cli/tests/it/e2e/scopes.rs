@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use emulator::{Effect, Emulator, EmulatorSettings, FaultId, FaultRule, Matcher};
+use emulator::{Effect, Emulator, EmulatorSettings, FaultId, FaultRule, Matcher, RouteKind};
 use forge_model::script::{JobSpec, RunSpec};
 use forge_model::{Area, OwnerId, RegistrationEnd, RepoId, Status, TokenScope, TokenSpec, Version};
 use tokio::runtime::Runtime;
@@ -56,6 +56,22 @@ fn a_job_of_a_scope_that_is_refused_is_served_by_the_wider_one_that_shows_it() {
     assert!(world.emulator.faults().fired(refused) > 0, "the narrower scope was not asked");
     let areas: Vec<Area> = world.registrations(&job).iter().map(|registration| registration.area).collect();
     assert_eq!(areas, [Area::Instance]);
+    world.check_success(&[job]);
+    world.check_nothing_left();
+}
+
+#[test]
+fn where_runners_in_reach_cannot_be_listed_the_scopes_own_are() {
+    let mut world = World::new(&Setup::new(1));
+    let in_reach = Matcher::target(|kind, _, target| kind == RouteKind::ListRunners && target.contains("visible=true"));
+    let broken = world.emulator.faults().add(FaultRule::always(in_reach, Effect::status(500)));
+    let job = push(&world.emulator, world.repository, "job");
+    world.start(&[]);
+    world.until_is(&job, Status::Success);
+    world.until("the list is tried again", || world.emulator.faults().fired(broken) > 1);
+    let lists = world.emulator.calls().of(RouteKind::ListRunners);
+    assert!(lists > u64::from(world.emulator.faults().fired(broken)), "the scope's own list was never asked for");
+    assert!(!world.explain("all").contains("runners are not seen"), "{}", world.explain("all"));
     world.check_success(&[job]);
     world.check_nothing_left();
 }
