@@ -52,7 +52,7 @@ pub(crate) fn row(ended: &Ended, ended_at_ms: u64) -> HistoryRow {
         pool: assignment.pool.to_string(),
         machine: assignment.machine_name.to_string(),
         outcome: word(&ended.outcome).to_owned(),
-        waited_ms: None,
+        waited_ms: assignment.waited.map(millis),
         booted_ms: between(assignment.begun_at, assignment.contacted).filter(|_| !assignment.adopted),
         ran_ms: assignment.track.running_since.map(|_| millis(assignment.run.total())),
         ended_at_ms,
@@ -61,4 +61,34 @@ pub(crate) fn row(ended: &Ended, ended_at_ms: u64) -> HistoryRow {
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use planner::ids::{AssignmentKey, BackendId, ForgeId, Handle, JobKey, JobName, MachineName, PoolId};
+    use planner::ids::{ScopeId, ScopeKey, Try};
+    use planner::seen::{JobSeen, JobState};
+    use planner::state::Assignment;
+
+    use super::*;
+
+    #[test]
+    fn a_row_tells_the_jobs_name_and_how_long_it_has_waited() {
+        let forge = ForgeId::new("https://f");
+        let scope = ScopeKey { forge: forge.clone(), scope: ScopeId::new("user") };
+        let name = MachineName::new("fs-1");
+        let mut assignment = Assignment::new(scope, PoolId::new("p"), BackendId::new("b"), name, Tick(0));
+        assignment.waited = Some(Duration::from_millis(1_500));
+        assignment.job = Some(JobSeen {
+            handle: Handle::new("h"),
+            id: 1,
+            repository: 7,
+            name: JobName::new("build"),
+            runs_on: Vec::new().into(),
+            state: JobState::Waiting,
+        });
+        let key = AssignmentKey { job: JobKey { forge, handle: Handle::new("h") }, attempt: Try(1) };
+        let row = row(&Ended { key, assignment, outcome: Outcome::Completed }, 5);
+        assert_eq!((row.waited_ms, row.job.as_str(), row.repository), (Some(1_500), "build", 7));
+    }
 }

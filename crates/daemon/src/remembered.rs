@@ -223,4 +223,19 @@ mod tests {
         assert_eq!(rest(FreshStart::after_a_crash("one")), Rested::Parked);
         assert_eq!(rest(FreshStart::deliberate("one")), Rested::No);
     }
+
+    #[test]
+    fn what_is_kept_of_a_try_is_read_again() {
+        let mut handles = handles(0);
+        let facts = planner::state::TryFacts {
+            attempt: planner::ids::Try(2),
+            job: None,
+            waited: Some(Duration::from_secs(7)),
+            grace: Duration::from_secs(40),
+        };
+        handles.values_mut().next().unwrap().latest = Some(facts.clone());
+        let changes = Remembered::default().changes(&handles, Tick(1), 1);
+        let (_, loaded) = Remembered::load(&rows(changes), FreshStart::default(), Tick(5), 1_000_000);
+        assert_eq!(loaded.values().next().unwrap().latest, Some(facts), "whatever the wall's clock says");
+    }
 }

@@ -61,6 +61,11 @@ impl Clock {
         Self { last: now, total: Duration::ZERO }
     }
 
+    /// A clock that goes on now from what it had counted before.
+    pub fn resuming(now: Tick, total: Duration) -> Self {
+        Self { last: now, total }
+    }
+
     /// Counts one observation that shows the state.
     pub fn observe(&mut self, begun_at: Tick, interval: Duration) {
         self.total += begun_at.since(self.last).min(interval * 2);

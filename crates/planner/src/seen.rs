@@ -36,7 +36,7 @@ pub enum JobState {
 }
 
 /// One row of a job list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobSeen {
     /// The handle.
     pub handle: Handle,

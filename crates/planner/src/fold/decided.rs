@@ -1,5 +1,7 @@
 //! A decision of the planner about its own books.
 
+use std::time::Duration;
+
 use crate::backoff::backoff;
 use crate::event::{Decision, EndReason, Outcome};
 use crate::evidence::Clock;
@@ -15,6 +17,7 @@ pub(super) fn decided(state: &mut State, policy: &Policy, decision: &Decision, n
         Decision::Reinstate { key } => {
             if let Some(assignment) = journal.assignments.get_mut(key) {
                 assignment.ending = None;
+                assignment.grace = Clock::starting(now);
                 assignment.idle = Clock::starting(now);
             }
         }
@@ -29,7 +32,13 @@ pub(super) fn decided(state: &mut State, policy: &Policy, decision: &Decision, n
 fn conclude(journal: &mut Journal, limits: &Limits, key: &AssignmentKey, reason: &EndReason, now: Tick) {
     let Some(assignment) = journal.assignments.get_mut(key) else { return };
     assignment.ending = Some(Ending { reason: reason.clone(), at: now });
-    assignment.grace = Clock::starting(now);
+    // Another end than that of which an earlier life had counted the grace begins its own.
+    let before = std::mem::take(&mut assignment.grace_before);
+    let goes_on = matches!(reason, EndReason::Gone | EndReason::EndedElsewhere);
+    assignment.grace = Clock::resuming(now, if goes_on { before } else { Duration::ZERO });
+    if let Some(memory) = journal.handles.get_mut(&key.job) {
+        memory.keep_grace(key.attempt, assignment.grace.total());
+    }
     assignment.retry_at = now;
     assignment.failures = 0;
     if *reason == EndReason::HeldBack

@@ -23,6 +23,10 @@ pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listi
         left_repositories
             .extend(seen.jobs.iter().filter(|(handle, _)| !rows.contains_key(*handle)).map(|(_, job)| job.repository));
     }
+    let before = std::mem::take(&mut seen.waiting_since);
+    let waiting = rows.values().filter(|row| row.state == JobState::Waiting).map(|row| &row.handle);
+    let since = |handle: &Handle| before.get(handle).copied().unwrap_or(listing.begun_at);
+    seen.waiting_since = waiting.map(|handle| (handle.clone(), since(handle))).collect();
     seen.jobs = rows;
     seen.listed_at = Some(listing.begun_at);
     seen.complete = listing.complete;
@@ -69,6 +73,7 @@ fn shown(
 ) -> bool {
     assignment.track.missing.insert(scope.clone(), crate::state::Missing::default());
     assignment.hold = None;
+    assignment.grace_before = std::time::Duration::ZERO;
     if row.state == JobState::Unknown || begun_at <= assignment.track.listed_at {
         return false;
     }

@@ -41,11 +41,17 @@ pub(super) fn listed(
     }
     state.journal.buried.retain(|(of, _), buried_at| of != backend || listing.begun_at <= *buried_at);
     let rows = &state.seen.backends[backend].machines;
-    for assignment in state.journal.assignments.values_mut().filter(|assignment| assignment.backend == *backend) {
+    let journal = &mut state.journal;
+    for (key, assignment) in journal.assignments.iter_mut().filter(|(_, assignment)| assignment.backend == *backend) {
         match rows.get(&assignment.machine_name) {
             Some(row) => shown(assignment, row, listing.begun_at, backend_policy.interval, policy.limits.settle, now),
             None if listing.complete => not_shown(assignment, listing.begun_at, policy.limits.settle, now),
             None => {}
+        }
+        if assignment.ending.is_some()
+            && let Some(memory) = journal.handles.get_mut(&key.job)
+        {
+            memory.keep_grace(key.attempt, assignment.grace.total());
         }
     }
     own_strays(&mut state.journal);
@@ -74,8 +80,15 @@ fn adopt(state: &mut State, backend: &BackendId, row: &MachineSeen, is_known: bo
     assignment.retry_at = now;
     // That life's start may still be under way, so that an unbound machine is no proof that there was none.
     assignment.start = Start::Lost { since: now };
-    assignment.job =
-        state.seen.scopes.get(&row.tags.scope.watched()).and_then(|scope| scope.jobs.get(&key.job.handle)).cloned();
+    let listed = state.seen.scopes.get(&row.tags.scope.watched()).and_then(|scope| scope.jobs.get(&key.job.handle));
+    assignment.job = listed.cloned();
+    if let Some(facts) = journal.handle_mut(&key.job).facts_of(key.attempt) {
+        assignment.waited = facts.waited;
+        if assignment.job.is_none() {
+            assignment.job.clone_from(&facts.job);
+            assignment.grace_before = facts.grace;
+        }
+    }
     journal.assignments.insert(key, assignment);
 }
 

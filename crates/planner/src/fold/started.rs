@@ -1,10 +1,12 @@
 //! An action was handed over: it is charged from now on.
 
+use std::time::Duration;
+
 use crate::action::Action;
 use crate::ids::{ActionId, AssignmentKey};
 use crate::policy::Policy;
 use crate::seen::MachineTags;
-use crate::state::{Assignment, InFlight, Registration, Start, State, SuspectKey};
+use crate::state::{Assignment, InFlight, Registration, Start, State, SuspectKey, TryFacts};
 use crate::time::Tick;
 
 pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: &Action, now: Tick) {
@@ -14,6 +16,8 @@ pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: 
     journal.in_flight.insert(id, InFlight { action: action.clone(), since: now, deadline });
     if let Action::Create { key, backend, machine, tags, .. } = action {
         let job = job_of(state, key, tags);
+        let since = state.seen.scopes.get(&tags.scope.watched()).and_then(|of| of.waiting_since.get(&key.job.handle));
+        let waited = since.map(|since| now.since(*since));
         let mut assignment =
             Assignment::new(tags.scope.clone(), tags.pool.clone(), backend.clone(), machine.clone(), now);
         assignment.scope_id = tags.scope_id;
@@ -21,10 +25,13 @@ pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: 
             assignment.track.state = job.state;
             assignment.job = Some(job);
         }
+        assignment.waited = waited;
         note_probe(state, key, assignment.job.as_ref(), now);
         let memory = state.journal.handle_mut(&key.job);
         memory.saw(key.attempt);
         memory.listed_at = now;
+        let job = assignment.job.clone();
+        memory.latest = Some(TryFacts { attempt: key.attempt, job, waited, grace: Duration::ZERO });
         state.journal.assignments.insert(key.clone(), assignment);
     }
     let Some(assignment) = action.key().and_then(|key| state.journal.assignments.get_mut(key)) else { return };

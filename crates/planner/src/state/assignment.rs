@@ -3,6 +3,7 @@
 //! Facts only. What follows from them is decided in `plan`; they are written in `fold`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::error_class::Failure;
 use crate::event::EndReason;
@@ -31,6 +32,8 @@ pub struct Assignment {
     pub adopted: bool,
     /// The job's row, when it was last listed.
     pub job: Option<JobSeen>,
+    /// From when its job was first listed as waiting until its machine was asked for, if that is known.
+    pub waited: Option<Duration>,
     /// What the job lists say.
     pub track: JobTrack,
     /// The machine.
@@ -57,6 +60,8 @@ pub struct Assignment {
     pub run: Clock,
     /// From the job being gone to the stop.
     pub grace: Clock,
+    /// How much of its grace an earlier life had counted: that does not begin anew.
+    pub grace_before: Duration,
     /// For how long its runner read idle while its job ran.
     pub idle: Clock,
     /// The fence.
@@ -270,6 +275,7 @@ impl Assignment {
             begun_at: now,
             adopted: false,
             job: None,
+            waited: None,
             track: JobTrack {
                 state: JobState::Unknown,
                 listed_at: Tick::default(),
@@ -290,6 +296,7 @@ impl Assignment {
             claim: Clock::starting(now),
             run: Clock::starting(now),
             grace: Clock::starting(now),
+            grace_before: Duration::ZERO,
             idle: Clock::starting(now),
             fence: Fence::Open,
             whose: None,

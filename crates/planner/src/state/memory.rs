@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::backoff::backoff;
 use crate::ids::{AssignmentKey, PoolId, Try};
 use crate::policy::Limits;
+use crate::seen::JobSeen;
 use crate::time::Tick;
 
 /// Tries, failures and rests of one handle. Losing it costs comfort, never safety: tries are found again in names.
@@ -26,6 +27,9 @@ pub struct HandleMemory {
     pub releases: u32,
     /// What the last failed launch said.
     pub last_error: String,
+    /// Facts of the latest try that lists do not tell again.
+    #[serde(default)]
+    pub latest: Option<TryFacts>,
     /// The pool of the last failed launch.
     #[serde(default)]
     pub pool: Option<PoolId>,
@@ -34,6 +38,23 @@ pub struct HandleMemory {
     /// When it was last listed.
     pub listed_at: Tick,
 }
+
+/// What is kept of one try, for a life that finds its machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TryFacts {
+    /// Which try.
+    pub attempt: Try,
+    /// The job's row when the machine was asked for: its name and repository are told after it has left the lists.
+    pub job: Option<JobSeen>,
+    /// From when the job was first listed as waiting until the machine was asked for.
+    pub waited: Option<Duration>,
+    /// How much of the grace has been counted, in steps of [`GRACE_STEP`]: a count of observed time, so that neither a
+    /// restart begins it anew nor a clock of the wall shortens it.
+    pub grace: Duration,
+}
+
+/// In which steps a grace that is being counted is kept: each is a write, and at the most so much is waited for twice.
+pub const GRACE_STEP: Duration = Duration::from_secs(5);
 
 /// Why a handle rests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -73,6 +94,18 @@ impl HandleMemory {
         let whose = key.job.handle.as_str();
         self.rest_until = now.plus(backoff(limits.backoff, limits.backoff_max, self.failures.max(1), whose));
         self.not_before = now.plus(settle);
+    }
+
+    /// What is kept of a try.
+    pub fn facts_of(&self, attempt: Try) -> Option<&TryFacts> {
+        self.latest.as_ref().filter(|facts| facts.attempt == attempt)
+    }
+
+    /// Keeps how much of a try's grace has been counted.
+    pub(crate) fn keep_grace(&mut self, attempt: Try, counted: Duration) {
+        if let Some(facts) = self.latest.as_mut().filter(|facts| facts.attempt == attempt) {
+            facts.grace = GRACE_STEP * u32::try_from(counted.as_secs() / GRACE_STEP.as_secs()).unwrap_or(u32::MAX);
+        }
     }
 
     /// Takes note of a try that exists.

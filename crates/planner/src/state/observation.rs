@@ -28,6 +28,8 @@ pub struct Observation {
 pub struct ScopeSeen {
     /// The rows of the last listing of its jobs.
     pub jobs: BTreeMap<Handle, JobSeen>,
+    /// When each job that it shows waiting was first listed so.
+    pub waiting_since: BTreeMap<Handle, Tick>,
     /// When that listing was begun.
     pub listed_at: Option<Tick>,
     /// Whether it was complete.

@@ -2,10 +2,10 @@
 
 use planner::event::{Event, Outcome};
 use planner::ids::Try;
-use planner::report::Reason;
+use planner::report::{MachineReason, Reason};
 use planner::seen::{Exit, MachineState};
 
-use crate::scene::Scene;
+use crate::scene::{INTERVAL, Scene};
 
 /// Forgets everything, and every call that was under way.
 fn restarts(scene: &mut Scene) {
@@ -126,4 +126,75 @@ fn a_machine_of_a_pool_that_is_configured_no_more_is_still_cleaned_up() {
     scene.loses_runner("h1");
     scene.goes_on(5);
     scene.nothing_is_left();
+}
+
+/// Another life begins, which has kept what is remembered of handles.
+fn restarted(scene: &mut Scene) {
+    let handles = std::mem::take(&mut scene.state.journal.handles);
+    scene.begins_again();
+    scene.state.journal.handles = handles;
+    scene.does_all();
+    scene.took();
+}
+
+/// A scene in which the job of `h1` is gone and most of its process' grace is over.
+fn in_its_grace() -> Scene {
+    let mut scene = Scene::running(&["h1"]);
+    scene.leaves("h1");
+    scene.loses_runner("h1");
+    scene.goes_on(16);
+    assert!(matches!(scene.machine_reason("h1"), MachineReason::Grace { .. }));
+    scene
+}
+
+#[test]
+fn a_grace_goes_on_after_a_restart_where_it_was() {
+    let mut scene = in_its_grace();
+    restarted(&mut scene);
+    scene.goes_on(12);
+    assert!(scene.took().contains(&"destroy"));
+}
+
+#[test]
+fn without_what_was_remembered_a_grace_begins_anew() {
+    let mut scene = in_its_grace();
+    scene.state.journal.handles.clear();
+    restarted(&mut scene);
+    scene.goes_on(12);
+    assert!(!scene.took().contains(&"destroy"));
+}
+
+#[test]
+fn a_job_that_is_listed_again_after_a_restart_has_its_whole_grace_when_it_leaves_once_more() {
+    let mut scene = Scene::running(&["h1"]);
+    let (job, runner) = (scene.jobs[0].clone(), scene.runners[0].clone());
+    scene.leaves("h1");
+    scene.loses_runner("h1");
+    scene.goes_on(16);
+    restarted(&mut scene);
+    scene.jobs.push(job);
+    scene.runners.push(runner);
+    scene.goes_on(3);
+    scene.leaves("h1");
+    scene.loses_runner("h1");
+    scene.goes_on(15);
+    assert!(!scene.took().contains(&"destroy"));
+}
+
+#[test]
+fn how_long_a_job_has_waited_and_its_name_are_known_after_a_restart_too() {
+    let mut scene = Scene::with(|policy| policy.pools[0].max = 1);
+    scene.waits("h1");
+    scene.goes_on(1);
+    scene.waits("h2");
+    scene.goes_on(4);
+    scene.finishes("h1");
+    scene.goes_on(4);
+    let waited = scene.assignment("h2").waited;
+    assert!(waited.is_some_and(|waited| waited > INTERVAL * 4 && waited < INTERVAL * 8), "{waited:?}");
+    restarted(&mut scene);
+    scene.leaves("h2");
+    scene.poll();
+    assert_eq!(scene.assignment("h2").waited, waited);
+    assert_eq!(scene.assignment("h2").job.as_ref().map(|job| job.name.as_str()), Some("build"));
 }
