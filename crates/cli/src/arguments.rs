@@ -57,6 +57,12 @@ pub(crate) enum Asked {
     Config(ConfigCommand),
     /// Say why jobs, machines and runners are where they are
     Explain(Explain),
+    /// Have the daemon read its configuration again, without touching running jobs
+    Reload(Place),
+    /// Remove what is left behind of machines and registrations, as far as nothing runs on them
+    Gc(Gc),
+    /// Let the daemon stop the processes whose jobs vanished all at once, instead of holding them for a while
+    Confirm(Place),
     /// Print the version
     Version,
 }
@@ -68,7 +74,10 @@ impl Asked {
             Self::Demo(_) => "error",
             // What went wrong is what it tells; libraries would tell it again.
             Self::Check(_) => "off",
-            Self::Run(_) | Self::Config(_) | Self::Explain(_) | Self::Version => "info",
+            Self::Gc(_) => "warn",
+            Self::Run(_) | Self::Config(_) | Self::Explain(_) | Self::Reload(_) | Self::Confirm(_) | Self::Version => {
+                "info"
+            }
         }
     }
 }
@@ -82,6 +91,9 @@ pub(crate) struct Run {
     /// On the first SIGTERM or SIGINT wait for running jobs, instead of leaving them to the next start
     #[arg(long)]
     pub(crate) drain: bool,
+    /// While another daemon has the state directory: wait, and take over when that one ends
+    #[arg(long, conflicts_with = "once")]
+    pub(crate) follow: bool,
     /// List everything once, launch what there is room for, and end; jobs go on
     #[arg(long, conflicts_with = "drain")]
     pub(crate) once: bool,
@@ -130,6 +142,25 @@ pub(crate) enum ConfigCommand {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+}
+
+/// `gc`.
+#[derive(Debug, Args)]
+pub(crate) struct Gc {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Change nothing: print what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Clean up after another deployment than the configuration's, in its scopes and on its backends
+    #[arg(long, value_name = "OLD")]
+    pub(crate) deployment: Option<String>,
+    /// Of the other deployment take away what shows life, too: runners that are online, and machines whose process lives
+    /// and whose job waits. If its daemon still runs somewhere, this takes runners away from it and its jobs start anew,
+    /// later. A machine on which a job runs is never stopped
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// `explain`.

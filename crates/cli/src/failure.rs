@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use daemon::chain;
 use daemon::config::{ConfigError, Problem};
+use daemon::control::Said;
 
 /// Why a command did not do what was asked for.
 #[derive(Debug)]
@@ -24,6 +25,11 @@ pub(crate) enum Failure {
         error: anyhow::Error,
         /// What may help.
         hints: Vec<String>,
+    },
+    /// A running daemon refused it: status 1.
+    Refused {
+        /// Why; all that it says.
+        reasons: Vec<Said>,
     },
     /// The configuration cannot be used: status 2.
     Config(ConfigError),
@@ -64,7 +70,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Output(_) if self.is_closed_output() => 0,
-            Self::NotDone { .. } | Self::Output(_) => 1,
+            Self::NotDone { .. } | Self::Refused { .. } | Self::Output(_) => 1,
             Self::Usage { .. } | Self::Config(_) => 2,
             Self::Told { status } => *status,
         })
@@ -92,6 +98,10 @@ impl fmt::Display for Failure {
                 writeln!(f, "error: {}", chain(error.as_ref()))?;
                 hints.iter().try_for_each(|hint| writeln!(f, "hint: {hint}"))
             }
+            Self::Refused { reasons } => reasons.iter().try_for_each(|Said { text, hint }| {
+                writeln!(f, "error: {text}")?;
+                hint.iter().try_for_each(|hint| writeln!(f, "hint: {hint}"))
+            }),
             Self::Config(error) => {
                 writeln!(f, "error: {}", chain(error))?;
                 let ConfigError::Problems { file, problems } = error else { return Ok(()) };

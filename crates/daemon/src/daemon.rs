@@ -1,44 +1,55 @@
 //! The daemon: everything put together, started and stopped.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use backend_host::{HostError, Program};
 use backend_modelled::ModelledBackend;
-use planner::ids::BackendId;
+use planner::event::Event;
+use planner::ids::{BackendId, DeploymentId};
 use planner::report::Report;
 use planner::state::State;
 use store::{Store, StoreError};
-use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
 use crate::claim::Claim;
 use crate::clock::Clock;
+use crate::collect::{Collect, Collected, Collecting};
 use crate::config::Config;
-use crate::forges::{ForgeError, Forges};
+use crate::control::{Desk, Request, Server};
+use crate::forges::ForgeError;
 use crate::fresh_start::FreshStart;
 use crate::lanes::Lanes;
 use crate::lock::{LockError, StateDirectory};
 use crate::machines::Backend;
 use crate::names::Names;
 use crate::notify::Notifier;
-use crate::observers::{self, Reporting};
-use crate::owner::{Owner, Wish, Written};
+use crate::observers::Reporting;
+use crate::observing::Observing;
+use crate::owner::{Owner, Purpose, Wish, Written};
+use crate::parts::{self, Parts};
+use crate::reload::InUse;
 use crate::remembered::Remembered;
 use crate::vault::Vault;
 use crate::wall_ms;
-use planner::event::Event;
 
 /// How many events may wait for the owner. It drains them faster than any forge answers; when it is full, observers and
 /// lanes wait.
 const EVENTS: usize = 1024;
+
+/// How many requests may wait for the owner.
+const ORDERS: usize = 4;
 
 /// The store's file in the state directory.
 const STORE: &str = "forgescale.sqlite";
 
 /// The folder of a host backend's machines in the state directory; one folder below it for each backend.
 const MACHINES: &str = "machines";
+
+/// Begins the name of the folder, in the state directory, of a clean-up after another deployment.
+const OF_ANOTHER: &str = "gc-";
 
 /// The folder of runners' credentials in the runtime directory; one folder below it for each deployment.
 const CREDENTIALS: &str = "credentials";
@@ -50,6 +61,8 @@ pub struct Options {
     pub supervisor: Program,
     /// End as soon as everything was listed once and nothing is left to begin.
     pub once: bool,
+    /// Where the configuration was read, so that it can be read again.
+    pub file: Option<PathBuf>,
 }
 
 /// Why the daemon does not start.
@@ -78,18 +91,21 @@ pub enum StartError {
 /// A running daemon. Ask its [`Control`] to stop it; dropped, it goes on blind.
 #[derive(Debug)]
 pub struct Daemon {
-    owner: JoinHandle<()>,
-    observers: JoinSet<()>,
+    owner: JoinHandle<bool>,
     control: Control,
     reports: watch::Receiver<Arc<Report>>,
-    _directory: StateDirectory,
+    server: Option<Server>,
     claim: Option<Claim>,
+    directory: Arc<StateDirectory>,
+    /// Whether the state directory goes with the daemon.
+    temporary: bool,
 }
 
-/// Tells a daemon to end. Cheap to clone.
+/// Tells a daemon what to do. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Control {
     wishes: Arc<watch::Sender<Wish>>,
+    desk: Arc<Desk>,
 }
 
 impl Control {
@@ -103,40 +119,124 @@ impl Control {
         self.wish(Wish::Drain);
     }
 
+    /// Read the configuration again, as `forgescale reload` asks for. What comes of it is in the log.
+    pub async fn reload(&self) {
+        self.desk.ask(Request::Reload).await;
+    }
+
     /// A wish only ever grows.
     fn wish(&self, wish: Wish) {
         self.wishes.send_modify(|current| *current = (*current).max(wish));
     }
 }
 
+/// What a daemon is started with.
+struct Start<'a> {
+    directory: StateDirectory,
+    temporary: bool,
+    config: &'a Config,
+    backends: BTreeMap<BackendId, Backend>,
+    purpose: Purpose,
+    in_use: Option<InUse>,
+}
+
 impl Daemon {
-    /// Locks the state directory, claims the deployment on this host, reads what is remembered and starts all tasks. Calls no forge and no backend before it
-    /// returns. Blocks for a few files.
+    /// Locks the state directory, claims the deployment on this host, reads what is remembered and starts all tasks. Calls
+    /// no forge and no backend before it returns. Blocks for a few files.
     pub fn start(config: &Config, options: &Options) -> Result<Self, StartError> {
-        Self::start_on(config, options.once, |directory| backends(config, directory, &options.supervisor))
+        Self::start_in(StateDirectory::lock(&config.state_directory)?, config, options)
+    }
+
+    /// As [`Daemon::start`], in the state directory of the configuration, which is locked already.
+    pub fn start_in(directory: StateDirectory, config: &Config, options: &Options) -> Result<Self, StartError> {
+        let machines = directory.path().join(MACHINES);
+        let backends = parts::backends(config, &machines, &options.supervisor, |_, _| None)?;
+        let in_use = options.file.as_deref();
+        let in_use = in_use.map(|file| InUse::new(file, &options.supervisor, &machines, config, &backends));
+        let purpose = if options.once { Purpose::Once } else { Purpose::Serve };
+        Start { directory, temporary: false, config, backends, purpose, in_use }.begin()
     }
 
     /// As [`Daemon::start`], with these machines in the place of what the configuration says of each backend but its
     /// limits and intervals: to measure what is around a backend.
     pub fn start_modelled(config: &Config, modelled: &ModelledBackend) -> Result<Self, StartError> {
-        let backends = config.backends.keys().map(|id| (id.clone(), Backend::Modelled(modelled.clone())));
-        Self::start_on(config, false, |_| Ok(backends.collect()))
+        let backends = config.backends.keys().map(|id| (id.clone(), Backend::Modelled(modelled.clone()))).collect();
+        let directory = StateDirectory::lock(&config.state_directory)?;
+        let purpose = Purpose::Serve;
+        Start { directory, temporary: false, config, backends, purpose, in_use: None }.begin()
     }
 
-    fn start_on(
+    /// Cleans up after the configuration's own deployment, whose state directory is locked: launches nothing, and ends
+    /// when nothing more can go. What came of it comes through the channel.
+    pub fn collect_in(
+        directory: StateDirectory,
         config: &Config,
-        once: bool,
-        backends: impl FnOnce(&Path) -> Result<BTreeMap<BackendId, Backend>, StartError>,
-    ) -> Result<Self, StartError> {
-        let directory = StateDirectory::lock(&config.state_directory)?;
+        supervisor: &Program,
+        how: Collect,
+    ) -> Result<(Self, oneshot::Receiver<Collected>), StartError> {
+        let backends = parts::backends(config, &directory.path().join(MACHINES), supervisor, |_, _| None)?;
+        let (answer, answered) = oneshot::channel();
+        let purpose = Purpose::Collect(Some(Box::new(Collecting::new(how, answer))));
+        let start = Start { directory, temporary: false, config, backends, purpose, in_use: None };
+        Ok((start.begin()?, answered))
+    }
+
+    /// The same for another deployment, on the same backends and scopes: a daemon of the configuration's own may run
+    /// beside it. Its state is a temporary one.
+    pub fn collect_for(
+        deployment: &DeploymentId,
+        config: &mut Config,
+        supervisor: &Program,
+        how: Collect,
+    ) -> Result<(Self, oneshot::Receiver<Collected>), StartError> {
+        config.deployment = deployment.clone();
+        let directory = StateDirectory::try_lock(&config.state_directory.join(format!("{OF_ANOTHER}{deployment}")))?;
+        let backends = parts::backends(config, &config.state_directory.join(MACHINES), supervisor, |_, _| None)?;
+        let (answer, answered) = oneshot::channel();
+        let purpose = Purpose::Collect(Some(Box::new(Collecting::new(how, answer))));
+        let start = Start { directory, temporary: true, config, backends, purpose, in_use: None };
+        Ok((start.begin()?, answered))
+    }
+
+    /// Tells it what to do.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// The latest report.
+    pub fn reports(&self) -> watch::Receiver<Arc<Report>> {
+        self.reports.clone()
+    }
+
+    /// Waits until it has ended. False when its owner or an observer died, which is a defect.
+    pub async fn ended(mut self) -> bool {
+        let well = loop {
+            tokio::select! {
+                ended = &mut self.owner => break ended.unwrap_or(false),
+                () = let_in(self.claim.as_ref()) => {}
+            }
+        };
+        // The socket goes before the lock.
+        drop(self.server);
+        if self.temporary {
+            // What stays is found by the next one of that deployment.
+            let _ = std::fs::remove_dir_all(self.directory.path());
+        }
+        well
+    }
+}
+
+impl Start<'_> {
+    fn begin(self) -> Result<Daemon, StartError> {
+        let config = self.config;
+        let directory = Arc::new(self.directory);
         let claim = Claim::of(&config.deployment)?;
         let clock = Clock::start();
-        let policy = config.policy();
+        let parts = Parts::new(config, self.backends)?;
+        let policy = parts.policy;
         let (store, loaded) = Store::open(&directory.path().join(STORE))?;
-        let (remembered, handles) =
-            Remembered::load(&loaded.memory, FreshStart::new(&loaded.memory, config), clock.now(), wall_ms());
-        let forges = Arc::new(Forges::new(&config.forges, config.limits.forge_deadline)?);
-        let backends = backends(&directory.path().join(MACHINES))?;
+        let fresh_start = FreshStart::new(&loaded.memory, config);
+        let (remembered, handles) = Remembered::load(&loaded.memory, fresh_start, clock.now(), wall_ms());
         // A register call has been answered or given up by then.
         let orphaned = config.limits.forge_deadline + config.limits.settle;
         let vault = Vault::open(credentials(config).as_deref(), orphaned);
@@ -150,67 +250,46 @@ impl Daemon {
         let (runners_wanted, wanted) = watch::channel(policy.scopes.keys().cloned().collect());
         let (reports, latest) = watch::channel(Arc::default());
         let (wishes, wish) = watch::channel(Wish::Run);
+        let (orders, ordered) = mpsc::channel(ORDERS);
         let reporting =
             Reporting { clock, deployment: config.deployment.clone(), events: sender.clone(), runners_wanted: wanted };
-        let observers = observe(&policy, &forges, &backends, &reporting);
-        let lanes = Arc::new(Lanes {
-            deployment: config.deployment.clone(),
-            limits: config.limits,
-            forges: Arc::clone(&forges),
-            backends,
-            pools: config.pools.iter().map(|pool| (pool.policy.id.clone(), pool.clone())).collect(),
-            vault,
-            events: sender,
-            calls: std::sync::Mutex::default(),
-        });
-        // Not before all that can keep us from starting.
-        store.remember(vec![FreshStart::unmark()]);
+        let mut observing = Observing::new(reporting);
+        observing.begin(&policy, &parts.forges, &parts.backends);
+        if !matches!(self.purpose, Purpose::Collect(_)) {
+            // Not before all that can keep us from starting.
+            store.remember(vec![FreshStart::unmark()]);
+        }
         let owner = Owner {
             policy,
             state,
             clock,
-            lanes,
             store,
             remembered,
-            names: Names::start(forges),
+            names: Names::start(Arc::clone(&parts.forges)),
+            lanes: Arc::new(Lanes {
+                deployment: config.deployment.clone(),
+                limits: parts.limits,
+                forges: parts.forges,
+                backends: parts.backends,
+                pools: parts.pools,
+                vault: Arc::new(vault),
+                events: sender,
+                calls: Arc::default(),
+            }),
             directory: directory.path().to_owned(),
             runners_wanted,
             reports,
-            once,
+            observing,
+            purpose: self.purpose,
+            asked: Vec::new(),
             written: Written::default(),
             notifier: Notifier::of_process(),
         };
-        let owner = tokio::spawn(owner.run(events, wish));
-        let control = Control { wishes: Arc::new(wishes) };
-        Ok(Self { owner, observers, control, reports: latest, _directory: directory, claim })
-    }
-
-    /// Tells it to end.
-    pub fn control(&self) -> Control {
-        self.control.clone()
-    }
-
-    /// The latest report.
-    pub fn reports(&self) -> watch::Receiver<Arc<Report>> {
-        self.reports.clone()
-    }
-
-    /// Waits until it has ended. False when its owner or an observer died, which is a defect: a daemon that sees only a
-    /// part of its world is stopped rather than left to guess.
-    pub async fn ended(mut self) -> bool {
-        let mut well = true;
-        loop {
-            tokio::select! {
-                owner = &mut self.owner => return well && owner.is_ok(),
-                () = let_in(self.claim.as_ref()) => {}
-                Some(observer) = self.observers.join_next() => {
-                    if observer.is_err() {
-                        well = false;
-                        self.control.wish(Wish::GiveUp);
-                    }
-                }
-            }
-        }
+        let owner = tokio::spawn(owner.run(events, ordered, wish));
+        let desk = Arc::new(Desk::new(orders, self.in_use));
+        let server = listen(&directory, Arc::clone(&desk));
+        let control = Control { wishes: Arc::new(wishes), desk };
+        Ok(Daemon { owner, control, reports: latest, server, claim, directory, temporary: self.temporary })
     }
 }
 
@@ -221,38 +300,15 @@ async fn let_in(claim: Option<&Claim>) {
     }
 }
 
-fn backends(
-    config: &Config,
-    directory: &Path,
-    supervisor: &Program,
-) -> Result<BTreeMap<BackendId, Backend>, StartError> {
-    let mut backends = BTreeMap::new();
-    for (id, backend) in &config.backends {
-        let made = Backend::new(backend, &config.deployment, &directory.join(id.as_str()), supervisor.clone())
-            .map_err(|source| StartError::Backend { backend: id.clone(), source })?;
-        backends.insert(id.clone(), made);
-    }
-    Ok(backends)
+/// Without its socket the daemon does all of its work, and cannot be asked for anything.
+fn listen(directory: &Arc<StateDirectory>, desk: Arc<Desk>) -> Option<Server> {
+    let started = Server::start(Arc::clone(directory), desk);
+    started
+        .inspect_err(|error| tracing::error!(%error, "the control socket cannot be used: the daemon cannot be asked for anything"))
+        .ok()
 }
 
 fn credentials(config: &Config) -> Option<PathBuf> {
     let directory = config.runtime_directory.as_ref()?;
     Some(directory.join(CREDENTIALS).join(config.deployment.as_str()))
-}
-
-fn observe(
-    policy: &planner::policy::Policy,
-    forges: &Forges,
-    backends: &BTreeMap<BackendId, Backend>,
-    reporting: &Reporting,
-) -> JoinSet<()> {
-    let mut observers = JoinSet::new();
-    for (key, scope) in forges.scopes() {
-        observers.spawn(observers::scope(key.clone(), scope.clone(), reporting.clone()));
-    }
-    for (id, backend) in backends {
-        let Some(interval) = policy.backends.get(id).map(|backend| backend.interval) else { continue };
-        observers.spawn(observers::backend(id.clone(), backend.clone(), interval, reporting.clone()));
-    }
-    observers
 }

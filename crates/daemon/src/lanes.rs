@@ -33,9 +33,10 @@ pub(crate) struct Lanes {
     pub(crate) forges: Arc<Forges>,
     pub(crate) backends: BTreeMap<BackendId, Backend>,
     pub(crate) pools: BTreeMap<PoolId, Pool>,
-    pub(crate) vault: Vault,
+    pub(crate) vault: Arc<Vault>,
     pub(crate) events: mpsc::Sender<Event>,
-    pub(crate) calls: Mutex<JoinSet<()>>,
+    /// Shared with the lanes of another configuration, before or after.
+    pub(crate) calls: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl Lanes {

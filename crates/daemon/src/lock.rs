@@ -19,8 +19,7 @@ pub(crate) const MOMENT: Duration = Duration::from_secs(1);
 pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
 /// What to do when there are two. Two daemons of one deployment would take each other's runners for strays.
-pub(crate) const ONE_OF_TWO: &str =
-    "stop the other one, or give this one both a `deployment` and a `state_directory` of its own";
+pub(crate) const ONE_OF_TWO: &str = "stop the other one, or have this one wait for its end with `run --follow`, or give it both a `deployment` and a `state_directory` of its own";
 
 /// Why the state directory, or the deployment's name, cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -78,12 +77,21 @@ pub struct StateDirectory {
 impl StateDirectory {
     /// Makes the directory if need be and locks it. Blocks for a moment while another has it.
     pub fn lock(directory: &Path) -> Result<Self, LockError> {
+        Self::lock_by(directory, try_for_a_moment)
+    }
+
+    /// The same, without waiting.
+    pub fn try_lock(directory: &Path) -> Result<Self, LockError> {
+        Self::lock_by(directory, File::try_lock)
+    }
+
+    fn lock_by(directory: &Path, lock: impl FnOnce(&File) -> Result<(), TryLockError>) -> Result<Self, LockError> {
         let unusable = |source| LockError::Unusable { directory: directory.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(directory.join(NAME)).map_err(unusable)?;
-        match try_for_a_moment(&file) {
+        match lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut process = String::new();

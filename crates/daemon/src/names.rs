@@ -46,6 +46,14 @@ impl Names {
         names
     }
 
+    /// Asks these forges from now on. What is known stays; what was about to be looked up is asked for again.
+    pub(crate) fn ask(&mut self, forges: Arc<Forges>) {
+        let (wanted, lookups) = mpsc::channel(WAITING);
+        self.wanted = wanted;
+        lock(&self.known).retain(|_, name| name.is_some());
+        tokio::spawn(look_up(forges, lookups, Arc::downgrade(&self.known)));
+    }
+
     /// Asks for the names that a report lacks, and gives those that are known.
     pub(crate) fn of(&self, report: &Report) -> Vec<RepositoryName> {
         let mut known = lock(&self.known);

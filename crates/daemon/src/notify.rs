@@ -96,6 +96,28 @@ impl Notifier {
         }
     }
 
+    /// Tells that the configuration was read again and is used. The time in between is over.
+    pub(crate) fn reloaded(&self) {
+        for line in ["RELOADING=1", "READY=1"] {
+            self.send(&[line.to_owned()]);
+        }
+    }
+
+    /// How often a sign of life is due, if any is wanted.
+    pub(crate) fn sign_every(&self) -> Option<Duration> {
+        self.sign_every
+    }
+
+    /// Tells that another daemon has the work, and that this one lives. A follower is ready: there is nothing to wait for.
+    pub(crate) fn waiting(&mut self, process: &str) {
+        let mut lines = vec!["WATCHDOG=1".to_owned()];
+        if !self.ready {
+            lines.push("READY=1".to_owned());
+            lines.push(format!("STATUS=waiting for the daemon with process id {process} to end"));
+        }
+        self.ready |= self.send(&lines);
+    }
+
     /// Tells that the end has begun.
     pub(crate) fn stopping(&self) {
         self.send(&["STOPPING=1".to_owned(), "STATUS=stopping; running jobs go on".to_owned()]);

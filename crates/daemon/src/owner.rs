@@ -17,16 +17,20 @@ use planner::ids::{RunnerUuid, ScopeKey};
 use planner::policy::Policy;
 use planner::report::Report;
 use planner::state::State;
-use planner::step::{Turn, step};
+use planner::step::{Turn, step, step_within};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
+use crate::collect::Collecting;
+use crate::control::Order;
 use crate::fresh_start::FreshStart;
 use crate::history;
 use crate::lanes::Lanes;
 use crate::names::Names;
 use crate::notify::Notifier;
+use crate::observing::Observing;
+use crate::orders::Asked;
 use crate::remembered::Remembered;
 use crate::report_file::{self, ReportFile};
 use crate::wall_ms;
@@ -52,8 +56,6 @@ pub(crate) enum Wish {
     Drain,
     /// End now; running jobs go on without us.
     Stop,
-    /// End now, since a part of us has died.
-    GiveUp,
 }
 
 /// All that the owner owns.
@@ -69,11 +71,24 @@ pub(crate) struct Owner {
     pub(crate) directory: PathBuf,
     pub(crate) runners_wanted: watch::Sender<BTreeSet<ScopeKey>>,
     pub(crate) reports: watch::Sender<Arc<Report>>,
-    /// Whether to end as soon as everything was listed once and nothing is left to begin.
-    pub(crate) once: bool,
+    pub(crate) observing: Observing,
+    pub(crate) purpose: Purpose,
+    /// Who waits for a look at everything.
+    pub(crate) asked: Vec<Asked>,
     pub(crate) written: Written,
     /// What the service manager is told.
     pub(crate) notifier: Notifier,
+}
+
+/// What the daemon is there for.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// Serving jobs until it is told to end.
+    Serve,
+    /// The same, but it ends as soon as everything was listed once and nothing is left to begin.
+    Once,
+    /// Cleaning up. Nothing once it has told what came of it.
+    Collect(Option<Box<Collecting>>),
 }
 
 /// What was written last, and when.
@@ -87,8 +102,15 @@ pub(crate) struct Written {
 }
 
 impl Owner {
-    /// Runs until it is told to end. Events that wait then are lost; listings tell their content again.
-    pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>, mut wishes: watch::Receiver<Wish>) {
+    /// Runs until it is told to end. Events that wait then are lost; listings tell their content again. False when an
+    /// observer died: a daemon that sees only a part of its world is stopped rather than left to guess.
+    pub(crate) async fn run(
+        mut self,
+        mut events: mpsc::Receiver<Event>,
+        mut orders: mpsc::Receiver<Order>,
+        mut wishes: watch::Receiver<Wish>,
+    ) -> bool {
+        let mut well = true;
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -97,6 +119,11 @@ impl Owner {
                     Some(event) => self.fold(&event),
                     None => break,
                 },
+                Some(order) = orders.recv() => self.obey(order),
+                () = self.observing.died() => {
+                    well = false;
+                    break;
+                }
                 _ = heartbeat.tick() => {}
                 changed = wishes.changed() => if changed.is_err() { break },
             }
@@ -105,41 +132,56 @@ impl Owner {
                 self.fold(&event);
             }
             let wish = *wishes.borrow_and_update();
-            if wish >= Wish::Stop {
+            if wish == Wish::Stop {
                 break;
             }
-            self.policy.draining = wish == Wish::Drain;
+            self.policy.draining = wish == Wish::Drain || matches!(self.purpose, Purpose::Collect(_));
             let turn = self.turn();
             let drained = wish == Wish::Drain && self.is_idle() && self.state.journal.assignments.is_empty();
-            let once_done = self.once && turn.actions.is_empty() && self.is_idle() && self.has_seen_everything();
+            let once_done = matches!(self.purpose, Purpose::Once)
+                && turn.actions.is_empty()
+                && self.is_idle()
+                && self.has_seen_everything();
+            let collected = self.has_collected(&turn);
             let draining = self.policy.draining;
             self.notifier.turn(&turn.report, self.has_seen_everything(), draining, Instant::now());
             self.write(&turn.report, false).await;
-            if drained || once_done {
+            self.answer_asked();
+            if drained || once_done || collected {
                 break;
             }
         }
         self.notifier.stopping();
         // Nobody reads answers and listings any more; what is under way must not outlive us.
-        drop(events);
+        drop((events, orders));
         self.lanes.finish().await;
         let report = self.reports.borrow().as_ref().clone();
         self.write(&report, true).await;
         let wish = *wishes.borrow();
-        if matches!(wish, Wish::Drain | Wish::Stop) {
+        if well && matches!(wish, Wish::Drain | Wish::Stop) {
             self.store.remember(vec![FreshStart::mark()]);
         }
         let store = self.store;
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
+        well
     }
 
-    fn fold(&mut self, event: &Event) {
+    pub(crate) fn fold(&mut self, event: &Event) {
         fold(&mut self.state, &self.policy, event, self.clock.now());
     }
 
     /// Plans, begins what is to be begun, and tells everybody.
     fn turn(&mut self) -> Turn {
-        let turn = step(&self.policy, &mut self.state, self.clock.now());
+        let now = self.clock.now();
+        let turn = match &self.purpose {
+            Purpose::Serve | Purpose::Once | Purpose::Collect(None) => step(&self.policy, &mut self.state, now),
+            Purpose::Collect(Some(collecting)) => {
+                step_within(&self.policy, &mut self.state, now, |state, action| collecting.allows(state, action))
+            }
+        };
+        if let Purpose::Collect(Some(collecting)) = &mut self.purpose {
+            collecting.note(&self.state, &turn);
+        }
         for (action, violation) in &turn.violations {
             tracing::error!(action = action.word(), %violation, "an action was dropped: please report this defect");
         }
@@ -167,6 +209,15 @@ impl Owner {
         });
         self.reports.send_replace(Arc::new(turn.report.clone()));
         turn
+    }
+
+    /// Whether a cleaning is over; then it has told what came of it.
+    fn has_collected(&mut self, turn: &Turn) -> bool {
+        let Purpose::Collect(collecting) = &mut self.purpose else { return false };
+        if let Some(over) = collecting.take_if(|collecting| collecting.is_over(&self.policy, &self.state, turn)) {
+            over.tell(&self.policy, &self.state, turn);
+        }
+        collecting.is_none()
     }
 
     /// Whether no call is under way.

@@ -58,6 +58,11 @@ impl Remembered {
         (Self { saved, fresh_start }, handles)
     }
 
+    /// The pools are configured in another way from now on.
+    pub(crate) fn are_configured(&mut self, configured: FreshStart) {
+        self.fresh_start = configured;
+    }
+
     /// What has changed since it was saved last.
     pub(crate) fn changes(
         &self,

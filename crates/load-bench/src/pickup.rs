@@ -50,7 +50,7 @@ pub(crate) async fn measure() -> anyhow::Result<Vec<Figure>> {
     let setting = Setting { scopes, interval: INTERVAL, runner: &runner, parallel_creates: PARALLEL_CREATES };
     let stage = Stage::build(setting).await?;
     let supervisor = Program { path: program, arguments: vec!["supervise".to_owned()] };
-    let daemon = Daemon::start(&stage.config()?, &Options { supervisor, once: false })?;
+    let daemon = Daemon::start(&stage.config()?, &Options { supervisor, once: false, file: None })?;
     stage.next_poll().await?;
     let mut figures = Vec::new();
     for jobs in LOADS {

@@ -91,6 +91,7 @@ fn policy() -> Policy {
         backends: BTreeMap::from([(backend, BackendPolicy { max: None, interval, parallel_creates: 8 })]),
         limits: Limits::default(),
         draining: false,
+        retired: BTreeMap::new(),
     }
 }
 

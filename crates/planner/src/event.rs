@@ -98,6 +98,10 @@ pub enum Event {
     },
     /// The planner decided something that needs no call.
     Decided(Decision),
+    /// The policy that is passed along is another one from now on (see [`crate::change`]).
+    PolicyReplaced,
+    /// The operator has confirmed that the jobs are gone which vanished together: the kills that are held now go on.
+    Confirmed,
     /// Only time has passed.
     Passed,
 }

@@ -11,6 +11,7 @@
 
 pub mod action;
 mod backoff;
+pub mod change;
 pub mod check;
 pub mod error_class;
 pub mod event;

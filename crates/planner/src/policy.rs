@@ -23,6 +23,8 @@ pub struct Policy {
     pub limits: Limits,
     /// Whether no job is launched any more, since we are about to stop.
     pub draining: bool,
+    /// Clocks of pools that were removed while something of them is there.
+    pub retired: BTreeMap<PoolId, Clocks>,
 }
 
 impl Policy {

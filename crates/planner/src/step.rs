@@ -26,6 +26,8 @@ pub struct Turn {
     pub ended: Vec<Ended>,
     /// Actions that were dropped since they would have broken an invariant. Always a defect.
     pub violations: Vec<(Action, Violation)>,
+    /// Actions that were planned and were not allowed.
+    pub withheld: Vec<Action>,
     /// Why the rest is left alone.
     pub report: Report,
 }
@@ -43,13 +45,22 @@ pub struct Ended {
 
 /// Plans and folds until nothing is left to decide.
 pub fn step(policy: &Policy, state: &mut State, now: Tick) -> Turn {
+    step_within(policy, state, now, |_, _| true)
+}
+
+/// The same, but of the actions only those that are allowed are begun; the others are told.
+pub fn step_within(policy: &Policy, state: &mut State, now: Tick, allowed: impl Fn(&State, &Action) -> bool) -> Turn {
     let mut turn = Turn::default();
     fold(state, policy, &Event::Passed, now);
     for _ in 0..ROUNDS {
         let plan = plan(policy, state, now);
         let settled = plan.decisions.is_empty();
         for action in plan.actions {
-            begin(policy, state, action, now, &mut turn);
+            if allowed(state, &action) {
+                begin(policy, state, action, now, &mut turn);
+            } else if !turn.withheld.contains(&action) {
+                turn.withheld.push(action);
+            }
         }
         for decision in plan.decisions {
             note_end(state, &decision, &mut turn);

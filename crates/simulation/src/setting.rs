@@ -54,6 +54,7 @@ pub(crate) fn policy(dice: &mut Dice, mut forges: Vec<ForgeSide>) -> (Policy, BT
             .collect(),
         limits: limits(dice),
         draining: false,
+        retired: BTreeMap::new(),
     };
     (policy, forges.into_iter().map(|forge| (forge.id.clone(), forge)).collect())
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use backend_host::Program;
 use daemon::config::{Config, Surroundings};
-use daemon::{Control, Daemon, Options, StartError};
+use daemon::{Control, Daemon, Options, StartError, StateDirectory, chain};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::Run;
@@ -16,10 +16,17 @@ use crate::failure::{Failure, Located};
 pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
     let config = Config::load(&arguments.config, &Surroundings::of_process())?;
     warn(&arguments.config, &config);
-    let options = Options { supervisor: supervisor()?, once: arguments.once };
+    let deployment = config.deployment.clone();
+    let options = Options { supervisor: supervisor()?, once: arguments.once, file: Some(arguments.config.clone()) };
     on_runtime(async {
-        let daemon = Daemon::start(&config, &options).map_err(not_started)?;
-        tracing::info!(deployment = %config.deployment, "started");
+        let daemon = if arguments.follow {
+            let Some(directory) = turn(&config).await? else { return Ok(()) };
+            Daemon::start_in(directory, &as_it_is_now(&arguments.config, config), &options)
+        } else {
+            Daemon::start(&config, &options)
+        };
+        let daemon = daemon.map_err(not_started)?;
+        tracing::info!(deployment = %deployment, "started");
         let signals = tokio::spawn(obey_signals(daemon.control(), arguments.drain));
         let well = daemon.ended().await;
         signals.abort();
@@ -30,6 +37,44 @@ pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
             Err(Failure::not_done(anyhow!("a task of the daemon died: please report this defect")))
         }
     })
+}
+
+/// Waits until the state directory is free; nothing when a signal came first.
+async fn turn(config: &Config) -> Result<Option<StateDirectory>, Failure> {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+    // Caught so that it ends nothing: the configuration is read again anyway when the turn comes.
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(_hangup)) = signals else {
+        return Err(Failure::not_done(anyhow!("signals cannot be caught: nothing could end the waiting")));
+    };
+    let end = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    daemon::follow(&config.state_directory, end).await.map_err(|error| not_started(error.into()))
+}
+
+/// The configuration may have changed while this daemon waited. One that cannot be used is no reason to leave the jobs
+/// alone.
+fn as_it_is_now(file: &Path, read_at_start: Config) -> Config {
+    match Config::load(file, &Surroundings::of_process()) {
+        Ok(now) if now.state_directory == read_at_start.state_directory => now,
+        Ok(_) => {
+            tracing::error!(
+                "state_directory was changed while this daemon waited: it goes on with the old configuration"
+            );
+            read_at_start
+        }
+        Err(error) => {
+            let error = chain(&error);
+            tracing::error!(
+                error,
+                "the configuration was changed while this daemon waited, and cannot be used: the old one is"
+            );
+            read_at_start
+        }
+    }
 }
 
 /// Runs something on a runtime of its own, and does not wait for what it leaves behind: a name look-up that hangs must
@@ -71,9 +116,11 @@ pub(super) fn not_started(error: StartError) -> Failure {
     }
 }
 
-/// SIGTERM or SIGINT: stop at once and leave jobs running; with `drain` the first one waits for them.
-async fn obey_signals(control: Control, drain: bool) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+/// SIGTERM or SIGINT: stop at once and leave jobs running; with `drain` the first one waits for them. SIGHUP: read the
+/// configuration again.
+pub(super) async fn obey_signals(control: Control, drain: bool) {
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
     else {
         tracing::error!("signals cannot be caught: they end this process without a word");
         return;
@@ -83,6 +130,11 @@ async fn obey_signals(control: Control, drain: bool) {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hangup.recv() => {
+                let control = control.clone();
+                tokio::spawn(async move { control.reload().await });
+                continue;
+            }
         }
         if drains {
             tracing::info!("draining: nothing more is launched; the next signal stops at once");

@@ -131,7 +131,7 @@ machines: 1
 stray runners: 1
 
 alerts
-  40 jobs vanished at once: their processes are kept until the forge's lists have agreed for a while
+  40 jobs vanished at once: their processes are kept until the forge's lists have agreed for a while, or until `forgescale confirm`
 ";
     assert_eq!(rest, expected);
 }

@@ -203,6 +203,20 @@ fn document<'a>(text: &'a str, notes: &Notes<'_>) -> Option<DeTable<'a>> {
     None
 }
 
+/// The deployment of that name; a problem without a place where it is none.
+pub fn deployment(text: &str) -> Result<DeploymentId, Problem> {
+    let checked = match text {
+        "" => Err(Complaint::new("a deployment has a name").hint("use 1 to 64 of a-z, 0-9 and `-`")),
+        _ => check_deployment(text),
+    };
+    match checked {
+        Ok(()) => Ok(DeploymentId::new(text)),
+        Err(Complaint { reason, hint }) => {
+            Err(Problem { line: 0, column: 0, key: "deployment".to_owned(), reason, hint })
+        }
+    }
+}
+
 /// Deployments name registrations, machines and files everywhere: 1 to 64 of `[a-z0-9-]`.
 fn check_deployment(text: &str) -> Result<(), Complaint> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';

@@ -1,5 +1,6 @@
 //! The part of a configuration that decisions need, and `[limits]`, which goes there unchanged.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use forgejo::Scope;
@@ -43,6 +44,7 @@ impl Config {
             backends: backends.collect(),
             limits: self.limits,
             draining: false,
+            retired: BTreeMap::new(),
         }
     }
 }

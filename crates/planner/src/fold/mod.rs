@@ -6,6 +6,7 @@ mod identity;
 mod jobs;
 mod machines;
 mod oblivion;
+mod replaced;
 mod runners;
 mod started;
 
@@ -55,6 +56,12 @@ pub fn fold(state: &mut State, policy: &Policy, event: &Event, now: Tick) {
         Event::Started { id, action } => started::started(state, policy, *id, action, now),
         Event::Answered { id, answer } => answered::answered(state, policy, *id, answer, now),
         Event::Decided(decision) => decided::decided(state, policy, decision, now),
+        Event::PolicyReplaced => replaced::replaced(state, policy, now),
+        Event::Confirmed => {
+            for assignment in state.journal.assignments.values_mut() {
+                assignment.hold = None;
+            }
+        }
         Event::Passed => {}
     }
 }

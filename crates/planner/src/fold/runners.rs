@@ -131,6 +131,7 @@ fn note_strays(
             identity: row.identity.clone(),
             first_seen: now,
             declared: false,
+            online: false,
             seen: LastTwo::default(),
             job: JobState::Unknown,
             job_waiting: LastTwo::default(),
@@ -139,6 +140,7 @@ fn note_strays(
             failures: 0,
         });
         stray.declared |= row.declared;
+        stray.online = row.status != RunnerStatus::Offline;
         stray.seen.add(listing.begun_at);
     }
 }

@@ -99,9 +99,12 @@ impl<'a> Context<'a> {
         self.state.seen.settle(&self.policy.limits, forge, self.now)
     }
 
-    /// The clocks of a pool; the defaults for one that is configured no more.
+    /// The clocks of a pool. For one that was removed in an earlier life the defaults, but no end of its jobs: how long
+    /// they may run is not known any more, and the forge has a limit of its own.
     pub(super) fn clocks(&self, pool: &PoolId) -> Clocks {
-        self.policy.pool(pool).map_or_else(Clocks::default, |pool| pool.clocks)
+        let configured = self.policy.pool(pool).map(|pool| pool.clocks);
+        let known = configured.or_else(|| self.policy.retired.get(pool).copied());
+        known.unwrap_or(Clocks { run: Duration::MAX, ..Clocks::default() })
     }
 
     /// Whether the credentials of an assignment's runner are at hand.

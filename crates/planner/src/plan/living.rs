@@ -3,7 +3,7 @@
 use super::context::{Context, Presence};
 use super::{Next, reasons};
 use crate::action::{Action, next_ordinal};
-use crate::error_class::ErrorClass;
+use crate::error_class::{Acted, ErrorClass, Failure};
 use crate::event::{EndReason, Outcome};
 use crate::identity::RunnerIdentity;
 use crate::ids::{AssignmentKey, ForgeId};
@@ -105,6 +105,11 @@ fn waiting(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) 
 }
 
 fn register_or_start(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) -> Next {
+    if !assignment.adopted && !is_still_served(context, assignment) {
+        let message = "its pool is configured no more, or has its labels no more".to_owned();
+        let failure = Failure { class: ErrorClass::Permanent, acted: Acted::No, message };
+        return Next::Conclude(EndReason::LaunchFailed { failure });
+    }
     if !assignment.adopted && earlier_life_has_tried(context, key) {
         return launching(LaunchStep::Registering);
     }
@@ -115,6 +120,14 @@ fn register_or_start(context: &Context<'_>, key: &AssignmentKey, assignment: &As
         Registration::Known(registered) if registered.gone => Next::Conclude(EndReason::RegistrationRemoved),
         Registration::Known(registered) => start(key, assignment, registered),
     }
+}
+
+/// Whether the pool that was chosen for a job would still be: the policy may have changed since.
+fn is_still_served(context: &Context<'_>, assignment: &Assignment) -> bool {
+    context
+        .policy
+        .pool(&assignment.pool)
+        .is_some_and(|pool| assignment.job.as_ref().is_none_or(|job| crate::label::fits(&job.runs_on, &pool.labels)))
 }
 
 /// Whether a machine of an earlier life has turned up since the launch began, or a runner that has contacted the forge and

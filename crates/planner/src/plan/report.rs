@@ -118,8 +118,7 @@ fn alerts(context: &Context<'_>) -> Vec<Alert> {
             });
         }
     }
-    let held = journal.assignments.values().filter(|assignment| assignment.hold.is_some() && !assignment.is_dead());
-    let count = u32::try_from(held.count()).unwrap_or(u32::MAX);
+    let count = journal.kills_held();
     if count > 0 {
         alerts.push(Alert::KillsHeld { count });
     }

@@ -91,6 +91,8 @@ pub struct Stray {
     pub first_seen: Tick,
     /// Whether it was ever seen with labels.
     pub declared: bool,
+    /// Whether its runner showed life when it was last seen: it has contacted the forge lately.
+    pub online: bool,
     /// Listings that showed it.
     pub seen: LastTwo,
     /// Where its job stood when it was last listed, since the stray was first seen.
@@ -121,6 +123,12 @@ impl Journal {
     pub fn assignments_of<'a>(&'a self, job: &'a JobKey) -> impl Iterator<Item = (&'a AssignmentKey, &'a Assignment)> {
         let first = AssignmentKey { job: job.clone(), attempt: crate::ids::Try(0) };
         self.assignments.range(first..).take_while(move |(key, _)| key.job == *job)
+    }
+
+    /// How many living processes are kept since their jobs vanished together with many others.
+    pub fn kills_held(&self) -> u32 {
+        let held = self.assignments.values().filter(|assignment| assignment.hold.is_some() && !assignment.is_dead());
+        u32::try_from(held.count()).unwrap_or(u32::MAX)
     }
 
     /// What is remembered of a handle.

@@ -125,6 +125,15 @@ impl Observation {
         self.scopes.get(&place.watched()).map_or(Whose::Unknown, |seen| of(&seen.identity))
     }
 
+    /// Whether everything was listed completely since the start: the jobs and runners of every scope, the machines of every
+    /// backend. (Of repositories within scopes only what is known to be there.)
+    pub fn is_complete(&self, policy: &Policy) -> bool {
+        let scopes = policy.scopes.keys().all(|scope| {
+            self.scopes.get(scope).is_some_and(|seen| seen.is_fresh() && seen.complete && seen.runners_listed())
+        });
+        scopes && policy.backends.keys().all(|backend| self.machines_listed(backend))
+    }
+
     /// Whether the machines of a backend were listed completely since the start.
     pub fn machines_listed(&self, backend: &BackendId) -> bool {
         self.backends.get(backend).is_some_and(|seen| seen.listed.newest().is_some())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use planner::action::Action;
-use planner::event::{Answer, EndReason, Outcome};
+use planner::event::{Answer, EndReason, Event, Outcome};
 use planner::report::{Alert, MachineReason, Reason};
 use planner::seen::Exit;
 
@@ -300,4 +300,25 @@ fn a_crowd_that_comes_back_goes_on_unharmed() {
     scene.polls(60);
     assert!(!scene.took().contains(&"destroy"));
     assert!(scene.report.alerts.is_empty());
+}
+
+#[test]
+fn kills_that_are_held_go_on_when_the_operator_confirms_and_later_ones_are_held_again() {
+    let mut scene = many_running(24);
+    let vanish = |scene: &mut Scene, handles: &[String]| {
+        for handle in handles {
+            scene.leaves(handle);
+            scene.loses_runner(handle);
+        }
+        scene.goes_on(30);
+    };
+    let handles = handles(24);
+    vanish(&mut scene, &handles[..13]);
+    assert_eq!((scene.state.journal.kills_held(), scene.took().contains(&"destroy")), (13, false));
+    scene.fold(&Event::Confirmed);
+    assert_eq!(scene.state.journal.kills_held(), 0);
+    scene.goes_on(3);
+    assert_eq!(scene.took().iter().filter(|word| **word == "destroy").count(), 13);
+    vanish(&mut scene, &handles[13..]);
+    assert_eq!((scene.state.journal.kills_held(), scene.took().contains(&"destroy")), (11, false));
 }

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod alerts;
+mod change;
 mod checker;
 mod clocks;
 mod completion;

@@ -125,6 +125,7 @@ impl Scene {
             backends: BTreeMap::from([(here(), backend())]),
             limits: Limits::default(),
             draining: false,
+            retired: BTreeMap::new(),
         };
         Self {
             policy,

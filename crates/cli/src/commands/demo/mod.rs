@@ -65,7 +65,7 @@ async fn play(arguments: &Demo, out: &mut impl Write) -> Result<(), Failure> {
     let interrupted = interruption().context("cannot catch signals").map_err(Failure::not_done)?;
     earlier::clear(|text| progress::say(begun, text)).await;
     let stage = Stage::build(arguments.keep).await?;
-    let options = Options { supervisor: short_lived(supervisor()?), once: false };
+    let options = Options { supervisor: short_lived(supervisor()?), once: false, file: None };
     let daemon = Daemon::start(&stage.config, &options).map_err(not_started)?;
     let control = daemon.control();
     let mut progress = Progress::new(daemon.reports(), begun);

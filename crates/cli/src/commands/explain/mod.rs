@@ -8,18 +8,17 @@ mod sentence;
 mod subject;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use daemon::config::{self, Surroundings};
 use daemon::report_file::{ReportFile, ReportFileError};
 use daemon::wall_ms;
 use planner::report::short;
 
-use crate::arguments::{Explain, Place};
+use super::asking::state_directory;
+use crate::arguments::Explain;
 use crate::failure::Failure;
-pub(super) use sentence::plain;
+pub(super) use sentence::{alert, plain};
 use subject::Subject;
 
 /// The daemon writes its report far more often than this.
@@ -47,14 +46,6 @@ pub(super) fn run(arguments: &Explain, out: &mut impl Write) -> Result<(), Failu
         Subject::All | Subject::Jobs(_) => print::each(&file, age, out)?,
     }
     Ok(())
-}
-
-fn state_directory(place: &Place) -> Result<PathBuf, Failure> {
-    match (&place.state_directory, &place.config) {
-        (Some(directory), _) => Ok(directory.clone()),
-        (None, Some(file)) => Ok(config::state_directory(file, &Surroundings::of_process())?),
-        (None, None) => Err(Failure::usage(anyhow::anyhow!("give --config or --state-directory"))),
-    }
 }
 
 /// Says on standard error what makes the report doubtful.

@@ -4,14 +4,14 @@ use planner::report::{Alert, Reason};
 use planner::seen::JobState;
 
 /// An alert as a sentence.
-pub(super) fn alert(alert: &Alert) -> String {
+pub(in crate::commands) fn alert(alert: &Alert) -> String {
     match alert {
         Alert::JobParked { handle, failures, last_error, .. } => {
             format!("job {handle} is parked after {failures} failed launches: {last_error}")
         }
         Alert::KillsHeld { count } => {
             format!(
-                "{count} jobs vanished at once: their processes are kept until the forge's lists have agreed for a while"
+                "{count} jobs vanished at once: their processes are kept until the forge's lists have agreed for a while, or until `forgescale confirm`"
             )
         }
         Alert::IncompleteListing { of } => format!("a list could not be read to its end: {of}"),

@@ -35,6 +35,14 @@ impl Daemon {
         Self { child: spawn(&mut command, log) }
     }
 
+    /// The same, of another file with the program.
+    pub(crate) fn start_program(program: &Path, config: &Path, log: &Path) -> Self {
+        let log = OpenOptions::new().create(true).append(true).open(log).expect("a log");
+        let mut command = std::process::Command::new(program);
+        command.args(["--log", "info,daemon=debug", "run", "--config"]).arg(config).env_clear().stdin(Stdio::null());
+        Self { child: spawn(&mut command, log) }
+    }
+
     pub(crate) fn id(&self) -> i32 {
         i32::try_from(self.child.id()).expect("a process id")
     }

@@ -41,7 +41,7 @@ fn what_another_deployment_has_made_stays() {
 }
 
 /// A registration that the other deployment made for the very same job.
-fn register(world: &World, other: &DeploymentId, job: &Pushed) -> String {
+pub(super) fn register(world: &World, other: &DeploymentId, job: &Pushed) -> String {
     let handle = Handle::new(job.handle.as_str());
     let key = JobKey { forge: ForgeId::new(world.emulator.url()), handle: handle.clone() };
     let identity = RunnerIdentity { pool: PoolId::new("debian"), handle, attempt: Try(1), ordinal: Ordinal(1) };

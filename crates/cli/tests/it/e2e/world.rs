@@ -107,6 +107,11 @@ impl World {
         self.daemon = Some(Daemon::start_talkative(&self.config(), &self.log()));
     }
 
+    /// Takes a daemon that was started elsewhere for its own.
+    pub(crate) fn adopt(&mut self, daemon: Daemon) {
+        self.daemon = Some(daemon);
+    }
+
     /// The daemon that was started.
     #[track_caller]
     pub(crate) fn daemon(&mut self) -> &mut Daemon {
@@ -132,6 +137,14 @@ impl World {
     #[track_caller]
     pub(crate) fn ended(&mut self) -> Option<i32> {
         self.daemon.take().expect("a daemon that was started").wait()
+    }
+
+    /// Changes the configuration, which a daemon does not see until it reads it again.
+    #[track_caller]
+    pub(crate) fn rewrite(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.config()).expect("a configuration");
+        assert!(text.contains(from), "no {from} in {text}");
+        write(&self.config(), &text.replace(from, to), 0o600);
     }
 
     /// Writes another token for the daemon to find.

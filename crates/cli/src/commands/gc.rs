@@ -1,0 +1,142 @@
+//! `forgescale gc`: removes what is left behind, by hand.
+//!
+//! ```text
+//! another deployment? ─► clean up after it, beside whatever runs
+//! our own ─► is the state directory free? ─► clean up, as a daemon that launches nothing
+//!                └► a daemon has it ─► it cleans up anyway: have it look at once, and tell
+//! ```
+
+use std::io::Write;
+
+use anyhow::anyhow;
+use daemon::config::{self, Config, Surroundings};
+use daemon::control::{Left, Reply, Request};
+use daemon::{Collect, Collected, Daemon, LockError, StartError, StateDirectory};
+use tokio::sync::oneshot::Receiver;
+
+use super::asking::{asked, unexpected};
+use super::explain::{alert, plain};
+use super::run::{not_started, obey_signals, on_runtime, supervisor};
+use crate::arguments::{Gc, Place};
+use crate::failure::Failure;
+
+/// What the program ends with when something is left that should be gone.
+const LEFT: u8 = 1;
+
+/// Cleans up and says what came of it.
+pub(super) fn run(arguments: &Gc, out: &mut impl Write) -> Result<(), Failure> {
+    let config = Config::load(&arguments.config, &Surroundings::of_process())?;
+    let of_another = arguments.deployment.as_ref().filter(|name| name.as_str() != config.deployment.as_str());
+    let how = Collect { dry_run: arguments.dry_run, another: of_another.is_some(), force: arguments.force };
+    if arguments.force && of_another.is_none() {
+        return Err(Failure::usage(anyhow!("--force is for another deployment"))
+            .hint("name it with --deployment; of our own, all that may go goes anyway"));
+    }
+    match of_another {
+        Some(deployment) => {
+            let deployment = config::deployment(deployment).map_err(|problem| {
+                let hint = problem.hint.unwrap_or_default();
+                Failure::usage(anyhow!(problem.reason)).hint(hint)
+            })?;
+            let (mut config, supervisor) = (config, supervisor()?);
+            let collected = collected(|| Daemon::collect_for(&deployment, &mut config, &supervisor, how))?;
+            print(how, deployment.as_str(), &collected, out)
+        }
+        None => match StateDirectory::try_lock(&config.state_directory) {
+            Ok(directory) => {
+                let supervisor = supervisor()?;
+                let collected = collected(|| Daemon::collect_in(directory, &config, &supervisor, how))?;
+                print(how, config.deployment.as_str(), &collected, out)
+            }
+            Err(LockError::Taken { .. }) => ask(arguments, out),
+            Err(error) => Err(not_started(error.into())),
+        },
+    }
+}
+
+/// Waits for what comes of a cleaning; a signal ends it early.
+fn collected(start: impl FnOnce() -> Result<(Daemon, Receiver<Collected>), StartError>) -> Result<Collected, Failure> {
+    let mut collected = None;
+    on_runtime(async {
+        let (daemon, answer) = start().map_err(not_started)?;
+        let signals = tokio::spawn(obey_signals(daemon.control(), false));
+        let well = daemon.ended().await;
+        signals.abort();
+        collected = answer.await.ok().filter(|_| well);
+        Ok(())
+    })?;
+    collected.ok_or_else(|| {
+        Failure::not_done(anyhow!("it was ended before it was done")).hint("run it again: nothing is half done")
+    })
+}
+
+/// A daemon is there and cleans up by itself.
+fn ask(arguments: &Gc, out: &mut impl Write) -> Result<(), Failure> {
+    let place = Place { config: Some(arguments.config.clone()), state_directory: None };
+    let Reply::Cleaning(left) = asked(&place, &Request::Gc { list: !arguments.dry_run })? else {
+        return Err(unexpected());
+    };
+    writeln!(out, "the daemon is running and cleans up by itself; it has looked at everything just now")?;
+    told(&left, "being cleaned up", out)?;
+    if left == Left::default() {
+        writeln!(out, "there is nothing to clean up")?;
+    }
+    Ok(())
+}
+
+fn print(how: Collect, deployment: &str, collected: &Collected, out: &mut impl Write) -> Result<(), Failure> {
+    let Collected { removed, withheld, left, running, finished } = collected;
+    writeln!(out, "deployment {deployment}")?;
+    list("removed", removed, out)?;
+    if how.dry_run {
+        list("would be removed, or stopped and removed", withheld, out)?;
+    } else {
+        list("left alone, since it shows life (--force takes it)", withheld, out)?;
+    }
+    match running {
+        0 => {}
+        1 => writeln!(out, "1 machine runs its job and is left alone")?,
+        _ => writeln!(out, "{running} machines run their jobs and are left alone")?,
+    }
+    if *finished {
+        if removed.is_empty() && withheld.is_empty() && *running == 0 {
+            writeln!(out, "there is nothing to clean up")?;
+        }
+        return Ok(());
+    }
+    told(left, "left", out)?;
+    writeln!(out, "not all could be seen or removed in time: run it again once that is mended")?;
+    Err(Failure::Told { status: LEFT })
+}
+
+fn list(title: &str, lines: &[String], out: &mut impl Write) -> std::io::Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{title}:")?;
+    lines.iter().try_for_each(|line| writeln!(out, "  {}", plain(line)))
+}
+
+/// What is there, with the reason for each.
+fn told(left: &Left, what: &str, out: &mut impl Write) -> std::io::Result<()> {
+    let Left { machines, runners, set_aside, unseen, more } = left;
+    let machines = machines.iter().map(|machine| {
+        format!(
+            "machine {} on backend {} for {} try {}: {}",
+            machine.name, machine.backend, machine.handle, machine.attempt.0, machine.reason
+        )
+    });
+    let runners = runners.iter().map(|runner| {
+        format!(
+            "registration {} in {} for {} try {}: {}",
+            runner.id.0, runner.scope, runner.handle, runner.attempt.0, runner.reason
+        )
+    });
+    list(what, &machines.chain(runners).collect::<Vec<_>>(), out)?;
+    list("needs a human", &set_aside.iter().map(alert).collect::<Vec<_>>(), out)?;
+    list("could not be looked at", unseen, out)?;
+    if *more > 0 {
+        writeln!(out, "and {more} more: see `forgescale explain all`")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! Cleaning up by hand.
+
+use forge_model::script::{Concurrency, JobSpec};
+use forge_model::{RegistrationEnd, Status};
+use planner::ids::DeploymentId;
+
+use super::config::Setup;
+use super::foreign;
+use super::leftovers::names;
+use super::processes;
+use super::world::World;
+use crate::{Ran, check_quiet, forgescale, run};
+
+fn gc(world: &World, arguments: &[&str]) -> Ran {
+    run(forgescale(["gc", "--config"]).arg(world.config()).args(arguments).env("PATH", "/usr/local/bin:/usr/bin:/bin"))
+}
+
+fn machines(world: &World) -> usize {
+    names(&world.machines()).iter().filter(|name| name.starts_with("fs-")).count()
+}
+
+#[test]
+fn what_a_dead_daemon_has_left_is_removed_and_running_jobs_are_left_alone() {
+    let mut world = World::new(&Setup::new(2));
+    let done = world.push("done", &world.held("done"));
+    let running = world.push("running", &world.held("running"));
+    world.start(&[]);
+    world.until_is(&done, Status::Running);
+    world.until_is(&running, Status::Running);
+    world.kill();
+    world.let_go("done");
+    world.until_is(&done, Status::Success);
+    let stray = foreign::register(&world, &DeploymentId::new(world.deployment.clone()), &done);
+
+    let ran = gc(&world, &["--dry-run"]);
+    check_quiet(&ran);
+    assert!(ran.out.contains("would be removed, or stopped and removed:\n"), "{}", ran.out);
+    assert_eq!(ran.out.matches(&format!("for {}", done.handle)).count(), 2, "machine and registration: {}", ran.out);
+    assert!(ran.out.contains("1 machine runs its job and is left alone"), "{}", ran.out);
+    assert_eq!(machines(&world), 2);
+    assert_eq!(end_of(&world, &stray), Some(RegistrationEnd::StillThere));
+
+    let ran = gc(&world, &[]);
+    check_quiet(&ran);
+    assert_eq!(ran.out.matches(&format!("for {}", done.handle)).count(), 2, "{}", ran.out);
+    assert!(
+        ran.out.contains("removed:\n") && ran.out.contains("1 machine runs its job and is left alone"),
+        "{}",
+        ran.out
+    );
+    assert_eq!(machines(&world), 1);
+    assert!(matches!(end_of(&world, &stray), Some(RegistrationEnd::Deleted(_))));
+    assert!(world.is(&running, Status::Running));
+
+    world.start(&[]);
+    world.let_go("running");
+    world.until_is(&running, Status::Success);
+    world.check_success(&[running, done]);
+    world.check_nothing_left();
+    let ran = gc(&world, &[]);
+    check_quiet(&ran);
+    assert!(ran.out.contains("there is nothing to clean up"), "{}", ran.out);
+}
+
+fn end_of(world: &World, runner: &str) -> Option<RegistrationEnd> {
+    world
+        .emulator
+        .with_forge(|forge, _| forge.books().registrations().iter().rfind(|row| row.name == runner).map(|row| row.end))
+}
+
+#[test]
+fn a_daemon_that_runs_cleans_up_by_itself_and_says_so() {
+    let mut world = World::new(&Setup::new(1));
+    let job = world.push("job", "echo served");
+    world.start(&[]);
+    world.until_is(&job, Status::Success);
+    for arguments in [&[][..], &["--dry-run"]] {
+        let ran = gc(&world, arguments);
+        check_quiet(&ran);
+        assert!(ran.out.starts_with("the daemon is running and cleans up by itself"), "{}", ran.out);
+    }
+    world.check_success(&[job]);
+    world.check_nothing_left();
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let world = World::new(&Setup::new(1));
+    let ran = gc(&world, &["--force"]);
+    assert_eq!((ran.status, ran.out.as_str()), (Some(2), ""), "{}", ran.err);
+    assert!(ran.err.contains("--force is for another deployment"), "{}", ran.err);
+    let ran = gc(&world, &["--deployment", "No Name"]);
+    assert_eq!((ran.status, ran.out.as_str()), (Some(2), ""), "{}", ran.err);
+    assert!(ran.err.contains("is no name of a deployment"), "{}", ran.err);
+}
+
+#[test]
+fn of_another_deployment_only_what_is_dead_goes_and_the_rest_by_force() {
+    let mut world = World::new(&Setup::new(3));
+    let old = world.deployment.clone();
+    let done = world.push("done", &world.held("done"));
+    let running = world.push("running", &world.held("running"));
+    let deploy = |label: &str| JobSpec::shell("deploy", &[label], "echo deployed");
+    let blocker = world.push_job(deploy("elsewhere"), Concurrency::queue("production"));
+    let blocked = world.push_job(deploy("debian"), Concurrency::queue("production"));
+    world.start(&[]);
+    world.until_is(&done, Status::Running);
+    world.until_is(&running, Status::Running);
+    world.until("a runner waits", || world.registrations(&blocked).iter().any(|row| row.contacted.is_some()));
+    world.kill();
+    world.let_go("done");
+    world.until_is(&done, Status::Success);
+    let stray = foreign::register(&world, &DeploymentId::new(old.clone()), &blocker);
+
+    // The new deployment's daemon runs all the time, and launches nothing.
+    world.rewrite(&format!("deployment = \"{old}\""), &format!("deployment = \"{old}-new\""));
+    world.rewrite("max = 3", "max = 0");
+    world.rewrite("claim = \"30s\"", "claim = \"1s\"");
+    world.start(&[]);
+    world.until_explained(&blocker, &["no pool has the label `elsewhere`"]);
+
+    let ran = gc(&world, &["--deployment", &old, "--dry-run"]);
+    check_quiet(&ran);
+    assert!(ran.out.starts_with(&format!("deployment {old}\nwould be removed, or stopped")), "{}", ran.out);
+    assert_eq!((machines(&world), end_of(&world, &stray)), (3, Some(RegistrationEnd::StillThere)));
+
+    let ran = gc(&world, &["--deployment", &old]);
+    check_quiet(&ran);
+    let (removed, rest) = ran.out.split_once("left alone, since it shows life (--force takes it):").expect("two parts");
+    assert!(removed.contains(done.handle.as_str()) && removed.contains(blocker.handle.as_str()), "{}", ran.out);
+    assert!(rest.contains(blocked.handle.as_str()), "{}", ran.out);
+    assert!(rest.contains("1 machine runs its job and is left alone"), "{}", ran.out);
+    assert!(matches!(end_of(&world, &stray), Some(RegistrationEnd::Deleted(_))));
+    let alive = |world: &World| {
+        processes::of_deployment(&old).iter().filter(|process| process.is_supervisor()).count() == 2
+            && machines(world) == 2
+    };
+    assert!(alive(&world), "{:?}", processes::of_deployment(&old));
+
+    let ran = gc(&world, &["--deployment", &old, "--force"]);
+    check_quiet(&ran);
+    assert!(ran.out.contains(blocked.handle.as_str()), "{}", ran.out);
+    assert!(world.is(&running, Status::Running) && world.is(&blocked, Status::Waiting) && machines(&world) == 1);
+
+    world.let_go("running");
+    world.until_is(&running, Status::Success);
+    check_quiet(&gc(&world, &["--deployment", &old]));
+    world.check_success(&[done, running]);
+    assert!(names(&world.state()).iter().all(|name| !name.starts_with("gc-")));
+    world.check_nothing_left();
+}

@@ -1,0 +1,62 @@
+//! What a configuration becomes: a policy for the planner, clients for the forges, and backends. Made at the start and
+//! again at each reload.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use backend_host::Program;
+use planner::ids::{BackendId, PoolId};
+use planner::policy::{Limits, Policy};
+
+use crate::config::{self, Config, Pool};
+use crate::daemon::StartError;
+use crate::forges::{ForgeError, Forges};
+use crate::fresh_start::FreshStart;
+use crate::machines::Backend;
+
+/// All that follows from a configuration.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) policy: Policy,
+    pub(crate) limits: Limits,
+    pub(crate) pools: BTreeMap<PoolId, Pool>,
+    pub(crate) forges: Arc<Forges>,
+    pub(crate) backends: BTreeMap<BackendId, Backend>,
+    /// How the pools are configured, for the memory.
+    pub(crate) configured: FreshStart,
+}
+
+impl Parts {
+    /// With backends that are made already. Calls nobody; blocks for files with certificates.
+    pub(crate) fn new(config: &Config, backends: BTreeMap<BackendId, Backend>) -> Result<Self, ForgeError> {
+        Ok(Self {
+            policy: config.policy(),
+            limits: config.limits,
+            pools: config.pools.iter().map(|pool| (pool.policy.id.clone(), pool.clone())).collect(),
+            forges: Arc::new(Forges::new(&config.forges, config.limits.forge_deadline)?),
+            backends,
+            configured: FreshStart::new(&[], config),
+        })
+    }
+}
+
+/// The backends of a configuration, each with its folder in `machines`. Those for which `known` has one stay as they are:
+/// they hold pipes to machines that are being made.
+pub(crate) fn backends(
+    config: &Config,
+    machines: &Path,
+    supervisor: &Program,
+    known: impl Fn(&BackendId, &config::Backend) -> Option<Backend>,
+) -> Result<BTreeMap<BackendId, Backend>, StartError> {
+    let mut backends = BTreeMap::new();
+    for (id, configured) in &config.backends {
+        let backend = match known(id, configured) {
+            Some(backend) => backend,
+            None => Backend::new(configured, &config.deployment, &machines.join(id.as_str()), supervisor.clone())
+                .map_err(|source| StartError::Backend { backend: id.clone(), source })?,
+        };
+        backends.insert(id.clone(), backend);
+    }
+    Ok(backends)
+}

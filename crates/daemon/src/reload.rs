@@ -1,0 +1,180 @@
+//! Reload: the configuration is read again, and used without touching running jobs.
+//!
+//! ```text
+//! file ─► Config ─► set aside what needs a restart ─► Parts ─► owner: would something be left alone? ─► used from now on
+//!           └► mistakes ──────────────────────────────────┴────────► refused, nothing has changed ◄────┘
+//! ```
+//!
+//! Promises: all mistakes are told at once; either all of it is used or nothing; backends that are configured as before
+//! stay what they are.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use backend_host::Program;
+use planner::change::Stranded;
+use planner::ids::{BackendId, DeploymentId};
+
+use crate::chain;
+use crate::config::{self, Config, ConfigError, Origin, Problem, Setting, Surroundings};
+use crate::control::{Reloaded, Said};
+use crate::machines::Backend;
+use crate::parts::{self, Parts};
+
+/// Keys that cannot change while a daemon runs: they say whose everything is, and where what is there lies.
+const NEED_A_RESTART: [&str; 3] = ["deployment", "state_directory", "runtime_directory"];
+
+/// The configuration in use, as far as the next one is compared with it.
+#[derive(Debug, Clone)]
+pub(crate) struct InUse {
+    file: PathBuf,
+    supervisor: Program,
+    /// Where backends have their folders.
+    machines: PathBuf,
+    deployment: DeploymentId,
+    state_directory: PathBuf,
+    runtime_directory: Option<PathBuf>,
+    settings: BTreeMap<String, String>,
+    backends: BTreeMap<BackendId, (config::Backend, Backend)>,
+}
+
+/// A configuration that can be used.
+#[derive(Debug)]
+pub(crate) struct Next {
+    /// What is in use then.
+    pub(crate) in_use: InUse,
+    /// What follows from it.
+    pub(crate) parts: Parts,
+    /// What is different.
+    pub(crate) reloaded: Reloaded,
+}
+
+impl InUse {
+    /// What a daemon was started with.
+    pub(crate) fn new(
+        file: &Path,
+        supervisor: &Program,
+        machines: &Path,
+        config: &Config,
+        backends: &BTreeMap<BackendId, Backend>,
+    ) -> Self {
+        Self {
+            file: file.to_owned(),
+            supervisor: supervisor.clone(),
+            machines: machines.to_owned(),
+            deployment: config.deployment.clone(),
+            state_directory: config.state_directory.clone(),
+            runtime_directory: config.runtime_directory.clone(),
+            settings: config.settings.iter().map(|setting| (setting.key.clone(), shown(setting))).collect(),
+            backends: both(config, backends),
+        }
+    }
+
+    /// Reads the file again; all that is wrong with it otherwise. Blocks for files.
+    pub(crate) fn read_again(&self) -> Result<Next, Vec<Said>> {
+        let mut config = Config::load(&self.file, &Surroundings::of_process()).map_err(mistakes)?;
+        let warnings = config.warnings.iter().map(|problem| said(&self.file, problem)).collect();
+        let (restart, changed) = self.differences(&config);
+        config.deployment.clone_from(&self.deployment);
+        config.state_directory.clone_from(&self.state_directory);
+        config.runtime_directory.clone_from(&self.runtime_directory);
+        let known = |id: &BackendId, configured: &config::Backend| {
+            let (before, backend) = self.backends.get(id)?;
+            (before.kind == configured.kind).then(|| backend.clone())
+        };
+        let backends = parts::backends(&config, &self.machines, &self.supervisor, known)
+            .map_err(|error| vec![Said { text: chain(&error), hint: None }])?;
+        let in_use = Self::new(&self.file, &self.supervisor, &self.machines, &config, &backends);
+        let parts = Parts::new(&config, backends).map_err(|error| vec![Said { text: chain(&error), hint: None }])?;
+        let settings = if restart.is_empty() { in_use.settings } else { kept(&self.settings, in_use.settings) };
+        let reloaded = Reloaded { changed, restart, draining: Vec::new(), warnings };
+        Ok(Next { in_use: Self { settings, ..in_use }, parts, reloaded })
+    }
+
+    /// Keys that have another value now: those that need a restart, and the others.
+    fn differences(&self, config: &Config) -> (Vec<String>, Vec<String>) {
+        let next: BTreeMap<String, String> =
+            config.settings.iter().map(|setting| (setting.key.clone(), shown(setting))).collect();
+        let mut keys: Vec<&String> = self.settings.keys().chain(next.keys()).collect();
+        keys.sort();
+        keys.dedup();
+        let differ = keys.into_iter().filter(|key| self.settings.get(*key) != next.get(*key));
+        let nothing = "(not set)".to_owned();
+        let told = differ.map(|key| {
+            let (before, now) = (self.settings.get(key).unwrap_or(&nothing), next.get(key).unwrap_or(&nothing));
+            (NEED_A_RESTART.contains(&key.as_str()), format!("{key}: {before} -> {now}"))
+        });
+        let (restart, others): (Vec<_>, Vec<_>) = told.partition(|(needs_a_restart, _)| *needs_a_restart);
+        let texts = |told: Vec<(bool, String)>| told.into_iter().map(|(_, text)| text).collect();
+        (texts(restart), texts(others))
+    }
+}
+
+/// The new settings with the old values of keys that need a restart: so they are named again by the next reload.
+fn kept(before: &BTreeMap<String, String>, mut next: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    for key in NEED_A_RESTART {
+        match before.get(key) {
+            Some(value) => next.insert(key.to_owned(), value.clone()),
+            None => next.remove(key),
+        };
+    }
+    next
+}
+
+fn both(config: &Config, backends: &BTreeMap<BackendId, Backend>) -> BTreeMap<BackendId, (config::Backend, Backend)> {
+    let made = |(id, configured): (&BackendId, &config::Backend)| {
+        backends.get(id).map(|backend| (id.clone(), (configured.clone(), backend.clone())))
+    };
+    config.backends.iter().filter_map(made).collect()
+}
+
+/// A value for people. Of a secret that comes from a file, the file.
+fn shown(setting: &Setting) -> String {
+    match (&setting.origin, &setting.value) {
+        (Origin::SecretFile { path }, _) => format!("the secret in {}", path.display()),
+        (_, Some(value)) => value.clone(),
+        (_, None) => "(not set)".to_owned(),
+    }
+}
+
+fn mistakes(error: ConfigError) -> Vec<Said> {
+    match &error {
+        ConfigError::Problems { file, problems } if !problems.is_empty() => {
+            problems.iter().map(|problem| said(file, problem)).collect()
+        }
+        _ => {
+            vec![Said { text: chain(&error), hint: Some("the daemon goes on with what it has read before".to_owned()) }]
+        }
+    }
+}
+
+fn said(file: &Path, problem: &Problem) -> Said {
+    Said { text: format!("{}:{problem}", file.display()), hint: problem.hint.clone() }
+}
+
+/// Why a configuration cannot be used now, for people.
+pub(crate) fn stranded(what: &Stranded) -> Said {
+    let (text, hint) = match what {
+        Stranded::Scope { scope, assignments, runners } => (
+            format!(
+                "{scope} cannot be removed yet: {}",
+                there(&[(*assignments, "assignment"), (*runners, "stray runner")])
+            ),
+            "keep it, and set the max of its pools to 0; once `forgescale explain all` shows nothing there, remove it",
+        ),
+        Stranded::Backend { backend, machines } => (
+            format!("backend {backend} cannot be removed yet: {}", there(&[(*machines, "machine")])),
+            "keep it, and remove its pools; once `forgescale explain all` shows no machine there, remove it",
+        ),
+    };
+    Said { text, hint: Some(hint.to_owned()) }
+}
+
+/// `1 assignment of ours is there`, `2 assignments and 1 stray runner of ours are there`.
+fn there(counts: &[(u32, &str)]) -> String {
+    let all: u32 = counts.iter().map(|(count, _)| count).sum();
+    let named = counts.iter().filter(|(count, _)| *count > 0);
+    let named: Vec<_> =
+        named.map(|(count, what)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" })).collect();
+    format!("{} of ours {} there", named.join(" and "), if all == 1 { "is" } else { "are" })
+}
