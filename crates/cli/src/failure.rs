@@ -100,7 +100,7 @@ impl fmt::Display for Failure {
             }
             Self::Refused { reasons } => reasons.iter().try_for_each(|Said { text, hint }| {
                 writeln!(f, "error: {text}")?;
-                hint.iter().try_for_each(|hint| writeln!(f, "hint: {hint}"))
+                writeln!(f, "  hint: {hint}")
             }),
             Self::Config(error) => {
                 writeln!(f, "error: {}", chain(error))?;

@@ -19,7 +19,8 @@ pub(crate) const MOMENT: Duration = Duration::from_secs(1);
 pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
 /// What to do when there are two. Two daemons of one deployment would take each other's runners for strays.
-pub(crate) const ONE_OF_TWO: &str = "stop the other one, or have this one wait for its end with `run --follow`, or give it both a `deployment` and a `state_directory` of its own";
+pub(crate) const ONE_OF_TWO: &str =
+    "stop the other one, or give this one both a `deployment` and a `state_directory` of its own";
 
 /// Why the state directory, or the deployment's name, cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +59,10 @@ impl LockError {
             Self::Unusable { .. } => {
                 "state_directory must be a directory of the daemon's user, or one that it can make"
             }
-            Self::Taken { .. } | Self::Served { .. } => ONE_OF_TWO,
+            Self::Taken { .. } => {
+                "stop the other one, have this one wait for its end (`run --follow`), or give this one both a `deployment` and a `state_directory` of its own"
+            }
+            Self::Served { .. } => ONE_OF_TWO,
         }
     }
 }

@@ -44,6 +44,6 @@ impl Observing {
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -24,6 +24,9 @@ use crate::parts::{self, Parts};
 /// Keys that cannot change while a daemon runs: they say whose everything is, and where what is there lies.
 const NEED_A_RESTART: [&str; 3] = ["deployment", "state_directory", "runtime_directory"];
 
+/// What to tell where there is nothing else to advise.
+const AS_BEFORE: &str = "mend it and reload again; the daemon goes on with what it has read before";
+
 /// The configuration in use, as far as the next one is compared with it.
 #[derive(Debug, Clone)]
 pub(crate) struct InUse {
@@ -83,9 +86,10 @@ impl InUse {
             (before.kind == configured.kind).then(|| backend.clone())
         };
         let backends = parts::backends(&config, &self.machines, &self.supervisor, known)
-            .map_err(|error| vec![Said { text: chain(&error), hint: None }])?;
+            .map_err(|error| vec![Said { text: chain(&error), hint: AS_BEFORE.to_owned() }])?;
         let in_use = Self::new(&self.file, &self.supervisor, &self.machines, &config, &backends);
-        let parts = Parts::new(&config, backends).map_err(|error| vec![Said { text: chain(&error), hint: None }])?;
+        let parts = Parts::new(&config, backends)
+            .map_err(|error| vec![Said { text: chain(&error), hint: AS_BEFORE.to_owned() }])?;
         let settings = if restart.is_empty() { in_use.settings } else { kept(&self.settings, in_use.settings) };
         let reloaded = Reloaded { changed, restart, draining: Vec::new(), warnings };
         Ok(Next { in_use: Self { settings, ..in_use }, parts, reloaded })
@@ -143,7 +147,7 @@ fn mistakes(error: ConfigError) -> Vec<Said> {
             problems.iter().map(|problem| said(file, problem)).collect()
         }
         _ => {
-            vec![Said { text: chain(&error), hint: Some("the daemon goes on with what it has read before".to_owned()) }]
+            vec![Said { text: chain(&error), hint: AS_BEFORE.to_owned() }]
         }
     }
 }
@@ -167,7 +171,7 @@ pub(crate) fn stranded(what: &Stranded) -> Said {
             "keep it, and remove its pools; once `forgescale explain all` shows no machine there, remove it",
         ),
     };
-    Said { text, hint: Some(hint.to_owned()) }
+    Said { text, hint: hint.to_owned() }
 }
 
 /// `1 assignment of ours is there`, `2 assignments and 1 stray runner of ours are there`.

@@ -34,10 +34,8 @@ pub(super) fn run(arguments: &Gc, out: &mut impl Write) -> Result<(), Failure> {
     }
     match of_another {
         Some(deployment) => {
-            let deployment = config::deployment(deployment).map_err(|problem| {
-                let hint = problem.hint.unwrap_or_default();
-                Failure::usage(anyhow!(problem.reason)).hint(hint)
-            })?;
+            let deployment = config::deployment(deployment)
+                .map_err(|problem| Failure::usage(anyhow!(problem.reason)).hint(problem.hint))?;
             let (mut config, supervisor) = (config, supervisor()?);
             let collected = collected(|| Daemon::collect_for(&deployment, &mut config, &supervisor, how))?;
             print(how, deployment.as_str(), &collected, out)

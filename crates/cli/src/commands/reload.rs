@@ -16,9 +16,7 @@ pub(super) fn run(place: &Place, out: &mut impl Write) -> Result<(), Failure> {
     for warning in warnings {
         // Nobody may be there to read it.
         let _ = writeln!(err, "warning: {}", warning.text);
-        if let Some(hint) = warning.hint {
-            let _ = writeln!(err, "  hint: {hint}");
-        }
+        let _ = writeln!(err, "  hint: {}", warning.hint);
     }
     for key in &restart {
         let _ = writeln!(err, "warning: needs a restart, and the old value is used until then: {key}");

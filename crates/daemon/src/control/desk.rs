@@ -80,8 +80,7 @@ impl Desk {
             Err(refusal) => {
                 if let Reply::Refused { reasons } = &refusal {
                     for Said { text, hint } in reasons {
-                        let hint = hint.as_deref().unwrap_or_default();
-                        tracing::error!(reason = text, hint, "the configuration was not reloaded: nothing has changed");
+                        tracing::warn!(reason = text, hint, "the configuration was not reloaded: nothing has changed");
                     }
                 }
                 Err(refusal)

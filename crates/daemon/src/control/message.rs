@@ -41,7 +41,7 @@ pub enum Reply {
 impl Reply {
     /// A refusal for one reason.
     pub(crate) fn refused(text: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Refused { reasons: vec![Said { text: text.into(), hint: Some(hint.into()) }] }
+        Self::Refused { reasons: vec![Said { text: text.into(), hint: hint.into() }] }
     }
 }
 
@@ -51,7 +51,7 @@ pub struct Said {
     /// What there is to say.
     pub text: String,
     /// What may help.
-    pub hint: Option<String>,
+    pub hint: String,
 }
 
 /// What a reload has changed.

@@ -86,21 +86,21 @@ impl Bound {
 
 /// One request and its answer. Whoever goes away in between gets none.
 async fn converse(mut stream: UnixStream, desk: Arc<Desk>) {
-    let reply = match allowed(&stream) {
-        true => match timeout(PATIENCE, line(&mut stream)).await {
+    let reply = if allowed(&stream) {
+        match timeout(PATIENCE, line(&mut stream)).await {
             Ok(Ok(line)) => answer(&line, &desk).await,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a request could not be read");
                 return;
             }
             Err(_) => {
-                Reply::refused("no request came", format!("send one line of JSON within {} s", PATIENCE.as_secs()))
+                let hint = format!("send one line of JSON within {} s", PATIENCE.as_secs());
+                Reply::refused("no request came", hint)
             }
-        },
-        false => Reply::refused(
-            "this user may not ask the daemon for anything",
-            "ask as the user that the daemon runs as, or as root",
-        ),
+        }
+    } else {
+        let hint = "ask as the user that the daemon runs as, or as root";
+        Reply::refused("this user may not ask the daemon for anything", hint)
     };
     let Ok(mut text) = serde_json::to_vec(&reply) else { return };
     text.push(b'\n');

@@ -122,6 +122,7 @@ impl Scenario {
             backends: BTreeMap::from([(backend.clone(), backend_policy)]),
             limits: short_limits(),
             draining: false,
+            retired: BTreeMap::new(),
         };
         let mut world = World::of(
             1,
