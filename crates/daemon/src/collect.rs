@@ -117,13 +117,12 @@ impl Collecting {
             }
         }
         for action in &turn.withheld {
-            let (whose, text) = match action {
-                Action::Sweep { scope, id } => (Whose::Stray(scope.clone(), *id), registration(state, scope, *id)),
-                _ => {
-                    let Some(key) = action.key() else { continue };
-                    let Some(of) = state.journal.assignments.get(key) else { continue };
-                    (Whose::Assignment(key.clone()), machine(key, of))
-                }
+            let (whose, text) = if let Action::Sweep { scope, id } = action {
+                (Whose::Stray(scope.clone(), *id), registration(state, scope, *id))
+            } else {
+                let Some(key) = action.key() else { continue };
+                let Some(of) = state.journal.assignments.get(key) else { continue };
+                (Whose::Assignment(key.clone()), machine(key, of))
             };
             self.withheld.insert(whose, text);
         }

@@ -75,7 +75,7 @@ impl InUse {
 
     /// Reads the file again; all that is wrong with it otherwise. Blocks for files.
     pub(crate) fn read_again(&self) -> Result<Next, Vec<Said>> {
-        let mut config = Config::load(&self.file, &Surroundings::of_process()).map_err(mistakes)?;
+        let mut config = Config::load(&self.file, &Surroundings::of_process()).map_err(|error| mistakes(&error))?;
         let warnings = config.warnings.iter().map(|problem| said(&self.file, problem)).collect();
         let (restart, changed) = self.differences(&config);
         config.deployment.clone_from(&self.deployment);
@@ -141,14 +141,12 @@ fn shown(setting: &Setting) -> String {
     }
 }
 
-fn mistakes(error: ConfigError) -> Vec<Said> {
-    match &error {
+fn mistakes(error: &ConfigError) -> Vec<Said> {
+    match error {
         ConfigError::Problems { file, problems } if !problems.is_empty() => {
             problems.iter().map(|problem| said(file, problem)).collect()
         }
-        _ => {
-            vec![Said { text: chain(&error), hint: AS_BEFORE.to_owned() }]
-        }
+        _ => vec![Said { text: chain(error), hint: AS_BEFORE.to_owned() }],
     }
 }
 

@@ -11,7 +11,7 @@ use crate::arguments::Place;
 use crate::failure::Failure;
 
 /// Longer than a daemon that lives takes for anything that it is asked for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Asks the daemon of a place. A refusal is a failure, with all that the daemon says.
 pub(super) fn asked(place: &Place, request: &Request) -> Result<Reply, Failure> {

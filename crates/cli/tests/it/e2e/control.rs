@@ -27,7 +27,9 @@ fn jobs_that_vanish_together_are_killed_when_the_operator_confirms_it() {
     check_quiet(&ran);
     assert_eq!(ran.out, "nothing is held: there is nothing to confirm\n");
     world.emulator.with_forge(|forge, now| {
-        jobs.iter().for_each(|job| forge.cancel_run(now, job.run).expect("a run"));
+        for job in &jobs {
+            forge.cancel_run(now, job.run).expect("a run");
+        }
     });
     world.until("the kills are held", || world.explain("all").contains("or until `forgescale confirm`"));
     let polls = || world.emulator.calls().of(emulator::RouteKind::ListJobs);

@@ -102,11 +102,11 @@ fn of_another_deployment_only_what_is_dead_goes_and_the_rest_by_force() {
     let running = world.push("running", &world.held("running"));
     let deploy = |label: &str| JobSpec::shell("deploy", &[label], "echo deployed");
     let blocker = world.push_job(deploy("elsewhere"), Concurrency::queue("production"));
-    let blocked = world.push_job(deploy("debian"), Concurrency::queue("production"));
+    let held_back = world.push_job(deploy("debian"), Concurrency::queue("production"));
     world.start(&[]);
     world.until_is(&done, Status::Running);
     world.until_is(&running, Status::Running);
-    world.until("a runner waits", || world.registrations(&blocked).iter().any(|row| row.contacted.is_some()));
+    world.until("a runner waits", || world.registrations(&held_back).iter().any(|row| row.contacted.is_some()));
     world.kill();
     world.let_go("done");
     world.until_is(&done, Status::Success);
@@ -128,7 +128,7 @@ fn of_another_deployment_only_what_is_dead_goes_and_the_rest_by_force() {
     check_quiet(&ran);
     let (removed, rest) = ran.out.split_once("left alone, since it shows life (--force takes it):").expect("two parts");
     assert!(removed.contains(done.handle.as_str()) && removed.contains(blocker.handle.as_str()), "{}", ran.out);
-    assert!(rest.contains(blocked.handle.as_str()), "{}", ran.out);
+    assert!(rest.contains(held_back.handle.as_str()), "{}", ran.out);
     assert!(rest.contains("1 machine runs its job and is left alone"), "{}", ran.out);
     assert!(matches!(end_of(&world, &stray), Some(RegistrationEnd::Deleted(_))));
     let alive = |world: &World| {
@@ -139,8 +139,8 @@ fn of_another_deployment_only_what_is_dead_goes_and_the_rest_by_force() {
 
     let ran = gc(&world, &["--deployment", &old, "--force"]);
     check_quiet(&ran);
-    assert!(ran.out.contains(blocked.handle.as_str()), "{}", ran.out);
-    assert!(world.is(&running, Status::Running) && world.is(&blocked, Status::Waiting) && machines(&world) == 1);
+    assert!(ran.out.contains(held_back.handle.as_str()), "{}", ran.out);
+    assert!(world.is(&running, Status::Running) && world.is(&held_back, Status::Waiting) && machines(&world) == 1);
 
     world.let_go("running");
     world.until_is(&running, Status::Success);
