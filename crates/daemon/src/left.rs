@@ -34,12 +34,5 @@ pub(crate) fn told(report: &Report) -> Left {
 
 /// Whether an alert is about something that should be gone.
 fn needs_a_human(alert: &Alert) -> bool {
-    match alert {
-        Alert::KillsHeld { .. } | Alert::MachineNotRemoved { .. } => true,
-        Alert::JobParked { .. }
-        | Alert::IncompleteListing { .. }
-        | Alert::ScopeChanged { .. }
-        | Alert::TokenLacksScope { .. }
-        | Alert::Overlap { .. } => false,
-    }
+    matches!(alert, Alert::KillsHeld { .. } | Alert::MachineNotRemoved { .. })
 }
