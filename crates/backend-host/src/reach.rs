@@ -5,7 +5,6 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use crate::error::{At as _, HostError};
 use crate::settings::HostSettings;
-use crate::user::Permission;
 
 /// Opens the directory to be passed through, and checks the way to it.
 pub(crate) fn prepare(settings: &HostSettings) -> Result<(), HostError> {
@@ -21,10 +20,8 @@ pub(crate) fn prepare(settings: &HostSettings) -> Result<(), HostError> {
     let directory = &settings.directory;
     fs::set_permissions(directory, fs::Permissions::from_mode(0o711)).at(directory)?;
     for user in users {
-        for folder in directory.ancestors() {
-            if !user.is_allowed(&fs::metadata(folder).at(folder)?, Permission::Pass) {
-                return Err(HostError::Unreachable { user: user.name.clone(), path: folder.to_owned() });
-            }
+        if let Some(folder) = user.closed(directory).at(directory)? {
+            return Err(HostError::Unreachable { user: user.name.clone(), path: folder.to_owned() });
         }
     }
     Ok(())

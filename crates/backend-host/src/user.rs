@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -94,6 +95,16 @@ impl User {
             0
         };
         self.is_root() || metadata.mode() & (wanted.bit() << shift) != 0
+    }
+
+    /// The nearest of a directory and those above it through which it cannot pass; nothing when the way is free.
+    pub fn closed<'a>(&self, directory: &'a Path) -> io::Result<Option<&'a Path>> {
+        for folder in directory.ancestors() {
+            if !self.is_allowed(&fs::metadata(folder)?, Permission::Pass) {
+                return Ok(Some(folder));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether it is the superuser, under whatever name.

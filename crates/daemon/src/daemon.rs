@@ -88,6 +88,18 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// What a person can do about it, where something is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Lock(error) => Some(error.hint()),
+            Self::Forge(error) => Some(error.hint()),
+            Self::Backend { source, .. } => source.hint(),
+            Self::Store(_) => None,
+        }
+    }
+}
+
 /// A running daemon. Ask its [`Control`] to stop it; dropped, it goes on blind.
 #[derive(Debug)]
 pub struct Daemon {

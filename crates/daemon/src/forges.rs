@@ -37,6 +37,16 @@ pub enum ForgeError {
     },
 }
 
+impl ForgeError {
+    /// What a person can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Authorities { .. } => "name a file in PEM that the daemon's user can read, or leave ca_file out",
+            Self::Client { source, .. } => source.hint().unwrap_or("look at url and ca_file"),
+        }
+    }
+}
+
 /// One scope, ready to be called.
 #[derive(Debug, Clone)]
 pub(crate) struct ScopeClient {

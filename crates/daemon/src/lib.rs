@@ -35,6 +35,8 @@ mod reload;
 mod remembered;
 pub mod report_file;
 mod repositories;
+#[cfg(test)]
+mod stage;
 mod tokens;
 mod vault;
 

@@ -132,58 +132,13 @@ fn gone(id: i64) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use emulator::{Emulator, EmulatorSettings, RouteKind};
-    use forge_model::{Area, OwnerId, RepoId, TokenScope, TokenSpec, Version};
-    use forgejo::{ClientSettings, Limits};
-    use planner::ids::{ForgeId, ScopeId};
+    use emulator::RouteKind;
+    use forge_model::{Area, RepoId};
 
     use super::*;
-    use crate::tokens::{KnownId, TokenSource};
-
-    /// An organization with a repository `site`, and the daemon's view of it.
-    struct Stage {
-        emulator: Emulator,
-        of: ScopeClient,
-        acme: OwnerId,
-        site: RepoId,
-    }
+    use crate::stage::Stage;
 
     impl Stage {
-        async fn new() -> Self {
-            let emulator = Emulator::start(EmulatorSettings::new(Version::V16)).await.unwrap();
-            let (acme, site, token) = emulator.with_forge(|forge, _| {
-                let dana = forge.create_user("dana", false);
-                let acme = forge.create_organization("acme", &[dana]);
-                let site = forge.create_repository(acme, "site", false).unwrap();
-                (acme, site, forge.create_token(dana, TokenSpec::new(&[TokenScope::All])).unwrap())
-            });
-            let settings = ClientSettings {
-                url: emulator.url(),
-                token: token.clone().into(),
-                ca_pem: None,
-                user_agent: "test/1".to_owned(),
-                call_deadline: Duration::from_secs(10),
-                limits: Limits::default(),
-            };
-            let of = ScopeClient {
-                client: Client::new(&settings).unwrap(),
-                scope: Scope::Organization("acme".to_owned()),
-                interval: Duration::from_secs(3),
-                token: TokenSource { file: None, first: token.into() },
-                id: KnownId::default(),
-                at_repository: true,
-                names: PlaceNames::default(),
-            };
-            Self { emulator, of, acme, site }
-        }
-
-        fn place(&self) -> ScopeKey {
-            let acme = ScopeKey { forge: ForgeId::new(self.emulator.url()), scope: ScopeId::new("org:acme") };
-            acme.at_repository(self.site.0)
-        }
-
         /// The repository goes to another organization of the same people, and another one gets its name.
         fn move_and_take_the_name(&self) -> RepoId {
             self.emulator.with_forge(|forge, _| {
@@ -203,9 +158,13 @@ mod tests {
         }
     }
 
+    fn organization() -> Scope {
+        Scope::Organization("acme".to_owned())
+    }
+
     #[tokio::test]
     async fn runners_are_registered_in_the_repository_itself_after_another_has_taken_its_name() {
-        let stage = Stage::new().await;
+        let stage = Stage::new(organization()).await;
         stage.register("first").await;
         stage.move_and_take_the_name();
         stage.register("second").await;
@@ -215,7 +174,7 @@ mod tests {
     #[tokio::test]
     async fn what_another_repository_of_the_old_name_lacks_is_looked_for_where_it_is() {
         for list_first in [true, false] {
-            let stage = Stage::new().await;
+            let stage = Stage::new(organization()).await;
             let runner = stage.register("first").await;
             stage.of.list_runners(&stage.place()).await.unwrap();
             stage.move_and_take_the_name();
@@ -230,7 +189,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_runner_is_deleted_where_it_is_and_not_only_missed_elsewhere() {
-        let stage = Stage::new().await;
+        let stage = Stage::new(organization()).await;
         let runner = stage.register("first").await;
         stage.of.list_runners(&stage.place()).await.unwrap();
         stage.move_and_take_the_name();
@@ -241,7 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_is_kept_as_long_as_lists_show_a_runner_of_the_repository() {
-        let stage = Stage::new().await;
+        let stage = Stage::new(organization()).await;
         stage.register("first").await;
         for _ in 0..5 {
             stage.of.list_runners(&stage.place()).await.unwrap();

@@ -263,9 +263,11 @@ async fn list(place: &ScopeKey, of: &ScopeClient, reporting: &Reporting) -> Resu
 
 #[cfg(test)]
 mod tests {
+    use emulator::{Effect, FaultRule, Matcher, RouteKind};
     use planner::ids::{ForgeId, ScopeId};
 
     use super::*;
+    use crate::stage::Stage;
 
     fn acme() -> ScopeKey {
         ScopeKey { forge: ForgeId::new("http://f"), scope: ScopeId::new("org:acme") }
@@ -328,5 +330,43 @@ mod tests {
         assert!((10..=15).contains(&asked), "{asked} times in ten minutes");
         round.add(1, Some(vec![7]));
         assert_eq!((round.failures, round.page, &round.left), (0, Some(2), &VecDeque::from([7])));
+    }
+
+    #[tokio::test]
+    async fn a_round_leaves_out_repositories_on_which_the_user_only_works() {
+        let stage = Stage::new(Scope::User).await;
+        let home = stage.emulator.with_forge(|forge, _| {
+            let erin = forge.create_user("erin", false);
+            let tools = forge.create_repository(erin, "tools", false).unwrap();
+            forge.add_collaborator(tools, stage.dana).unwrap();
+            forge.create_repository(stage.dana, "home", false).unwrap()
+        });
+        let shown = stage.of.client.list_repositories(&Scope::User, 1).await.unwrap();
+        assert_eq!(shown.len(), 3, "the forge shows those of her organization and of others, too");
+        assert_eq!(page_of(&stage.of, 1).await.unwrap(), Some(vec![home.0]));
+        let (reporting, _reported) = Stage::reporting();
+        Repositories::default().look(&stage.key(), &stage.of, &reporting).await.unwrap();
+        assert_eq!(stage.emulator.calls().of(RouteKind::RepositoryById), 1);
+    }
+
+    #[tokio::test]
+    async fn only_answers_count_as_time_in_which_the_forge_worked() {
+        let stage = Stage::new(Scope::Organization("acme".to_owned())).await;
+        let (reporting, _reported) = Stage::reporting();
+        let look = async |refused: Option<RouteKind>| {
+            stage.emulator.faults().clear();
+            if let Some(refused) = refused {
+                stage.emulator.faults().add(FaultRule::always(Matcher::kind(refused), Effect::status(500)));
+            }
+            let mut repositories = Repositories::default();
+            if refused != Some(RouteKind::ListRepositories) {
+                // The round goes on with this one, and asks for no page.
+                repositories.found(std::iter::once(stage.site.0));
+            }
+            repositories.look(&stage.key(), &stage.of, &reporting).await.unwrap()
+        };
+        assert!(look(None).await > Duration::ZERO);
+        assert_eq!(look(Some(RouteKind::ListRunners)).await, Duration::ZERO);
+        assert_eq!(look(Some(RouteKind::ListRepositories)).await, Duration::ZERO);
     }
 }

@@ -121,6 +121,12 @@ impl Forge {
         self.directory.repositories.values().filter(move |repository| repository.owner == owner)
     }
 
+    /// The repositories that a user owns or works on, by id: as a collaborator, an owner of their organization or in a
+    /// team. Being a site administrator is no work.
+    pub fn repositories_worked_on(&self, user: OwnerId) -> impl Iterator<Item = &Repository> {
+        self.directory.repositories.values().filter(move |repository| self.directory.works_on(user, repository))
+    }
+
     /// The user or organization with this id.
     pub fn owner(&self, id: OwnerId) -> Option<&Owner> {
         self.directory.owners.get(&id)

@@ -267,12 +267,14 @@ impl Directory {
 
     /// Whether the user owns the owner: is it, or sits in its Owners team. Site administrators own everybody.
     pub(crate) fn owns(&self, user: OwnerId, owner: OwnerId) -> bool {
-        if user == owner || self.is_site_admin(user) {
-            return true;
-        }
+        self.is_site_admin(user) || self.is_theirs(user, owner)
+    }
+
+    /// Whether the user is the owner, or sits in its Owners team.
+    fn is_theirs(&self, user: OwnerId, owner: OwnerId) -> bool {
         match self.owners.get(&owner).map(|owner| &owner.kind) {
             Some(OwnerKind::Organization { owners }) => owners.contains(&user),
-            Some(OwnerKind::User { .. }) | None => false,
+            Some(OwnerKind::User { .. }) | None => user == owner,
         }
     }
 
@@ -283,6 +285,13 @@ impl Directory {
     /// Whether the user may push to the repository.
     pub(crate) fn writes(&self, user: OwnerId, repository: &Repository) -> bool {
         self.owns_repository(user, repository) || repository.collaborators.contains(&user)
+    }
+
+    /// Whether the user owns the repository, alone or with others, or was let into it by name.
+    pub(crate) fn works_on(&self, user: OwnerId, repository: &Repository) -> bool {
+        self.is_theirs(user, repository.owner)
+            || repository.team_admins.contains(&user)
+            || repository.collaborators.contains(&user)
     }
 
     pub(crate) fn sees(&self, user: Option<OwnerId>, repository: &Repository) -> bool {

@@ -102,18 +102,13 @@ fn warn(file: &Path, config: &Config) {
 
 /// Why the daemon did not start, with what may help.
 pub(super) fn not_started(error: StartError) -> Failure {
-    match &error {
-        StartError::Lock(source) => {
-            let hint = source.hint();
-            Failure::not_done(error).hint(hint)
-        }
-        // The configuration asks for what this host cannot do: `check` says the same, with the same status.
-        StartError::Backend { source, .. } => match source.hint() {
-            Some(hint) => Failure::usage(error).hint(hint),
-            None => Failure::not_done(error),
-        },
-        StartError::Store(_) | StartError::Forge(_) => Failure::not_done(error),
-    }
+    let hint = error.hint();
+    let failure = match (&error, hint) {
+        // The configuration asks for what cannot be: `check` says the same, with the same status.
+        (StartError::Forge(_) | StartError::Backend { .. }, Some(_)) => Failure::usage(error),
+        _ => Failure::not_done(error),
+    };
+    hint.into_iter().fold(failure, Failure::hint)
 }
 
 /// SIGTERM or SIGINT: stop at once and leave jobs running; with `drain` the first one waits for them. SIGHUP: read the

@@ -86,6 +86,10 @@ fn report() -> Report {
 
 /// A state directory with the report of a process, written so long ago.
 fn place(pid: u32, age: Duration) -> TempDir {
+    place_of(report(), pid, age)
+}
+
+fn place_of(report: Report, pid: u32, age: Duration) -> TempDir {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
     let file = ReportFile {
         version: VERSION,
@@ -93,7 +97,7 @@ fn place(pid: u32, age: Duration) -> TempDir {
         pid,
         deployment: DeploymentId::new("ci-berlin"),
         repositories: vec![RepositoryName { forge: forge(), id: 7, name: "acme/web".to_owned() }],
-        report: report(),
+        report,
     };
     let place = TempDir::new().expect("a folder");
     file.write(place.path()).expect("a written report");
@@ -176,7 +180,7 @@ fn an_ambiguous_beginning_is_answered_with_the_candidates() {
 fn a_beginning_that_is_too_short_is_refused() {
     let ran = explain_fresh(&["33ba"]);
     assert_eq!((ran.status, ran.out.as_str()), (Some(2), ""));
-    assert!(ran.err.starts_with("error: `33ba` is too short"), "{}", ran.err);
+    assert!(ran.err.starts_with("error: `33ba` is no pool, and too short"), "{}", ran.err);
 }
 
 #[test]
@@ -200,10 +204,69 @@ fn a_repository_is_found_by_name_or_id() {
         check_quiet(&ran);
         assert_eq!([FULL, SUSPECT, RUNNING].map(|handle| ran.out.contains(handle)), jobs, "{word}: {}", ran.out);
     }
-    for word in ["acme/other", "9"] {
+    for word in ["other/web", "9"] {
         let ran = explain_fresh(&[word]);
         assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""));
         assert!(ran.err.contains(&format!("no job of repository {word}")), "{}", ran.err);
+    }
+}
+
+#[test]
+fn jobs_whose_repository_has_no_known_name_are_shown_where_they_may_be_meant() {
+    for word in ["acme/other", "Acme/api"] {
+        let ran = explain_fresh(&[word]);
+        assert_eq!(
+            [FULL, SUSPECT, RUNNING].map(|handle| ran.out.contains(handle)),
+            [false, true, false],
+            "{}",
+            ran.out
+        );
+        assert!(ran.out.contains("  repository: id 8 at https://forge.example (for names"), "{}", ran.out);
+        assert_eq!(ran.status, Some(0));
+        let warning = format!("warning: which jobs are of {word} is not known");
+        assert!(ran.err.starts_with(&warning) && ran.err.contains("read:repository"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_repository_that_is_a_scope_is_known_by_the_name_of_the_scope() {
+    let mut report = report();
+    report.jobs[1].scope = ScopeId::new("repo:tools/site");
+    let place = place_of(report, std::process::id(), Duration::ZERO);
+    let ran = explain(&place, &["Tools/Site"]);
+    check_quiet(&ran);
+    assert_eq!([FULL, SUSPECT, RUNNING].map(|handle| ran.out.contains(handle)), [false, true, false], "{}", ran.out);
+    assert!(ran.out.contains("  repository: tools/site at https://forge.example\n"), "{}", ran.out);
+    let ran = explain(&place, &["acme/other"]);
+    assert_eq!(ran.status, Some(1), "every job is known to be of another: {}", ran.out);
+}
+
+#[test]
+fn in_the_queue_of_an_instance_any_unnamed_repository_may_be_meant() {
+    let mut report = report();
+    report.jobs[1].scope = ScopeId::new("instance");
+    let ran = explain(&place_of(report, std::process::id(), Duration::ZERO), &["who/ever"]);
+    assert_eq!(ran.status, Some(0), "{}", ran.err);
+    assert!(ran.out.contains(SUSPECT) && !ran.out.contains(FULL), "{}", ran.out);
+}
+
+#[test]
+fn a_pool_is_shown_with_its_room_its_machines_and_its_jobs() {
+    let ran = explain_fresh(&["debian"]);
+    check_quiet(&ran);
+    assert!(ran.out.contains("\npools\n  debian: 4 of 4 machines\n"), "{}", ran.out);
+    assert!(ran.out.contains("\nmachines\n  fs-1234 (backend here, pool debian)"), "{}", ran.out);
+    assert_eq!([FULL, SUSPECT, RUNNING].map(|handle| ran.out.contains(handle)), [true, false, true], "{}", ran.out);
+}
+
+#[test]
+fn what_is_nothing_is_answered_with_what_can_be_asked_about() {
+    for (word, status) in [("debbian", 1), ("deb", 2)] {
+        let ran = explain_fresh(&[word]);
+        assert_eq!((ran.status, ran.out.as_str()), (Some(status), ""));
+        for words in ["hint: ask about a job", "a pool by its name", "hint: pools are: debian\n"] {
+            assert!(ran.err.contains(words), "{words}: {}", ran.err);
+        }
     }
 }
 

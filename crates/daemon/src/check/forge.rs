@@ -21,7 +21,7 @@ pub(super) async fn check(forge: &Forge, config: &Config) -> Vec<Finding> {
     let subject = format!("forge {}", forge.id);
     let clients = match Forges::new(std::slice::from_ref(forge), config.limits.forge_deadline) {
         Ok(forges) => forges,
-        Err(error) => return vec![Finding::error(subject, chain(&error)).hint("look at ca_file and url")],
+        Err(error) => return vec![Finding::error(subject, chain(&error)).hint(error.hint())],
     };
     // In the order of the file.
     let clients: Vec<&ScopeClient> = forge.scopes.iter().filter_map(|watched| clients.scope(&watched.key)).collect();

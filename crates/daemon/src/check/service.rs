@@ -23,7 +23,8 @@ pub(super) async fn check(forge: &Forge, config: &Config) -> Vec<Finding> {
     let as_runner = match asking(forge.runner_url.as_str(), None) {
         Ok(stranger) => stranger,
         Err(error) => {
-            return vec![Finding::error(subject, chain(&error)).hint("runners need authorities that they trust")];
+            let hint = error.hint().unwrap_or("runners need authorities that they trust");
+            return vec![Finding::error(subject, chain(&error)).hint(hint)];
         }
     };
     let mut found = match as_runner.ping().await {

@@ -154,7 +154,11 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use emulator::{Effect, FaultRule, Matcher, RouteKind};
+    use forgejo::Scope;
+
     use super::*;
+    use crate::stage::Stage;
 
     #[test]
     fn a_list_that_fails_is_asked_for_less_often() {
@@ -173,5 +177,35 @@ mod tests {
         pace.worked();
         assert!(!pace.is_due(false, now + Duration::from_mins(9)) && pace.is_due(true, now));
         assert!(pace.is_due(false, now + Duration::from_mins(11)));
+    }
+
+    #[tokio::test]
+    async fn when_the_list_in_reach_fails_the_scopes_own_is_asked_at_once_and_each_rests_by_itself() {
+        let stage = Stage::new(Scope::Organization("acme".to_owned())).await;
+        let in_reach = Matcher::target(|_, _, target| target.contains("visible=true"));
+        let refused = stage.emulator.faults().add(FaultRule::always(in_reach, Effect::status(500)));
+        let (reporting, mut reported) = Stage::reporting();
+        let (key, mut repositories) = (stage.key(), Repositories::default());
+        let (in_reach, own) = (Pace::default(), Pace::default());
+        let mut runners = Runners { key: &key, of: &stage.of, reporting: &reporting, in_reach, own };
+        assert!(runners.look(&mut repositories).await.unwrap() > Duration::ZERO);
+        let asked = || (stage.emulator.faults().fired(refused), stage.emulator.calls().of(RouteKind::ListRunners));
+        assert_eq!(asked(), (1, 2));
+        assert!(matches!(reported.try_recv(), Ok(Event::RunnersListed { scope, .. }) if scope == key));
+        assert_eq!(runners.look(&mut repositories).await.unwrap(), Duration::ZERO);
+        assert_eq!(asked(), (1, 2), "both rest");
+    }
+
+    #[tokio::test]
+    async fn lists_that_fail_are_no_time_in_which_the_forge_worked() {
+        let stage = Stage::new(Scope::Organization("acme".to_owned())).await;
+        stage.emulator.faults().add(FaultRule::always(Matcher::kind(RouteKind::ListRunners), Effect::status(500)));
+        let (reporting, mut reported) = Stage::reporting();
+        let (key, mut repositories) = (stage.key(), Repositories::default());
+        let (in_reach, own) = (Pace::default(), Pace::default());
+        let mut runners = Runners { key: &key, of: &stage.of, reporting: &reporting, in_reach, own };
+        assert_eq!(runners.look(&mut repositories).await.unwrap(), Duration::ZERO);
+        assert_eq!(stage.emulator.calls().of(RouteKind::ListRunners), 2);
+        assert!(matches!(reported.try_recv(), Ok(Event::RunnersNotListed { scope, .. }) if scope == key));
     }
 }

@@ -171,7 +171,7 @@ fn scope_id(forge: &Forge, caller: Caller<'_>, scope: &Scope) -> Result<Answer, 
     Ok(Answer::json(StatusCode::OK, &body))
 }
 
-/// Repositories of an organization or of the token's user, page by page. (The right is that of the scope's runners, which
+/// Repositories of an organization, or those that the token's user owns or works on, page by page. (The right is that of the scope's runners, which
 /// is more than a forge asks for.)
 fn list_repositories(forge: &Forge, request: &Request, caller: Caller<'_>, scope: &Scope) -> Result<Answer, Refusal> {
     let Area::Owner(owner) = forge.authorise(caller, scope, Access::Read)? else { return Ok(Answer::no_page()) };
@@ -179,8 +179,12 @@ fn list_repositories(forge: &Forge, request: &Request, caller: Caller<'_>, scope
     let parsed = |name: &str| first(&parameters, name).and_then(|text| text.parse::<usize>().ok());
     let (page, limit) = (parsed("page").unwrap_or(1).max(1), parsed("limit").unwrap_or(30).clamp(1, 50));
     let viewer = forge.user_of(caller)?;
-    let all = forge.repositories_of(owner).skip((page - 1) * limit).take(limit);
-    Ok(Answer::json(StatusCode::OK, &Value::Array(all.map(|row| whole::repository(forge, row, viewer)).collect())))
+    let all: Vec<_> = match scope {
+        Scope::User => forge.repositories_worked_on(owner).collect(),
+        Scope::Instance | Scope::Organization(_) | Scope::Repository { .. } => forge.repositories_of(owner).collect(),
+    };
+    let shown = all.into_iter().skip((page - 1) * limit).take(limit);
+    Ok(Answer::json(StatusCode::OK, &Value::Array(shown.map(|row| whole::repository(forge, row, viewer)).collect())))
 }
 
 fn api_settings(forge: &Forge) -> Value {

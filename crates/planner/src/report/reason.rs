@@ -198,6 +198,42 @@ pub enum Reason {
     RunsElsewhere,
 }
 
+impl Reason {
+    /// The pool that it is about, if it is about one: that serves the job, or comes closest to it.
+    pub fn pool(&self) -> Option<&PoolId> {
+        match self {
+            Self::PoolFull { pool, .. }
+            | Self::RepositoryFull { pool, .. }
+            | Self::PoolBackingOff { pool, .. }
+            | Self::Launching { pool, .. } => Some(pool),
+            Self::NoPool { closest, .. } => closest.as_ref(),
+            Self::NoLabels
+            | Self::NoHandle
+            | Self::BackendFull { .. }
+            | Self::DeploymentFull { .. }
+            | Self::BackingOff { .. }
+            | Self::Parked { .. }
+            | Self::HeldBack { .. }
+            | Self::Suspect { .. }
+            | Self::ForgeUnreachable { .. }
+            | Self::TokenUnknown { .. }
+            | Self::TokenLacksScope { .. }
+            | Self::ScopeRefused { .. }
+            | Self::NotListedYet { .. }
+            | Self::EarlierTry { .. }
+            | Self::Draining
+            | Self::Unreadable
+            | Self::NextInLine
+            | Self::Claiming { .. }
+            | Self::Releasing { .. }
+            | Self::Running { .. }
+            | Self::ProcessEnded { .. }
+            | Self::ResultMissing { .. }
+            | Self::RunsElsewhere => None,
+        }
+    }
+}
+
 /// Which step of a launch is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

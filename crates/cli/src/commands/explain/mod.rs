@@ -3,6 +3,7 @@
 //! Whose view it is comes first: the report says what the daemon saw and decided when it wrote it, and nothing here asks
 //! a forge. An old report, or one whose writer is gone, is shown with a warning.
 
+mod named;
 mod print;
 mod sentence;
 mod subject;
@@ -36,6 +37,9 @@ pub(super) fn run(arguments: &Explain, out: &mut impl Write) -> Result<(), Failu
     let age = Duration::from_millis(file.age_ms(wall_ms()));
     warn(&file, age);
     let subject = Subject::find(arguments.subject.as_deref(), &file)?;
+    if let Subject::Jobs(jobs) = &subject {
+        jobs.doubt.iter().for_each(|doubt| say(doubt));
+    }
     let file = subject.cut(file);
     if arguments.json {
         let text = serde_json::to_string_pretty(&file).context("cannot write JSON").map_err(Failure::not_done)?;
@@ -43,6 +47,7 @@ pub(super) fn run(arguments: &Explain, out: &mut impl Write) -> Result<(), Failu
     }
     match subject {
         Subject::Summary => print::summary(&file, age, out)?,
+        Subject::Pool(_) => print::pool(&file, age, out)?,
         Subject::All | Subject::Jobs(_) => print::each(&file, age, out)?,
     }
     Ok(())
@@ -56,6 +61,10 @@ fn warn(file: &ReportFile, age: Duration) {
         (false, true) => "the report is old: the daemon may be stuck, or writes elsewhere".to_owned(),
         (false, false) => return,
     };
+    say(&format!("{doubt} ({} ago)", short(age)));
+}
+
+fn say(doubt: &str) {
     // Nobody may be there to read it.
-    let _ = writeln!(io::stderr(), "warning: {doubt} ({} ago)", short(age));
+    let _ = writeln!(io::stderr(), "warning: {}", plain(doubt));
 }

@@ -8,6 +8,7 @@ use daemon::report_file::ReportFile;
 use planner::report::{JobReport, MachineReport, RunnerReport, ScopeReport, short};
 use planner::time::Tick;
 
+use super::named;
 use super::sentence::{alert, kind, plain, state};
 
 /// Numbers: scopes, pools, jobs by kind of reason, alerts.
@@ -18,10 +19,7 @@ pub(super) fn summary(file: &ReportFile, age: Duration, out: &mut impl Write) ->
     for scope in &report.scopes {
         writeln!(out, "  {}: {}", plain(&scope.scope.to_string()), listed(scope, report.at))?;
     }
-    writeln!(out, "\npools")?;
-    for pool in &report.pools {
-        writeln!(out, "  {}: {} of {} machines", pool.pool, pool.used, pool.max)?;
-    }
+    pools(file, out)?;
     let mut kinds: BTreeMap<String, u32> = BTreeMap::new();
     for job in &report.jobs {
         *kinds.entry(kind(&job.reason)).or_default() += 1;
@@ -39,8 +37,27 @@ pub(super) fn summary(file: &ReportFile, age: Duration, out: &mut impl Write) ->
 pub(super) fn each(file: &ReportFile, age: Duration, out: &mut impl Write) -> io::Result<()> {
     head(file, age, out)?;
     unseen(file, out)?;
+    things(file, "no job waits or runs, as far as the scopes were listed", out)?;
+    alerts(file, out)
+}
+
+/// What is known of one pool: its room, its machines, the jobs that they are for or that wait for it.
+pub(super) fn pool(file: &ReportFile, age: Duration, out: &mut impl Write) -> io::Result<()> {
+    head(file, age, out)?;
+    pools(file, out)?;
+    things(file, "no job has a machine of it or a reason that names it: `forgescale explain all` has all jobs", out)
+}
+
+fn pools(file: &ReportFile, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\npools")?;
+    let mut pools = file.report.pools.iter();
+    pools.try_for_each(|pool| writeln!(out, "  {}: {} of {} machines", pool.pool, pool.used, pool.max))
+}
+
+/// Jobs, or what is said where there is none; machines and stray runners.
+fn things(file: &ReportFile, no_job: &str, out: &mut impl Write) -> io::Result<()> {
     if file.report.jobs.is_empty() {
-        writeln!(out, "\nno job waits or runs, as far as the scopes were listed")?;
+        writeln!(out, "\n{no_job}")?;
     }
     file.report.jobs.iter().try_for_each(|job| self::job(job, file, out))?;
     if !file.report.machines.is_empty() {
@@ -50,8 +67,7 @@ pub(super) fn each(file: &ReportFile, age: Duration, out: &mut impl Write) -> io
     if !file.report.runners.is_empty() {
         writeln!(out, "\nstray runners")?;
     }
-    file.report.runners.iter().try_for_each(|runner| self::runner(runner, out))?;
-    alerts(file, out)
+    file.report.runners.iter().try_for_each(|runner| self::runner(runner, out))
 }
 
 fn head(file: &ReportFile, age: Duration, out: &mut impl Write) -> io::Result<()> {
@@ -99,12 +115,15 @@ fn failures(count: u32) -> String {
 }
 
 fn job(job: &JobReport, file: &ReportFile, out: &mut impl Write) -> io::Result<()> {
-    let named = file.repositories.iter().find(|known| known.forge == job.forge && known.id == job.repository);
-    let repository = named.map_or_else(|| format!("id {}", job.repository), |known| known.name.clone());
+    let (name, forge) = (named::name(job, file), &job.forge);
+    let repository = match name {
+        Some(name) => format!("{} at {forge}", plain(name)),
+        None => format!("id {} at {forge} ({})", job.repository, named::NEEDED),
+    };
     let runs_on = if job.runs_on.is_empty() { "(nothing)".to_owned() } else { job.runs_on.join(", ") };
     writeln!(out, "\n{}", plain(job.handle.as_str()))?;
     writeln!(out, "  job:        {}", plain(job.name.as_str()))?;
-    writeln!(out, "  repository: {} at {}", plain(&repository), job.forge)?;
+    writeln!(out, "  repository: {repository}")?;
     writeln!(out, "  seen in:    {}", plain(job.scope.as_str()))?;
     writeln!(out, "  runs on:    {}", plain(&runs_on))?;
     writeln!(out, "  state:      {}", state(job.state))?;

@@ -1,11 +1,20 @@
 //! What the question is about, and the part of the report that answers it.
+//!
+//! ```text
+//! nothing ─► summary      all ─► all      owner/name ─► repository
+//! a word ─► pool, exactly ─► job by handle ─► repository by id ─► not listed
+//! ```
+//!
+//! Promise: a repository whose jobs may be in the report is answered with these jobs, even when the forge does not tell
+//! its name to our token.
 
 use std::collections::BTreeSet;
 
 use anyhow::anyhow;
 use daemon::report_file::ReportFile;
-use planner::ids::{ForgeId, Handle};
+use planner::ids::{ForgeId, Handle, PoolId};
 
+use super::named::{self, Meant};
 use crate::failure::Failure;
 
 /// Fewer characters of a handle say too little.
@@ -14,6 +23,10 @@ const SHORTEST_PREFIX: usize = 6;
 /// How many candidates an ambiguous question is answered with.
 const MOST_CANDIDATES: usize = 5;
 
+/// What can be asked about.
+const SUBJECTS: &str = "ask about a job (its handle or at least 6 characters of it), a repository (`owner/name` or its id), \
+                        a pool by its name, or `all`";
+
 /// What was asked for, as found in a report.
 pub(super) enum Subject {
     /// Numbers only.
@@ -21,7 +34,17 @@ pub(super) enum Subject {
     /// Everything.
     All,
     /// Some jobs, with their machines and runners.
-    Jobs(BTreeSet<(ForgeId, Handle)>),
+    Jobs(Jobs),
+    /// A pool, with its machines and the jobs that they are for or that wait for it.
+    Pool(PoolId),
+}
+
+/// Jobs, and what is doubtful about them as the answer.
+#[derive(Default)]
+pub(super) struct Jobs {
+    found: BTreeSet<(ForgeId, Handle)>,
+    /// Said on standard error.
+    pub(super) doubt: Option<String>,
 }
 
 impl Subject {
@@ -30,79 +53,100 @@ impl Subject {
         match text {
             None => Ok(Self::Summary),
             Some("all") => Ok(Self::All),
-            Some(name) if name.contains('/') => Self::repository(name, file, |job, named| {
-                named.iter().any(|(forge, id)| (*forge, *id) == (&job.forge, job.repository))
-            }),
-            Some(word) => match Self::handle(word, file)? {
-                Some(found) => Ok(found),
-                None => match word.parse::<i64>() {
-                    Ok(id) => Self::repository(word, file, |job, _| job.repository == id),
-                    Err(_) if word.len() < SHORTEST_PREFIX => Err(Failure::usage(anyhow!("`{word}` is too short"))
-                        .hint(
-                            "give at least 6 characters of a handle, `owner/name` or the id of a repository, or `all`",
-                        )),
-                    Err(_) => Err(not_listed(word)),
-                },
-            },
+            Some(name) if name.contains('/') => repository(name, file).map(Self::Jobs),
+            Some(word) => Self::word(word, file),
         }
     }
 
-    /// The job whose handle is `word` or begins with it.
-    fn handle(word: &str, file: &ReportFile) -> Result<Option<Self>, Failure> {
-        let jobs = file.report.jobs.iter().map(|job| (&job.forge, &job.handle));
-        let machines = file.report.machines.iter().map(|machine| &machine.handle);
-        let runners = file.report.runners.iter().map(|runner| &runner.handle);
-        let fits = |handle: &&Handle| {
-            handle.as_str() == word || (word.len() >= SHORTEST_PREFIX && handle.as_str().starts_with(word))
-        };
-        let listed: BTreeSet<(ForgeId, Handle)> =
-            jobs.filter(|(_, handle)| fits(handle)).map(|(forge, handle)| (forge.clone(), handle.clone())).collect();
-        let left: BTreeSet<&Handle> = machines.chain(runners).filter(fits).collect();
-        let handles: BTreeSet<&Handle> = listed.iter().map(|(_, handle)| handle).collect();
-        match handles.len() {
-            0 if left.is_empty() => Ok(None),
-            0 => Err(not_listed(word).hint("something of it is left: see `forgescale explain all`")),
-            1 => Ok(Some(Self::Jobs(listed))),
-            count => {
-                let shown: Vec<&str> = handles.iter().take(MOST_CANDIDATES).map(|handle| handle.as_str()).collect();
-                let error = anyhow!("{count} handles begin with `{word}`");
-                Err(Failure::not_done(error).hint(format!("give more of it; for example: {}", shown.join(", "))))
+    fn word(word: &str, file: &ReportFile) -> Result<Self, Failure> {
+        if let Some(pool) = file.report.pools.iter().find(|pool| pool.pool.as_str() == word) {
+            return Ok(Self::Pool(pool.pool.clone()));
+        }
+        if let Some(jobs) = handle(word, file)? {
+            return Ok(Self::Jobs(jobs));
+        }
+        match word.parse::<i64>() {
+            Ok(id) => repository_by_id(id, file).map(Self::Jobs),
+            Err(_) if word.len() < SHORTEST_PREFIX => {
+                let error = anyhow!("`{word}` is no pool, and too short for a handle");
+                Err(pools(Failure::usage(error).hint(SUBJECTS), file))
             }
+            Err(_) => Err(pools(not_listed(word).hint(SUBJECTS), file)),
         }
     }
 
-    /// The jobs of a repository.
-    fn repository(
-        word: &str,
-        file: &ReportFile,
-        belongs: impl Fn(&planner::report::JobReport, &[(&ForgeId, i64)]) -> bool,
-    ) -> Result<Self, Failure> {
-        // Names of owners and repositories differ by more than case.
-        let named: Vec<(&ForgeId, i64)> = file
-            .repositories
-            .iter()
-            .filter(|repository| repository.name.eq_ignore_ascii_case(word))
-            .map(|repository| (&repository.forge, repository.id))
-            .collect();
-        let jobs = file.report.jobs.iter().filter(|job| belongs(job, &named));
-        let found: BTreeSet<_> = jobs.map(|job| (job.forge.clone(), job.handle.clone())).collect();
-        if found.is_empty() {
-            return Err(Failure::not_done(anyhow!("no job of repository {word} is in the report"))
-                .hint("only jobs that wait or run are: see `forgescale explain all`")
-                .hint("a repository whose name the forge did not tell is known by its id only"));
-        }
-        Ok(Self::Jobs(found))
-    }
-
-    /// The report with only what is asked for in its lists of jobs, machines and runners.
+    /// The report with only what is asked for in its lists.
     pub(super) fn cut(&self, mut file: ReportFile) -> ReportFile {
-        let Self::Jobs(wanted) = self else { return file };
-        let handles: BTreeSet<&Handle> = wanted.iter().map(|(_, handle)| handle).collect();
-        file.report.jobs.retain(|job| handles.contains(&job.handle));
-        file.report.machines.retain(|machine| handles.contains(&machine.handle));
-        file.report.runners.retain(|runner| handles.contains(&runner.handle));
+        let report = &mut file.report;
+        let handles: BTreeSet<Handle> = match self {
+            Self::Summary | Self::All => return file,
+            Self::Jobs(jobs) => jobs.found.iter().map(|(_, handle)| handle.clone()).collect(),
+            Self::Pool(pool) => {
+                report.pools.retain(|known| known.pool == *pool);
+                report.machines.retain(|machine| machine.pool == *pool);
+                let served = report.machines.iter().map(|machine| machine.handle.clone());
+                let wait = report.jobs.iter().filter(|job| job.reason.pool() == Some(pool));
+                served.chain(wait.map(|job| job.handle.clone())).collect()
+            }
+        };
+        report.jobs.retain(|job| handles.contains(&job.handle));
+        report.machines.retain(|machine| handles.contains(&machine.handle));
+        report.runners.retain(|runner| handles.contains(&runner.handle));
         file
     }
+}
+
+/// The job whose handle is `word` or begins with it.
+fn handle(word: &str, file: &ReportFile) -> Result<Option<Jobs>, Failure> {
+    let jobs = file.report.jobs.iter().map(|job| (&job.forge, &job.handle));
+    let machines = file.report.machines.iter().map(|machine| &machine.handle);
+    let runners = file.report.runners.iter().map(|runner| &runner.handle);
+    let fits = |handle: &&Handle| {
+        handle.as_str() == word || (word.len() >= SHORTEST_PREFIX && handle.as_str().starts_with(word))
+    };
+    let found: BTreeSet<(ForgeId, Handle)> =
+        jobs.filter(|(_, handle)| fits(handle)).map(|(forge, handle)| (forge.clone(), handle.clone())).collect();
+    let left: BTreeSet<&Handle> = machines.chain(runners).filter(fits).collect();
+    let handles: BTreeSet<&Handle> = found.iter().map(|(_, handle)| handle).collect();
+    match handles.len() {
+        0 if left.is_empty() => Ok(None),
+        0 => Err(not_listed(word).hint("something of it is left: see `forgescale explain all`")),
+        1 => Ok(Some(Jobs { found, doubt: None })),
+        count => {
+            let shown: Vec<&str> = handles.iter().take(MOST_CANDIDATES).map(|handle| handle.as_str()).collect();
+            let error = anyhow!("{count} handles begin with `{word}`");
+            Err(Failure::not_done(error).hint(format!("give more of it; for example: {}", shown.join(", "))))
+        }
+    }
+}
+
+/// The jobs of a repository by its name; those that may be of it where none is known to be.
+fn repository(name: &str, file: &ReportFile) -> Result<Jobs, Failure> {
+    let having = |wanted: Meant| -> BTreeSet<(ForgeId, Handle)> {
+        let jobs = file.report.jobs.iter().filter(|job| named::meant(job, name, file) == wanted);
+        jobs.map(|job| (job.forge.clone(), job.handle.clone())).collect()
+    };
+    let found = having(Meant::Yes);
+    if !found.is_empty() {
+        return Ok(Jobs { found, doubt: None });
+    }
+    let found = having(Meant::Perhaps);
+    if found.is_empty() {
+        return Err(none_of(name));
+    }
+    let doubt = format!("which jobs are of {name} is not known, these may be: {}", named::NEEDED);
+    Ok(Jobs { found, doubt: Some(doubt) })
+}
+
+fn repository_by_id(id: i64, file: &ReportFile) -> Result<Jobs, Failure> {
+    let jobs = file.report.jobs.iter().filter(|job| job.repository == id);
+    let found: BTreeSet<_> = jobs.map(|job| (job.forge.clone(), job.handle.clone())).collect();
+    if found.is_empty() { Err(none_of(&id.to_string())) } else { Ok(Jobs { found, doubt: None }) }
+}
+
+fn none_of(repository: &str) -> Failure {
+    Failure::not_done(anyhow!("no job of repository {repository} is in the report"))
+        .hint("only jobs that wait or run are: see `forgescale explain all`")
 }
 
 /// What it means that a job is not there (protocol 1.3: the forge lists what waits or runs, nothing else).
@@ -111,4 +155,10 @@ fn not_listed(word: &str) -> Failure {
         .hint("the forge lists only jobs that wait or run: this one may be finished, cancelled or skipped")
         .hint("a job that waits for other jobs (needs) or for an approval is not listed before they are through")
         .hint("a job of a repository that no configured scope covers is not seen")
+}
+
+/// With the names of some pools, for whom meant one.
+fn pools(failure: Failure, file: &ReportFile) -> Failure {
+    let names: Vec<&str> = file.report.pools.iter().take(MOST_CANDIDATES).map(|pool| pool.pool.as_str()).collect();
+    if names.is_empty() { failure } else { failure.hint(format!("pools are: {}", names.join(", "))) }
 }

@@ -8,6 +8,7 @@ use forge_model::{Area, TokenScope, Version};
 
 use super::place::Place;
 use super::self_signed;
+use crate::{forgescale, run};
 
 #[test]
 fn where_all_is_well_every_line_says_so() {
@@ -61,6 +62,23 @@ fn a_certificate_that_nobody_trusts_is_told_with_a_way_out() {
     let found = place.found();
     assert!(found.has("forge ", "error", &["the certificate of localhost is not trusted", "ca.pem"]), "{found:#?}");
     assert_eq!(found.subjects("error").len(), 1, "{found:#?}");
+}
+
+#[test]
+fn a_file_of_authorities_without_any_is_told_with_its_hint_by_check_and_by_run() {
+    let place = Place::new();
+    place.configure("\"org:acme\"", "ca_file = \"ca.pem\"");
+    place.write("ca.pem", "no certificate\n", 0o600);
+    let (hint, found) = ("it must be in PEM form", place.found());
+    let finding = found.findings.iter().find(|finding| finding.subject.starts_with("forge ")).expect("a finding");
+    assert!(finding.verdict == "error" && finding.hint.contains(hint), "{found:#?}");
+    let ran = run(forgescale(["run", "--once", "--config"]).arg(place.folder.path().join("c.toml")));
+    assert_eq!((ran.status, found.status), (Some(2), Some(2)), "{}", ran.err);
+    assert!(
+        ran.err.contains("error: cannot make a client for ") && ran.err.contains(&format!("\nhint: {hint}")),
+        "{}",
+        ran.err
+    );
 }
 
 /// Lets the forge answer a question for its version like this.
