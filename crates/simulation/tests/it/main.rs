@@ -1,4 +1,5 @@
 //! The seed loop.
 
+mod failure_modes;
 mod scenarios;
 mod seeds;

@@ -9,7 +9,8 @@ use simulation::Scenario;
 
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).expect("the scenarios").map(|entry| entry.expect("a file").path()).collect();
     files.sort();
     files
 }
@@ -17,7 +18,7 @@ fn files() -> Vec<PathBuf> {
 /// What is wrong with a file, if anything.
 #[expect(clippy::disallowed_methods, reason = "the files are read, and written where a person says so")]
 fn check(file: &Path) -> Result<(), String> {
-    let text = fs::read_to_string(file).unwrap();
+    let text = fs::read_to_string(file).expect("a scenario");
     let scenario = Scenario::parse(&text)?;
     let played = scenario.play();
     if let Some(broken) = played.broken {
@@ -26,7 +27,7 @@ fn check(file: &Path) -> Result<(), String> {
     if played.reasons != scenario.reasons() {
         if std::env::var("BLESS").is_ok() {
             let kept = text.split("\nreasons\n").next().unwrap_or_default().trim_end();
-            fs::write(file, format!("{kept}\nreasons\n{}\n", played.reasons.join("\n"))).unwrap();
+            fs::write(file, format!("{kept}\nreasons\n{}\n", played.reasons.join("\n"))).expect("a file to write");
             return Ok(());
         }
         return Err(format!("other reasons than kept (BLESS=1 keeps these):\n{}", played.reasons.join("\n")));
