@@ -1,8 +1,9 @@
 //! Checks and generated files of the project: `cargo xtask tidy`, `cargo xtask generate`, `cargo xtask dist`,
-//! `cargo xtask bench all`, `cargo xtask simulate`.
+//! `cargo xtask bench all`, `cargo xtask simulate`, `cargo xtask chaos`.
 #![forbid(unsafe_code)]
 
 mod bench;
+mod chaos;
 mod dist;
 mod generate;
 mod rules;
@@ -45,6 +46,15 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Kill the daemon at random moments under load: no job may be lost or run twice, nothing may be left
+    Chaos {
+        /// How often
+        #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=2000))]
+        kills: u16,
+        /// Chooses the same moments again
+        #[arg(long)]
+        seed: Option<u64>,
+    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -63,6 +73,7 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Task::Bench { arguments } => (Vec::new(), bench::run(&arguments)?),
         Task::Simulate { arguments } => (Vec::new(), worlds::run("simulate", &arguments)?),
+        Task::Chaos { kills, seed } => (Vec::new(), chaos::run(kills, seed)?),
     };
     let mut out = io::stderr().lock();
     lines.iter().try_for_each(|line: &String| writeln!(out, "{line}"))?;

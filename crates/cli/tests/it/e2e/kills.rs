@@ -1,7 +1,8 @@
 //! The daemon is killed again and again while jobs run.
 
+use std::cell::{Cell, RefCell};
 use std::fs;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use forge_model::Status;
 use rand::rngs::StdRng;
@@ -14,8 +15,14 @@ use super::world::{Pushed, World};
 /// Chooses the seed, to see the same choices again.
 const SEED: &str = "FORGESCALE_TEST_SEED";
 
+/// How many kills [`chaos`] makes.
+const KILLS: &str = "FORGESCALE_TEST_KILLS";
+
 /// At most so many calls of a daemon to the forge pass before it is killed: enough for a few launches.
 const MOST_CALLS: u64 = 30;
+
+/// The longest pause between the last of these calls and the kill, in milliseconds.
+const MOST_PAUSE_MS: u64 = 40;
 
 #[test]
 fn forty_jobs_end_once_though_the_daemon_is_killed_twenty_times() {
@@ -34,6 +41,41 @@ fn lost_credentials_after_every_kill_change_nothing() {
         // Nothing was registered yet, perhaps.
         let _ = fs::remove_dir_all(world.credentials());
     });
+}
+
+/// The long run of `cargo xtask chaos`: everything of the above in one world, by chance.
+#[test]
+#[ignore = "takes minutes: cargo xtask chaos"]
+fn chaos() {
+    let kills = std::env::var(KILLS).map_or(200, |kills| kills.parse().expect("a number of kills"));
+    let begun = Instant::now();
+    let chance = RefCell::new(StdRng::seed_from_u64(seed()));
+    let forgotten = Cell::new([0; 2]);
+    let count = |which: usize| {
+        let mut counts = forgotten.get();
+        counts[which] += 1;
+        forgotten.set(counts);
+    };
+    check_kills(kills, |world| match chance.borrow_mut().random_range(0..8) {
+        0 => {
+            forget(world);
+            count(0);
+        }
+        1 => {
+            forget(world);
+            // Nothing was registered yet, perhaps.
+            let _ = fs::remove_dir_all(world.credentials());
+            count(1);
+        }
+        _ => {}
+    });
+    let [stores, credentials] = forgotten.get();
+    println!(
+        "{kills} kills ({stores} with the store lost, {credentials} with the credentials lost too), {} jobs: each ended \
+         well and once, nothing left; {} s",
+        2 * kills,
+        begun.elapsed().as_secs()
+    );
 }
 
 /// Removes what the daemon remembers.
@@ -56,6 +98,8 @@ fn check_kills(kills: usize, then: impl Fn(&World)) {
     for kill in 0..kills {
         let calls = world.emulator.calls().rest() + dice.random_range(1..=MOST_CALLS);
         world.until("the daemon calls the forge", || world.emulator.calls().rest() >= calls);
+        // Not as synchronisation: kills shall fall between calls, too.
+        std::thread::sleep(Duration::from_millis(dice.random_range(0..=MOST_PAUSE_MS)));
         world.kill();
         then(&world);
         jobs.push(push(&world, kills + kill));
