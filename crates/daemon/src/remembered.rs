@@ -237,6 +237,7 @@ mod tests {
             job: None,
             waited: Some(Duration::from_secs(7)),
             grace: Duration::from_secs(40),
+            ran: Duration::from_mins(90),
         };
         handles.values_mut().next().unwrap().latest = Some(facts.clone());
         let changes = Remembered::default().changes(&handles, Tick(1), 1);

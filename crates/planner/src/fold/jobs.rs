@@ -94,7 +94,7 @@ fn shown(
             let first = assignment.track.running_since.is_none();
             if first {
                 assignment.track.running_since = Some(begun_at);
-                assignment.run = Clock::starting(begun_at);
+                assignment.run = Clock::resuming(begun_at, std::mem::take(&mut assignment.ran_before));
                 assignment.idle = Clock::starting(begun_at);
             }
             first

@@ -48,9 +48,11 @@ pub(super) fn listed(
             None if listing.complete => not_shown(assignment, listing.begun_at, policy.limits.settle, now),
             None => {}
         }
-        if assignment.ending.is_some()
-            && let Some(memory) = journal.handles.get_mut(&key.job)
-        {
+        let Some(memory) = journal.handles.get_mut(&key.job) else { continue };
+        if assignment.track.running_since.is_some() {
+            memory.keep_run(key.attempt, assignment.run.total());
+        }
+        if assignment.ending.is_some() {
             memory.keep_grace(key.attempt, assignment.grace.total());
         }
     }
@@ -84,6 +86,7 @@ fn adopt(state: &mut State, backend: &BackendId, row: &MachineSeen, is_known: bo
     assignment.job = listed.cloned();
     if let Some(facts) = journal.handle_mut(&key.job).facts_of(key.attempt) {
         assignment.waited = facts.waited;
+        assignment.ran_before = facts.ran;
         if assignment.job.is_none() {
             assignment.job.clone_from(&facts.job);
             assignment.grace_before = facts.grace;

@@ -31,7 +31,8 @@ pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: 
         memory.saw(key.attempt);
         memory.listed_at = now;
         let job = assignment.job.clone();
-        memory.latest = Some(TryFacts { attempt: key.attempt, job, waited, grace: Duration::ZERO });
+        memory.latest =
+            Some(TryFacts { attempt: key.attempt, job, waited, grace: Duration::ZERO, ran: Duration::ZERO });
         state.journal.assignments.insert(key.clone(), assignment);
     }
     let Some(assignment) = action.key().and_then(|key| state.journal.assignments.get_mut(key)) else { return };

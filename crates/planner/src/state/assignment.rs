@@ -58,6 +58,8 @@ pub struct Assignment {
     pub claim: Clock,
     /// From the job running to its end.
     pub run: Clock,
+    /// How much of its run an earlier life had counted.
+    pub ran_before: Duration,
     /// From the job being gone to the stop.
     pub grace: Clock,
     /// How much of its grace an earlier life had counted: that does not begin anew.
@@ -295,6 +297,7 @@ impl Assignment {
             boot: Clock::starting(now),
             claim: Clock::starting(now),
             run: Clock::starting(now),
+            ran_before: Duration::ZERO,
             grace: Clock::starting(now),
             grace_before: Duration::ZERO,
             idle: Clock::starting(now),

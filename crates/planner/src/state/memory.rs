@@ -51,7 +51,13 @@ pub struct TryFacts {
     /// How much of the grace has been counted, in steps of [`GRACE_STEP`]: a count of observed time, so that neither a
     /// restart begins it anew nor a clock of the wall shortens it.
     pub grace: Duration,
+    /// How much of the run has been counted, in steps of [`RUN_STEP`], likewise.
+    #[serde(default)]
+    pub ran: Duration,
 }
+
+/// In which steps a run that is being counted is kept: at the most so much of it is allowed twice.
+pub const RUN_STEP: Duration = Duration::from_mins(1);
 
 /// In which steps a grace that is being counted is kept: each is a write, and at the most so much is waited for twice.
 pub const GRACE_STEP: Duration = Duration::from_secs(5);
@@ -104,7 +110,14 @@ impl HandleMemory {
     /// Keeps how much of a try's grace has been counted.
     pub(crate) fn keep_grace(&mut self, attempt: Try, counted: Duration) {
         if let Some(facts) = self.latest.as_mut().filter(|facts| facts.attempt == attempt) {
-            facts.grace = GRACE_STEP * u32::try_from(counted.as_secs() / GRACE_STEP.as_secs()).unwrap_or(u32::MAX);
+            facts.grace = whole_steps(counted, GRACE_STEP);
+        }
+    }
+
+    /// Keeps how much of a try's run has been counted.
+    pub(crate) fn keep_run(&mut self, attempt: Try, counted: Duration) {
+        if let Some(facts) = self.latest.as_mut().filter(|facts| facts.attempt == attempt) {
+            facts.ran = whole_steps(counted, RUN_STEP);
         }
     }
 
@@ -112,4 +125,8 @@ impl HandleMemory {
     pub fn saw(&mut self, attempt: Try) {
         self.tries = self.tries.max(attempt.0);
     }
+}
+
+fn whole_steps(counted: Duration, step: Duration) -> Duration {
+    step * u32::try_from(counted.as_secs() / step.as_secs()).unwrap_or(u32::MAX)
 }

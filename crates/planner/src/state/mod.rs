@@ -16,7 +16,7 @@ pub use assignment::{
     Assignment, Death, Ending, Fence, JobTrack, MachineFact, Missing, Registered, Registration, Start,
 };
 pub use identity::{Answered, Identity, Whose};
-pub use memory::{GRACE_STEP, HandleMemory, Rested, TryFacts};
+pub use memory::{GRACE_STEP, HandleMemory, RUN_STEP, Rested, TryFacts};
 pub use observation::{BackendSeen, Observation, ScopeSeen};
 pub use suspicion::{SuspectKey, Suspicion};
 

@@ -107,12 +107,24 @@ fn a_restart_in_the_middle_of_a_release_ends_in_the_same_place() {
 }
 
 #[test]
-fn the_run_clock_of_an_adopted_job_starts_at_its_adoption() {
+fn without_what_was_remembered_the_run_clock_of_an_adopted_job_starts_at_its_adoption() {
     let mut scene = Scene::running(&["h1"]);
     scene.polls(100);
     restarts(&mut scene);
     scene.goes_on(3);
     assert!(scene.assignment("h1").run.total() <= crate::scene::INTERVAL * 3);
+}
+
+#[test]
+fn the_run_clock_goes_on_after_a_restart_where_it_was() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.polls(100);
+    let ran = scene.assignment("h1").run.total();
+    restarted(&mut scene);
+    scene.goes_on(3);
+    let goes_on_with = scene.assignment("h1").run.total();
+    assert!(goes_on_with + planner::state::RUN_STEP > ran, "{goes_on_with:?} after {ran:?}");
+    assert!(goes_on_with < ran + crate::scene::INTERVAL * 4, "{goes_on_with:?} after {ran:?}");
 }
 
 #[test]
