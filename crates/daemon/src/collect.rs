@@ -108,6 +108,9 @@ impl Collecting {
     pub(crate) fn note(&mut self, state: &State, turn: &Turn) {
         for ended in &turn.ended {
             let (key, of) = (&ended.key, &ended.assignment);
+            if state.journal.assignments.contains_key(key) {
+                continue;
+            }
             self.removed.push(format!("{}, with all of it", machine(key, of)));
             self.withheld.remove(&Whose::Assignment(key.clone()));
         }

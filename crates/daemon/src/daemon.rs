@@ -32,6 +32,7 @@ use crate::owner::{Owner, Purpose, Wish, Written};
 use crate::parts::{self, Parts};
 use crate::reload::InUse;
 use crate::remembered::Remembered;
+use crate::remembered_pools::RememberedPools;
 use crate::vault::Vault;
 use crate::wall_ms;
 
@@ -248,12 +249,14 @@ impl Start<'_> {
         let policy = parts.policy;
         let (store, loaded) = Store::open(&directory.path().join(STORE))?;
         let fresh_start = FreshStart::new(&loaded.memory, config);
+        let (remembered_pools, breakers) = RememberedPools::load(&loaded.memory, &fresh_start, clock.now(), wall_ms());
         let (remembered, handles) = Remembered::load(&loaded.memory, fresh_start, clock.now(), wall_ms());
         // A register call has been answered or given up by then.
         let orphaned = config.limits.forge_deadline + config.limits.settle;
         let vault = Vault::open(credentials(config).as_deref(), orphaned);
         let mut state = State::default();
         state.journal.handles = handles;
+        state.journal.breakers = breakers;
         for runner in vault.runners() {
             planner::fold::fold(&mut state, &policy, &Event::CredentialsFound { runner }, clock.now());
         }
@@ -277,6 +280,7 @@ impl Start<'_> {
             clock,
             store,
             remembered,
+            remembered_pools,
             names: Names::start(Arc::clone(&parts.forges)),
             lanes: Arc::new(Lanes {
                 deployment: config.deployment.clone(),

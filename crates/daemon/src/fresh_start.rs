@@ -33,6 +33,16 @@ impl FreshStart {
         Self { deliberate: rows.iter().any(|row| row.key == MARK), fingerprints: fingerprints(config) }
     }
 
+    /// Whether the life before was told to stop.
+    pub(crate) fn is_deliberate(&self) -> bool {
+        self.deliberate
+    }
+
+    /// How a pool is configured now.
+    pub(crate) fn of_pool(&self, pool: &PoolId) -> Option<String> {
+        self.fingerprints.get(pool).cloned()
+    }
+
     /// What says in the memory that the daemon was told to stop.
     pub(crate) fn mark() -> MemoryChange {
         MemoryChange { key: MARK.to_owned(), value: Some("{}".to_owned()) }
@@ -45,7 +55,7 @@ impl FreshStart {
 
     /// How the pool of a handle's last failed launch is configured now.
     pub(crate) fn fingerprint(&self, memory: &HandleMemory) -> Option<String> {
-        memory.pool.as_ref().and_then(|pool| self.fingerprints.get(pool)).cloned()
+        memory.pool.as_ref().and_then(|pool| self.of_pool(pool))
     }
 
     /// Forgives if there is a reason to; `kept` is the fingerprint that was kept with the memory.

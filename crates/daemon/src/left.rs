@@ -34,5 +34,5 @@ pub(crate) fn told(report: &Report) -> Left {
 
 /// Whether an alert is about something that should be gone.
 fn needs_a_human(alert: &Alert) -> bool {
-    matches!(alert, Alert::KillsHeld { .. } | Alert::MachineNotRemoved { .. })
+    matches!(alert, Alert::KillsHeld { .. } | Alert::MachineNotRemoved { .. } | Alert::RunnerNotRemoved { .. })
 }

@@ -33,6 +33,7 @@ mod places;
 mod private;
 mod reload;
 mod remembered;
+mod remembered_pools;
 pub mod report_file;
 mod repositories;
 #[cfg(test)]

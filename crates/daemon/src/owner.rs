@@ -32,6 +32,7 @@ use crate::notify::Notifier;
 use crate::observing::Observing;
 use crate::orders::Asked;
 use crate::remembered::Remembered;
+use crate::remembered_pools::RememberedPools;
 use crate::report_file::{self, ReportFile};
 use crate::wall_ms;
 
@@ -67,6 +68,7 @@ pub(crate) struct Owner {
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) store: Store,
     pub(crate) remembered: Remembered,
+    pub(crate) remembered_pools: RememberedPools,
     pub(crate) names: Names,
     pub(crate) directory: PathBuf,
     pub(crate) runners_wanted: watch::Sender<BTreeSet<ScopeKey>>,
@@ -242,8 +244,12 @@ impl Owner {
         self.written.at = Some(Instant::now());
         let now = self.clock.now();
         let handles = &self.state.journal.handles;
-        if self.store.remember(self.remembered.changes(handles, now, wall_ms())) {
+        let breakers = &self.state.journal.breakers;
+        let mut changes = self.remembered.changes(handles, now, wall_ms());
+        changes.extend(self.remembered_pools.changes(breakers, self.remembered.configured(), now, wall_ms()));
+        if self.store.remember(changes) {
             self.remembered.were_saved(handles);
+            self.remembered_pools.were_saved(breakers);
         }
         // What new tokens are compared with.
         for (scope, id) in self.state.scope_ids() {
@@ -322,6 +328,9 @@ fn log_decision(decision: &Decision) {
         }
         Decision::Conclude { key, reason } => tracing::info!(of = %key, %reason, "an assignment shall end"),
         Decision::Reinstate { key } => tracing::info!(of = %key, "its job runs after all"),
+        Decision::SetAside { key, .. } => {
+            tracing::warn!(of = %key, "its machine cannot be removed: it is tried on, and nothing waits for it");
+        }
         Decision::Forget { .. } => {}
     }
 }

@@ -58,6 +58,11 @@ impl Remembered {
         (Self { saved, fresh_start }, handles)
     }
 
+    /// How the pools are configured.
+    pub(crate) fn configured(&self) -> &FreshStart {
+        &self.fresh_start
+    }
+
     /// The pools are configured in another way from now on.
     pub(crate) fn are_configured(&mut self, configured: FreshStart) {
         self.fresh_start = configured;

@@ -40,6 +40,10 @@ const MOST: usize = 20_000;
 pub(crate) struct Repositories {
     listed: BTreeMap<ScopeKey, Tried>,
     round: Round,
+    /// Whether the scope's list has told where ours are.
+    found: bool,
+    /// Whether the end of the first round was told.
+    told: bool,
 }
 
 /// The last look at one repository.
@@ -67,6 +71,7 @@ struct Round {
 impl Repositories {
     /// Adds repositories to the round that are known to have a runner of ours.
     pub(crate) fn found(&mut self, repositories: impl Iterator<Item = i64>) {
+        self.found = true;
         for repository in repositories.take(MOST) {
             if !self.round.left.contains(&repository) {
                 self.round.left.push_back(repository);
@@ -106,6 +111,11 @@ impl Repositories {
             self.listed.insert(place, Tried { at: Instant::now(), failures, retry_after });
         }
         self.leave(due, &wanted);
+        let is_over = if of.scope == Scope::Instance { self.found } else { self.round.is_read() };
+        if of.at_repository && is_over && self.round.left.is_empty() && !self.told {
+            self.told = true;
+            reporting.send(Event::RepositoriesSwept { scope: key.clone() }).await?;
+        }
         Ok(took)
     }
 
@@ -191,6 +201,11 @@ impl Round {
             *self = Self { begun: Some(now), page: Some(1), ..Self::default() };
         }
         self.page
+    }
+
+    /// Whether its last page was read.
+    fn is_read(&self) -> bool {
+        self.begun.is_some() && self.page.is_none()
     }
 
     /// Takes a page in; one without repositories is behind the last.

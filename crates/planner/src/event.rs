@@ -51,6 +51,11 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
+    /// Every repository within a scope was looked at once: what an earlier life has left there is known.
+    RepositoriesSwept {
+        /// Where.
+        scope: ScopeKey,
+    },
     /// All runners were listed that could be given jobs of a scope: its own and those of what it belongs to.
     RunnersInReach {
         /// Where.
@@ -169,6 +174,14 @@ pub enum Decision {
     Reinstate {
         /// Which.
         key: AssignmentKey,
+    },
+    /// All of the assignment is cleaned up but its machine, which cannot be removed: that is tried on, and keeps the job
+    /// from nothing.
+    SetAside {
+        /// Which.
+        key: AssignmentKey,
+        /// What came of it.
+        outcome: Outcome,
     },
     /// All of the assignment is cleaned up.
     Forget {

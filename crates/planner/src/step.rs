@@ -32,7 +32,7 @@ pub struct Turn {
     pub report: Report,
 }
 
-/// An assignment that is over.
+/// An assignment that is over. Its machine may be there still, where that cannot be removed.
 #[derive(Debug, Clone)]
 pub struct Ended {
     /// Which.
@@ -86,8 +86,8 @@ fn begin(policy: &Policy, state: &mut State, action: Action, now: Tick, turn: &m
 }
 
 fn note_end(state: &State, decision: &Decision, turn: &mut Turn) {
-    if let Decision::Forget { key, outcome } = decision
-        && let Some(assignment) = state.journal.assignments.get(key)
+    if let Decision::Forget { key, outcome } | Decision::SetAside { key, outcome } = decision
+        && let Some(assignment) = state.journal.assignments.get(key).filter(|assignment| !assignment.set_aside)
     {
         turn.ended.push(Ended { key: key.clone(), assignment: assignment.clone(), outcome: outcome.clone() });
     }

@@ -269,9 +269,12 @@ fn swept(
     now: Tick,
 ) {
     let key = (scope.forge.clone(), id);
-    if !matches!(answer, Answer::Failed(_)) {
+    let Answer::Failed(failure) = answer else {
         journal.strays.remove(&key);
-    } else if let Some(stray) = journal.strays.get_mut(&key) {
+        return;
+    };
+    if let Some(stray) = journal.strays.get_mut(&key) {
+        stray.last_failure = Some(failure.clone());
         stray.failures = stray.failures.saturating_add(1);
         let whose = stray.uuid.as_str();
         stray.retry_at = now.plus(backoff(limits.backoff, limits.backoff_max, stray.failures, whose));

@@ -1,13 +1,14 @@
 //! A decision of the planner about its own books.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::backoff::backoff;
 use crate::event::{Decision, EndReason, Outcome};
 use crate::evidence::Clock;
-use crate::ids::{AssignmentKey, Handle};
+use crate::ids::{AssignmentKey, Handle, PoolId};
 use crate::policy::{Limits, Policy};
-use crate::state::{Assignment, Ending, Journal, Rested, State, SuspectKey, Suspicion};
+use crate::state::{Assignment, Breaker, Ending, Journal, Rested, State, SuspectKey, Suspicion};
 use crate::time::Tick;
 
 pub(super) fn decided(state: &mut State, policy: &Policy, decision: &Decision, now: Tick) {
@@ -21,9 +22,16 @@ pub(super) fn decided(state: &mut State, policy: &Policy, decision: &Decision, n
                 assignment.idle = Clock::starting(now);
             }
         }
+        Decision::SetAside { key, outcome } => {
+            if let Some(assignment) = journal.assignments.get(key).cloned() {
+                remember(journal, &policy.limits, key, &assignment, outcome, now);
+                set_aside(journal, key, now);
+            }
+        }
         Decision::Forget { key, outcome } => {
             if let Some(assignment) = journal.assignments.remove(key) {
-                forget(journal, &policy.limits, key, &assignment, outcome, now);
+                journal.buried.insert((assignment.backend.clone(), assignment.machine_name.clone()), now);
+                remember(journal, &policy.limits, key, &assignment, outcome, now);
             }
         }
     }
@@ -64,7 +72,18 @@ fn suspect_after_release(journal: &mut Journal, limits: &Limits, key: &SuspectKe
     suspicion.probed.insert(handle.clone(), now);
 }
 
-fn forget(
+/// Its registration is gone, or was never there: nothing but the machine is left.
+fn set_aside(journal: &mut Journal, key: &AssignmentKey, now: Tick) {
+    let Some(assignment) = journal.assignments.get_mut(key) else { return };
+    assignment.set_aside = true;
+    assignment.detached.get_or_insert(now);
+    if let Some(registered) = assignment.registration.known_mut() {
+        registered.gone = true;
+    }
+}
+
+/// What an assignment that is over teaches about its job and its pool.
+fn remember(
     journal: &mut Journal,
     limits: &Limits,
     key: &AssignmentKey,
@@ -75,7 +94,6 @@ fn forget(
     if let Some(registered) = assignment.registration.known() {
         journal.credentials.remove(&registered.uuid);
     }
-    journal.buried.insert((assignment.backend.clone(), assignment.machine_name.clone()), now);
     let memory = journal.handle_mut(&key.job);
     memory.saw(key.attempt);
     if !assignment.keeps_its_job() {
@@ -83,6 +101,8 @@ fn forget(
         return;
     }
     memory.not_before = now;
+    judge_pool(&mut journal.breakers, limits, &assignment.pool, outcome, now);
+    let memory = journal.handle_mut(&key.job);
     match outcome {
         Outcome::Completed | Outcome::EndedElsewhere | Outcome::Lost => {
             memory.failures = 0;
@@ -111,5 +131,19 @@ fn forget(
             }
             memory.rest_until = now.plus(span);
         }
+    }
+}
+
+/// A launch that failed counts against its pool; one that came far enough clears it.
+fn judge_pool(breakers: &mut BTreeMap<PoolId, Breaker>, limits: &Limits, pool: &PoolId, outcome: &Outcome, now: Tick) {
+    match outcome {
+        Outcome::LaunchFailed { error, charged: true } => {
+            breakers.entry(pool.clone()).or_default().failed(limits, pool, error, now);
+        }
+        Outcome::Completed | Outcome::Lost | Outcome::Released => {
+            breakers.remove(pool);
+        }
+        // Nothing is known of the machine.
+        Outcome::EndedElsewhere | Outcome::LaunchFailed { charged: false, .. } => {}
     }
 }

@@ -47,6 +47,8 @@ pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listi
         ran += usize::from(assignment.runs());
         if let Some(row) = rows.get(&key.job.handle) {
             if shown(assignment, scope, row, listing.begun_at, scope_policy.interval) {
+                // Its machine works, so that its pool does.
+                state.journal.breakers.remove(&assignment.pool);
                 claimed.push((SuspectKey::of(&scope.forge, row), key.job.handle.clone()));
             }
         } else if proves_absence

@@ -42,6 +42,9 @@ pub fn fold(state: &mut State, policy: &Policy, event: &Event, now: Tick) {
         Event::RunnersNotListed { scope, failure } => runners::not_listed(state, scope, failure),
         Event::RepositoriesListed { scope } => runners::repositories(state, scope, None),
         Event::RepositoriesNotListed { scope, failure } => runners::repositories(state, scope, Some(failure)),
+        Event::RepositoriesSwept { scope } => {
+            state.seen.scopes.entry(scope.clone()).or_default().repositories_swept = true;
+        }
         Event::RunnersInReach { scope, runners } => runners::in_reach(state, policy, scope, runners),
         Event::MachinesListed { backend, listing } => machines::listed(state, policy, backend, listing, now),
         Event::MachinesNotListed { backend, failure } => {

@@ -138,6 +138,7 @@ fn note_strays(
             job_missing: LastTwo::default(),
             retry_at: now,
             failures: 0,
+            last_failure: None,
         });
         stray.declared |= row.declared;
         stray.online = row.status != RunnerStatus::Offline;

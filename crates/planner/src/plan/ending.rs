@@ -23,6 +23,9 @@ use crate::time::Tick;
 /// the forge refuses (protocol 3.6: some 51 s, deaf to signals), and nothing that it still does counts.
 const STOP_OF_GONE: Duration = Duration::from_secs(10);
 
+/// After how many vain removals a dead machine is set aside.
+const REMOVALS: u32 = 3;
+
 pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Next {
     if assignment.is_dead() {
         return remove(context, key, assignment, end);
@@ -230,6 +233,14 @@ fn stop_time(context: &Context<'_>, assignment: &Assignment, end: &Ending) -> Du
 fn remove(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Next {
     if assignment.machine == MachineFact::Gone {
         return finish::next(context, key, assignment, end);
+    }
+    if assignment.destroys >= REMOVALS && assignment.detached.is_none() {
+        // Neither its job nor its registration shall wait for what is left of it.
+        match finish::next(context, key, assignment, end) {
+            Next::Forget(outcome) => return Next::SetAside(outcome),
+            Next::Wait(_) => {}
+            next => return next,
+        }
     }
     let died_well = assignment.death.is_some_and(|death| matches!(death.exit, Exit::Code(0) | Exit::NeverStarted));
     let has_last_words = matches!(end.reason, EndReason::ProcessEnded { .. } | EndReason::BootOver);

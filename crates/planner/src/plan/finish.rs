@@ -12,6 +12,9 @@ use crate::seen::{Exit, JobState};
 use crate::state::{Assignment, Ending, Registered};
 use crate::time::Tick;
 
+/// After how many vain deletions a registration is left to be swept: its job shall not wait for that.
+const DELETIONS: u32 = 3;
+
 /// After how many failed lists in a row a repository that is not found counts as gone.
 const LISTS_OF_A_GONE_REPOSITORY: u32 = 3;
 
@@ -84,7 +87,7 @@ fn left(key: &AssignmentKey, assignment: &Assignment, end: &Ending, died_at: Tic
     match assignment.registration.known() {
         Some(registered) if !registered.gone && !registered.absent.once_after(died_at) => {
             if proven && registered.listed.once_after(died_at) {
-                delete(key, assignment, registered)
+                delete(key, assignment, registered, outcome_of_left(assignment, end))
             } else {
                 awaiting()
             }
@@ -123,13 +126,19 @@ fn lost(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, die
 /// Forgets once the registration is gone; deletes it if need be.
 fn without_registration(key: &AssignmentKey, assignment: &Assignment, outcome: Outcome) -> Next {
     match assignment.registration.known() {
-        Some(registered) if !registered.gone && !registered.absent.twice() => delete(key, assignment, registered),
+        Some(registered) if !registered.gone && !registered.absent.twice() => {
+            delete(key, assignment, registered, outcome)
+        }
         _ => Next::Forget(outcome),
     }
 }
 
-fn delete(key: &AssignmentKey, assignment: &Assignment, registered: &Registered) -> Next {
+/// A registration that cannot be deleted is left behind as a stray.
+fn delete(key: &AssignmentKey, assignment: &Assignment, registered: &Registered, outcome: Outcome) -> Next {
     let Some(id) = registered.id else { return awaiting() };
+    if assignment.failures >= DELETIONS {
+        return Next::Forget(outcome);
+    }
     let action = Action::DeleteRunner { key: key.clone(), scope: assignment.scope.clone(), id };
     Next::Act(action, MachineReason::AwaitingPolls)
 }

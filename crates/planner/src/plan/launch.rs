@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Plan;
+use super::breakers::Breakers;
 use super::budget::Budget;
 use super::context::Context;
 use super::queue::{Queue, Ready};
@@ -52,9 +53,10 @@ pub(super) fn launch(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut 
     }
     let mut room = Room::counted(context.state);
     let mut pools = Pools::new(context);
+    let mut breakers = Breakers::new(context);
     let mut queue = Queue::new(ready, &machines(context));
     while let Some((ready, turn)) = queue.next() {
-        let (reason, action) = place(context, &mut pools, &mut room, budget, ready.job);
+        let (reason, action) = place(context, &mut pools, &mut breakers, &mut room, budget, ready.job);
         reasons[ready.place] = Some(reason);
         queue.done(turn, action.is_some());
         plan.actions.extend(action);
@@ -63,9 +65,9 @@ pub(super) fn launch(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut 
     plan.report.jobs.extend(told);
 }
 
-/// Registrations that belong to no assignment, by their jobs.
+/// Registrations that belong to no assignment, by their jobs; without those that cannot be deleted.
 fn strays<'a>(context: &Context<'a>) -> BTreeSet<(&'a ForgeId, &'a Handle, Try)> {
-    let strays = context.state.journal.strays.iter();
+    let strays = context.state.journal.strays.iter().filter(|(_, stray)| !stray.is_set_aside());
     strays.map(|((forge, _), stray)| (forge, &stray.identity.handle, stray.identity.attempt)).collect()
 }
 
@@ -221,6 +223,7 @@ fn resting_handle(context: &Context<'_>, suspects: &Suspects<'_>, job: &Wanted<'
 fn place<'a>(
     context: &Context<'a>,
     pools: &mut Pools<'a>,
+    breakers: &mut Breakers,
     room: &mut Room,
     budget: &mut Budget<'_>,
     job: &Wanted<'a>,
@@ -230,11 +233,13 @@ fn place<'a>(
         let lacks = resting
             .clone()
             .or_else(|| room.lacks(context.policy, pool, &job.key.forge, job.row.repository))
+            .or_else(|| breakers.lacks(pool))
             .or_else(|| (!budget.take(&Lane::BackendLaunch(pool.backend.clone()))).then_some(Reason::NextInLine));
         if let Some(reason) = lacks {
             first.get_or_insert(reason);
             continue;
         }
+        breakers.launched(&pool.id);
         room.charge(&pool.id, &pool.backend, Some((job.key.forge.clone(), job.row.repository)));
         let (reason, action) = create(context, pool, job);
         return (reason, Some(action));
@@ -272,6 +277,9 @@ fn resting_pool(context: &Context<'_>, pool: &PoolPolicy) -> Option<Reason> {
     if context.policy.max.is_some()
         && let Some(reason) = context.policy.backends.keys().find_map(|backend| unlisted(context, backend))
     {
+        return Some(reason);
+    }
+    if let Some(reason) = Breakers::rests(context, pool) {
         return Some(reason);
     }
     let rest = context.state.journal.pool_rests.get(&pool.id).filter(|rest| rest.until > context.now)?;

@@ -135,7 +135,7 @@ fn is_still_served(context: &Context<'_>, assignment: &Assignment) -> bool {
 fn earlier_life_has_tried(context: &Context<'_>, key: &AssignmentKey) -> bool {
     let journal = &context.state.journal;
     let is_of_the_job = |forge: &ForgeId, stray: &Stray| {
-        *forge == key.job.forge && stray.declared && stray.identity.handle == key.job.handle
+        *forge == key.job.forge && stray.declared && !stray.is_set_aside() && stray.identity.handle == key.job.handle
     };
     journal.assignments_of(&key.job).any(|(other, of)| other != key && of.keeps_its_job())
         || journal.strays.iter().any(|((forge, _), stray)| is_of_the_job(forge, stray))

@@ -3,6 +3,7 @@
 //! [`plan`] is synchronous and total. It looks at each assignment ([`living`], [`ending`]), at registrations without one
 //! ([`sweep`]) and at waiting jobs without one ([`launch`]).
 
+mod breakers;
 mod budget;
 mod context;
 mod ending;
@@ -50,6 +51,8 @@ enum Next {
     Reinstate,
     /// All of it is cleaned up.
     Forget(Outcome),
+    /// All of it is cleaned up but its machine, which cannot be removed.
+    SetAside(Outcome),
     /// A call.
     Act(Action, MachineReason),
     /// Nothing now.
@@ -96,7 +99,7 @@ fn next_of(
             reason
         }
         // One thing at a time: while a call is under way its answer may change everything.
-        Next::Conclude(_) | Next::Reinstate | Next::Forget(_) if assignment.busy.is_some() => {
+        Next::Conclude(_) | Next::Reinstate | Next::Forget(_) | Next::SetAside(_) if assignment.busy.is_some() => {
             MachineReason::AwaitingPolls
         }
         Next::Conclude(reason) => {
@@ -106,6 +109,10 @@ fn next_of(
         Next::Reinstate => {
             plan.decisions.push(Decision::Reinstate { key: key.clone() });
             MachineReason::Running
+        }
+        Next::SetAside(outcome) => {
+            plan.decisions.push(Decision::SetAside { key: key.clone(), outcome });
+            MachineReason::Removing
         }
         Next::Forget(outcome) => {
             plan.decisions.push(Decision::Forget { key: key.clone(), outcome });

@@ -138,6 +138,21 @@ fn alerts(context: &Context<'_>) -> Vec<Alert> {
         }
     }
     alerts.extend(lacking_rights(context));
+    for (pool, breaker) in journal.breakers.iter().filter(|(_, breaker)| breaker.is_broken()) {
+        alerts.push(Alert::PoolFails {
+            pool: pool.clone(),
+            failures: breaker.failures,
+            last_error: breaker.last_error.clone(),
+        });
+    }
+    for ((_, id), stray) in journal.strays.iter().filter(|(_, stray)| stray.is_set_aside()) {
+        alerts.push(Alert::RunnerNotRemoved {
+            scope: stray.scope.clone(),
+            id: *id,
+            tries: stray.failures,
+            last_error: stray.last_failure.as_ref().map_or_else(String::new, |failure| failure.message.clone()),
+        });
+    }
     for assignment in journal.assignments.values().filter(|assignment| assignment.destroys > DESTROYS_BEFORE_ALERT) {
         alerts.push(Alert::MachineNotRemoved {
             machine: assignment.machine_name.clone(),

@@ -170,6 +170,26 @@ pub enum Alert {
         /// The labels that it shares with our pools.
         labels: Vec<String>,
     },
+    /// The launches of a pool fail one after the other, whichever jobs they are for.
+    PoolFails {
+        /// Which.
+        pool: PoolId,
+        /// How many in a row.
+        failures: u32,
+        /// What the last one said.
+        last_error: String,
+    },
+    /// A registration that should be gone could not be deleted yet. It keeps nothing from running.
+    RunnerNotRemoved {
+        /// Where.
+        scope: ScopeKey,
+        /// Its row id.
+        id: RunnerId,
+        /// How often it was tried.
+        tries: u32,
+        /// What the last try said.
+        last_error: String,
+    },
     /// A machine that should be gone could not be removed yet.
     MachineNotRemoved {
         /// Which.

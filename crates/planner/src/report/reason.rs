@@ -334,6 +334,9 @@ impl fmt::Display for Reason {
                 )?;
                 write!(f, "or at once when the cause is mended and forgescale is restarted")
             }
+            Self::PoolBackingOff { pool, remaining, last_error } if remaining.is_zero() => {
+                write!(f, "launches of pool {pool} fail: one at a time is tried: {last_error}")
+            }
             Self::PoolBackingOff { pool, remaining, last_error } => {
                 write!(f, "pool {pool} is backing off for {}: {last_error}", short(*remaining))
             }

@@ -4,6 +4,7 @@
 
 mod answer_times;
 mod assignment;
+mod breaker;
 mod identity;
 mod memory;
 mod observation;
@@ -15,6 +16,7 @@ pub use answer_times::AnswerTimes;
 pub use assignment::{
     Assignment, Death, Ending, Fence, JobTrack, MachineFact, Missing, Registered, Registration, Start,
 };
+pub use breaker::Breaker;
 pub use identity::{Answered, Identity, Whose};
 pub use memory::{GRACE_STEP, HandleMemory, RUN_STEP, Rested, TryFacts};
 pub use observation::{BackendSeen, Observation, ScopeSeen};
@@ -59,6 +61,8 @@ pub struct Journal {
     pub credentials: BTreeSet<RunnerUuid>,
     /// Pools whose machines could not be made lately.
     pub pool_rests: BTreeMap<PoolId, Rest>,
+    /// How launches went in pools in which one has failed since a job ran there.
+    pub breakers: BTreeMap<PoolId, Breaker>,
     /// Scopes that refused a registration lately.
     pub scope_rests: BTreeMap<ScopeKey, Rest>,
     /// Scopes in which the answer to a register call was lost, and when a listing has to be begun that shows what it did.
@@ -105,6 +109,8 @@ pub struct Stray {
     pub retry_at: Tick,
     /// How often its deletion failed.
     pub failures: u32,
+    /// What the last of these failures said.
+    pub last_failure: Option<Failure>,
 }
 
 /// A rest after failures, growing with each.
@@ -116,6 +122,16 @@ pub struct Rest {
     pub failures: u32,
     /// The last of them.
     pub last: Failure,
+}
+
+impl Stray {
+    /// After how many vain deletions it stands in no launch's way: nothing can come of it, or it would not be deleted.
+    const DELETIONS: u32 = 3;
+
+    /// Whether it cannot be deleted, as it seems. It is tried on.
+    pub fn is_set_aside(&self) -> bool {
+        self.failures >= Self::DELETIONS
+    }
 }
 
 impl Journal {

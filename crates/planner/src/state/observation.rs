@@ -50,6 +50,8 @@ pub struct ScopeSeen {
     pub runners_last_failure: Option<Failure>,
     /// Why the repositories within it cannot be listed.
     pub repositories_failure: Option<Failure>,
+    /// Whether every repository within it was looked at since the start, where runners are registered there.
+    pub repositories_swept: bool,
     /// Persistent runners in its reach that could take jobs of ours, bounded.
     pub overlaps: Vec<Overlap>,
     /// Its id at the forge.
@@ -126,10 +128,13 @@ impl Observation {
     }
 
     /// Whether everything was listed completely since the start: the jobs and runners of every scope, the machines of every
-    /// backend. (Of repositories within scopes only what is known to be there.)
+    /// backend.
     pub fn is_complete(&self, policy: &Policy) -> bool {
-        let scopes = policy.scopes.keys().all(|scope| {
-            self.scopes.get(scope).is_some_and(|seen| seen.is_fresh() && seen.complete && seen.runners_listed())
+        let scopes = policy.scopes.iter().all(|(scope, policy)| {
+            self.scopes.get(scope).is_some_and(|seen| {
+                let swept = !policy.at_repository || seen.repositories_swept;
+                seen.is_fresh() && seen.complete && seen.runners_listed() && swept
+            })
         });
         scopes && policy.backends.keys().all(|backend| self.machines_listed(backend))
     }

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod alerts;
+mod breakers;
 mod change;
 mod checker;
 mod clocks;
@@ -18,5 +19,6 @@ mod release;
 mod room;
 mod scene;
 mod scopes;
+mod set_aside;
 mod strays;
 mod suspects;

@@ -24,6 +24,13 @@ pub(in crate::commands) fn alert(alert: &Alert) -> String {
         ),
         Alert::TokenUnknown { scope, message } => format!("the token of {scope} is not valid: {message}"),
         Alert::TokenLacksScope { scope, message } => format!("the token lacks a right in {scope}: {message}"),
+        Alert::PoolFails { pool, failures, last_error } => format!(
+            "the last {failures} launches of pool {pool} failed, so that one at a time is tried, ever more seldom (`forgescale reload` tries at once): {last_error}"
+        ),
+        Alert::RunnerNotRemoved { scope, id, tries, last_error } => format!(
+            "the registration {} in {scope} could not be deleted in {tries} tries; nothing waits for it: {last_error}",
+            id.0
+        ),
         Alert::MachineNotRemoved { machine, tries, last_error } => {
             format!("machine {machine} could not be removed in {tries} tries: {last_error}")
         }
