@@ -87,7 +87,7 @@ fn begin(policy: &Policy, state: &mut State, action: Action, now: Tick, turn: &m
 
 fn note_end(state: &State, decision: &Decision, turn: &mut Turn) {
     if let Decision::Forget { key, outcome } | Decision::SetAside { key, outcome } = decision
-        && let Some(assignment) = state.journal.assignments.get(key).filter(|assignment| !assignment.set_aside)
+        && let Some(assignment) = state.journal.assignments.get(key).filter(|assignment| assignment.set_aside.is_none())
     {
         turn.ended.push(Ended { key: key.clone(), assignment: assignment.clone(), outcome: outcome.clone() });
     }

@@ -8,6 +8,7 @@ use crate::event::{Decision, EndReason, Outcome};
 use crate::evidence::Clock;
 use crate::ids::{AssignmentKey, Handle, PoolId};
 use crate::policy::{Limits, Policy};
+use crate::seen::Exit;
 use crate::state::{Assignment, Breaker, Ending, Journal, Rested, State, SuspectKey, Suspicion};
 use crate::time::Tick;
 
@@ -39,6 +40,10 @@ pub(super) fn decided(state: &mut State, policy: &Policy, decision: &Decision, n
 
 fn conclude(journal: &mut Journal, limits: &Limits, key: &AssignmentKey, reason: &EndReason, now: Tick) {
     let Some(assignment) = journal.assignments.get_mut(key) else { return };
+    if let Some(error) = failed_launch(assignment, reason) {
+        let breaker = journal.breakers.entry(assignment.pool.clone()).or_default();
+        breaker.failed(limits, &assignment.pool, error, now);
+    }
     assignment.ending = Some(Ending { reason: reason.clone(), at: now });
     // Another end than that of which an earlier life had counted the grace begins its own.
     let before = std::mem::take(&mut assignment.grace_before);
@@ -75,7 +80,7 @@ fn suspect_after_release(journal: &mut Journal, limits: &Limits, key: &SuspectKe
 /// Its registration is gone, or was never there: nothing but the machine is left.
 fn set_aside(journal: &mut Journal, key: &AssignmentKey, now: Tick) {
     let Some(assignment) = journal.assignments.get_mut(key) else { return };
-    assignment.set_aside = true;
+    assignment.set_aside = Some(now);
     assignment.detached.get_or_insert(now);
     if let Some(registered) = assignment.registration.known_mut() {
         registered.gone = true;
@@ -101,7 +106,7 @@ fn remember(
         return;
     }
     memory.not_before = now;
-    judge_pool(&mut journal.breakers, limits, &assignment.pool, outcome, now);
+    judge_pool(&mut journal.breakers, &assignment.pool, outcome);
     let memory = journal.handle_mut(&key.job);
     match outcome {
         Outcome::Completed | Outcome::EndedElsewhere | Outcome::Lost => {
@@ -134,11 +139,43 @@ fn remember(
     }
 }
 
-/// A launch that failed counts against its pool; one that came far enough clears it.
-fn judge_pool(breakers: &mut BTreeMap<PoolId, Breaker>, limits: &Limits, pool: &PoolId, outcome: &Outcome, now: Tick) {
+/// What failed when a runner has ended, or is given up, without its job ever having been seen to run. It is not waited for
+/// what polls say of the job: until then a pool in which all fails would be filled again and again.
+fn failed_launch(assignment: &Assignment, reason: &EndReason) -> Option<&'static str> {
+    if assignment.track.running_since.is_some() || !assignment.may_have_started() {
+        return None;
+    }
+    // A runner that gives up since the forge is away is no bad machine (protocol 3.6).
+    let blameless = |exit: &Exit| match exit {
+        Exit::Code(0) | Exit::NeverStarted => true,
+        Exit::Code(code) => *code == 1 && assignment.forge_failed,
+        Exit::Signal(_) | Exit::Unknown => false,
+    };
+    match reason {
+        EndReason::BootOver => Some("its runner did not contact the forge in time"),
+        EndReason::ProcessEnded { exit } if !blameless(exit) => Some("its runner ended without its job"),
+        EndReason::ProcessEnded { .. }
+        | EndReason::LaunchFailed { .. }
+        | EndReason::HeldBack
+        | EndReason::LeftBeforeStart
+        | EndReason::EndedElsewhere
+        | EndReason::Gone
+        | EndReason::TakenElsewhere
+        | EndReason::RunOver
+        | EndReason::RegistrationRemoved
+        | EndReason::MachineVanished
+        | EndReason::NeverStarted => None,
+    }
+}
+
+/// One launch that came far enough clears its pool.
+fn judge_pool(breakers: &mut BTreeMap<PoolId, Breaker>, pool: &PoolId, outcome: &Outcome) {
     match outcome {
+        // It was counted when its end was decided; now it is known what it said.
         Outcome::LaunchFailed { error, charged: true } => {
-            breakers.entry(pool.clone()).or_default().failed(limits, pool, error, now);
+            if let Some(breaker) = breakers.get_mut(pool) {
+                breaker.last_error.clone_from(error);
+            }
         }
         Outcome::Completed | Outcome::Lost | Outcome::Released => {
             breakers.remove(pool);

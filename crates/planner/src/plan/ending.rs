@@ -236,10 +236,12 @@ fn remove(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, e
     }
     if assignment.destroys >= REMOVALS && assignment.detached.is_none() {
         // Neither its job nor its registration shall wait for what is left of it.
-        match finish::next(context, key, assignment, end) {
-            Next::Forget(outcome) => return Next::SetAside(outcome),
-            Next::Wait(_) => {}
-            next => return next,
+        let next = finish::next(context, key, assignment, end);
+        if let Next::Forget(outcome) = next {
+            return Next::SetAside(outcome);
+        }
+        if matches!(next, Next::Act(..)) {
+            return next;
         }
     }
     let died_well = assignment.death.is_some_and(|death| matches!(death.exit, Exit::Code(0) | Exit::NeverStarted));

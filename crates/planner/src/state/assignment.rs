@@ -90,8 +90,8 @@ pub struct Assignment {
     pub stop_accepted: Option<Tick>,
     /// Since when its job may be served by another try although its machine is not proven gone: its registration is.
     pub detached: Option<Tick>,
-    /// Whether all of it is cleaned up but its machine, which cannot be removed.
-    pub set_aside: bool,
+    /// Since when all of it is cleaned up but its machine, which cannot be removed.
+    pub set_aside: Option<Tick>,
     /// The last lines of its runner, once read.
     pub log: Option<Vec<String>>,
     /// Whether we failed its job ourselves, since its process was dead.
@@ -315,7 +315,7 @@ impl Assignment {
             destroys: 0,
             stop_accepted: None,
             detached: None,
-            set_aside: false,
+            set_aside: None,
             log: None,
             ended_early: false,
             forge_failed: false,
