@@ -3,7 +3,7 @@
 use planner::report::{Alert, LaunchStep, MachineReason, Reason, Report, RunnerReason};
 
 /// Every word there is.
-pub(crate) const WORDS: [&str; 58] = [
+pub(crate) const WORDS: [&str; 60] = [
     "job: no labels",
     "job: no handle",
     "job: no pool",
@@ -62,6 +62,8 @@ pub(crate) const WORDS: [&str; 58] = [
     "alert: machine not removed",
     "alert: token unknown",
     "job: token unknown",
+    "alert: pool fails",
+    "alert: runner not removed",
 ];
 
 /// The place of a job's reason in [`WORDS`].
@@ -143,6 +145,8 @@ fn of_alert(alert: &Alert) -> usize {
         Alert::Overlap { .. } => 54,
         Alert::MachineNotRemoved { .. } => 55,
         Alert::TokenUnknown { .. } => 56,
+        Alert::PoolFails { .. } => 58,
+        Alert::RunnerNotRemoved { .. } => 59,
     }
 }
 

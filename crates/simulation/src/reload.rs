@@ -2,7 +2,10 @@
 
 use std::rc::Rc;
 
+use planner::change::retired;
+use planner::event::Event;
 use planner::ids::PoolId;
+use planner::policy::Policy;
 
 use crate::fault::Fault;
 use crate::happening::Happening;
@@ -29,7 +32,7 @@ impl World {
             }
         }
         self.note_fault(fault, whom.as_str());
-        self.policy = Rc::new(policy);
+        self.replace_policy(policy);
         self.changes += 1;
         let change = self.changes;
         self.after(span.unwrap_or(drawn), Happening::Restored { change });
@@ -39,7 +42,16 @@ impl World {
     pub(crate) fn restore_policy(&mut self, change: u64) {
         if change == self.changes && !self.policy.draining {
             note!(self, "the first configuration again");
-            self.policy = Rc::clone(&self.first_policy);
+            self.replace_policy((*self.first_policy).clone());
         }
+    }
+
+    /// What the daemon does with another policy. One that is not there reads it when it starts.
+    fn replace_policy(&mut self, mut policy: Policy) {
+        if self.daemon.alive {
+            policy.retired = retired(&self.daemon.state, &self.policy, &policy);
+        }
+        self.policy = Rc::new(policy);
+        self.deliver(self.daemon.life, &Event::PolicyReplaced);
     }
 }
