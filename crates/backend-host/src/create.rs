@@ -25,6 +25,7 @@ use crate::promises;
 use crate::records::MachineRecord;
 use crate::runner_config;
 use crate::settings::RunAs;
+use crate::shared_places;
 use crate::user::User;
 
 /// How long a supervisor may take for its next word: it has little to do, but the host may be busy with jobs.
@@ -123,12 +124,13 @@ fn record(host: &Host, request: &CreateRequest) -> Result<MachineRecord, HostErr
 }
 
 /// The first user that no machine in the directory has, whosever and in whatever state it is, and no process: one that was
-/// left while records could not be read would meet the next job.
+/// left while records could not be read would meet the next job. So would files, which are removed; a user who has more of
+/// them than one call removes is passed over.
 fn free_user(host: &Host, users: &[User]) -> Result<User, HostError> {
     let mut used = kept::users(&host.settings.directory, None)?;
     used.extend(process::users().map_err(|source| HostError::Processes { source })?);
-    let free = users.iter().find(|user| !used.contains(&user.uid));
-    free.cloned().ok_or(HostError::NoUserFree { users: users.len() })
+    let mut free = users.iter().filter(|user| !used.contains(&user.uid));
+    free.find(|user| shared_places::clear(user)).cloned().ok_or(HostError::NoUserFree { users: users.len() })
 }
 
 fn fill(host: &Host, record: &MachineRecord, folder: &Folder) -> Result<(), HostError> {

@@ -61,7 +61,9 @@ pub enum HostError {
         path: PathBuf,
     },
     /// Every user has a machine, or what is left of one.
-    #[error("each of the {users} users has a machine already, or processes that no machine is known to have")]
+    #[error(
+        "each of the {users} users has a machine already, or processes or too many files that no machine is known to have"
+    )]
     NoUserFree {
         /// How many there are.
         users: usize,

@@ -1,28 +1,33 @@
-//! Removing a machine's folder, whatever a job made of it.
+//! Removing a machine's folder, whatever a job made of it; and what one user owns of a folder elsewhere.
 //!
 //! ```text
 //! NAME: all but the records ─► renamed to .gone-NAME ─► the records ─► the folder
 //! ```
 //!
 //! So a removal that is cut short is still listed as the machine that it was, and is taken up again. No link is ever
-//! followed, a depth without limit needs a limited number of open files, and one call does a limited amount of work.
+//! followed, a depth without limit needs a limited number of open files, and one call removes a limited number of entries.
+//!
+//! Where only one user's are removed, what others put into its folders stays, and such a folder is given to root. (What lies
+//! deeper than the walk goes moves to the top with the folder that it is in.)
 
 use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use planner::ids::MachineName;
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use rustix::path::Arg;
+use rustix::process::{Gid, Uid};
 
 use crate::error::{At as _, HostError};
 use crate::folder::{self, Folder};
 
 /// Entries removed per call: about a second of work. A checkout with all its dependencies is of this order.
-const ENTRIES_PER_CALL: usize = 100_000;
+pub(crate) const ENTRIES_PER_CALL: usize = 100_000;
 
 /// How deep the walk goes before it moves what is deeper to the top: two open files per level.
 const DEPTH_LIMIT: usize = 32;
@@ -49,11 +54,7 @@ pub(crate) fn remove_machine(directory: &Path, folder: &Folder, name: &MachineNa
 
 /// Removes a folder that is no machine (any more). False if there is more to do.
 pub(crate) fn remove_leftover(path: &Path) -> Result<bool, HostError> {
-    remove_emptied(path, &mut Removal::open(path, ENTRIES_PER_CALL)?)
-}
-
-fn remove_emptied(path: &Path, removal: &mut Removal<'_>) -> Result<bool, HostError> {
-    if !removal.empty(&[])? {
+    if !Removal::open(path, ENTRIES_PER_CALL)?.empty(&[])? {
         return Ok(false);
     }
     match fs::remove_dir(path) {
@@ -62,17 +63,41 @@ fn remove_emptied(path: &Path, removal: &mut Removal<'_>) -> Result<bool, HostEr
     }
 }
 
-/// Removes a folder whose every part is on this file system. False if there is more to do.
-pub(crate) fn remove_within(path: &Path, device: u64) -> Result<bool, HostError> {
-    let mut removal = Removal::open(path, ENTRIES_PER_CALL)?;
-    removal.device = Some(device);
-    remove_emptied(path, &mut removal)
+/// What is removed of a folder that is not the daemon's own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Theirs {
+    /// Entries of this user alone.
+    pub(crate) uid: u32,
+    /// On this file system alone.
+    pub(crate) device: u64,
+}
+
+impl Theirs {
+    pub(crate) fn include(self, about: &Stat) -> bool {
+        about.st_uid == self.uid && about.st_dev == self.device
+    }
+}
+
+/// Removes what a user owns of a folder of its own; the folder too, or else it is root's afterwards. Takes what it removed
+/// from `left`; false if there is more to do when that is used up.
+pub(crate) fn remove_theirs(path: &Path, theirs: Theirs, left: &mut usize) -> Result<bool, HostError> {
+    let root = rustix::fs::open(path, DIRECTORY, Mode::empty()).at(path)?;
+    if !theirs.include(&rustix::fs::fstat(&root).at(path)?) {
+        return Ok(true);
+    }
+    let mut removal = Removal { path, theirs: Some(theirs), root, entries_left: *left, moved_up: 0 };
+    let done = removal.empty(&[]).and_then(|emptied| {
+        let root = removal.root.try_clone().at(path)?;
+        Ok(emptied && removal.remove_or_give(CWD, path, &root).at(path)?)
+    });
+    *left = removal.entries_left;
+    done
 }
 
 struct Removal<'a> {
     path: &'a Path,
-    /// The only file system that may be entered, if there is such a limit.
-    device: Option<u64>,
+    /// The only entries that are removed, if there is such a limit.
+    theirs: Option<Theirs>,
     root: OwnedFd,
     entries_left: usize,
     moved_up: u64,
@@ -82,7 +107,7 @@ impl<'a> Removal<'a> {
     fn open(path: &'a Path, entries: usize) -> Result<Self, HostError> {
         make_usable(CWD, path).at(path)?;
         let root = rustix::fs::open(path, DIRECTORY, Mode::empty()).at(path)?;
-        Ok(Self { path, device: None, root, entries_left: entries, moved_up: 0 })
+        Ok(Self { path, theirs: None, root, entries_left: entries, moved_up: 0 })
     }
 
     /// Removes everything at the top but what is to be kept. False if the entries ran out.
@@ -106,13 +131,16 @@ impl<'a> Removal<'a> {
             if name == c"." || name == c".." || kept.iter().any(|kept| kept.as_bytes() == name.to_bytes()) {
                 continue;
             }
+            let entry_path = path.join(OsStr::from_bytes(name.to_bytes()));
+            if !self.includes(directory, name).at(&entry_path)? {
+                continue;
+            }
             if self.entries_left == 0 {
                 return Ok(false);
             }
-            self.entries_left -= 1;
-            let entry_path = path.join(OsStr::from_bytes(name.to_bytes()));
             match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
+                Ok(()) => self.entries_left -= 1,
+                Err(Errno::NOENT) => {}
                 Err(Errno::ISDIR) => {
                     if !self.remove_directory(directory, name, &entry_path, depth + 1)? {
                         return Ok(false);
@@ -124,6 +152,14 @@ impl<'a> Removal<'a> {
         Ok(true)
     }
 
+    fn includes(&self, directory: &OwnedFd, name: &CStr) -> io::Result<bool> {
+        let Some(theirs) = self.theirs else { return Ok(true) };
+        match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => Ok(false),
+            about => Ok(theirs.include(&about?)),
+        }
+    }
+
     fn remove_directory(
         &mut self,
         parent: &OwnedFd,
@@ -131,31 +167,46 @@ impl<'a> Removal<'a> {
         path: &Path,
         depth: usize,
     ) -> Result<bool, HostError> {
-        make_usable(parent, name).at(path)?;
+        if self.theirs.is_none() {
+            make_usable(parent, name).at(path)?;
+        }
         if depth > DEPTH_LIMIT {
+            self.entries_left -= 1;
             return self.move_up(parent, name).at(path).map(|()| true);
         }
         let directory = match rustix::fs::openat(parent, name, DIRECTORY, Mode::empty()) {
             Err(Errno::NOENT) => return Ok(true),
             opened => opened.at(path)?,
         };
-        self.check_device(&directory).at(path)?;
+        // Others may have put another one in its place since it was looked at.
+        if self.theirs.is_some_and(|theirs| rustix::fs::fstat(&directory).is_ok_and(|about| !theirs.include(&about))) {
+            return Ok(true);
+        }
         for _ in 0..EMPTYING_ROUNDS {
-            if !self.clear(&directory, path, &[], depth)? {
+            if !self.clear(&directory, path, &[], depth)? || self.entries_left == 0 {
                 return Ok(false);
             }
-            match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
-                Ok(()) | Err(Errno::NOENT) => return Ok(true),
-                Err(Errno::NOTEMPTY | Errno::EXIST) => {}
-                Err(error) => return Err(error).at(path),
+            if self.remove_or_give(parent, name, &directory).at(path)? {
+                return Ok(true);
             }
         }
         Err(Errno::NOTEMPTY).at(path)
     }
 
-    fn check_device(&self, directory: &OwnedFd) -> io::Result<()> {
-        let Some(device) = self.device else { return Ok(()) };
-        if rustix::fs::fstat(directory)?.st_dev == device { Ok(()) } else { Err(Errno::XDEV.into()) }
+    /// Removes an emptied directory. What others have in it keeps it: then it is given to root, so that the user's next job
+    /// is not its owner. False if something came into it that is to be removed too.
+    fn remove_or_give(&mut self, parent: impl AsFd, name: impl Arg, directory: &OwnedFd) -> io::Result<bool> {
+        match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => return Ok(true),
+            Err(Errno::NOTEMPTY | Errno::EXIST) if self.theirs.is_some() => {
+                rustix::fs::fchown(directory, Some(Uid::ROOT), Some(Gid::ROOT))?;
+            }
+            Err(Errno::NOTEMPTY | Errno::EXIST) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        self.entries_left = self.entries_left.saturating_sub(1);
+        Ok(true)
     }
 
     /// Moves a directory to the top, under a name that is free (or an empty directory, which it replaces).
@@ -175,8 +226,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::
 
 /// Lets us read, change and enter a directory that may forbid it. Not following a link needs the detour over a
 /// descriptor that opens nothing. Where it fails, what comes next says why.
-fn make_usable<P: rustix::path::Arg>(parent: impl std::os::fd::AsFd, name: P) -> io::Result<()> {
-    let parent: BorrowedFd<'_> = parent.as_fd();
+fn make_usable(parent: impl AsFd, name: impl Arg) -> io::Result<()> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let handle = match rustix::fs::openat(parent, name, flags, Mode::empty()) {
         Err(Errno::NOENT) => return Ok(()),

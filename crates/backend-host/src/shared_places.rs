@@ -2,27 +2,26 @@
 //!
 //! Only for a user that is known to be one machine's alone, when no process of it is left. Then nobody but root can put
 //! something else in the place of what is looked at: the place itself must be root's, with the sticky bit. No link is
-//! followed, no other file system is entered, and one call does a limited amount of work.
+//! followed, no other file system is entered, what belongs to others stays wherever it is, and one call removes a limited
+//! number of entries. (It looks at as many as there are.)
 //!
-//! Deliberately absent: other places that a user could write to, message queues and shared memory of System V.
+//! Deliberately absent: folders of other users, other places that a user could write to, message queues and shared memory of
+//! System V.
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::error::{At as _, HostError};
-use crate::removal;
+use crate::removal::{self, Theirs};
 use crate::user::User;
 
 /// Where every user can write, on any Linux (file-hierarchy(7)).
 const PLACES: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
-
-/// How many entries of a place are looked at: about a second of work.
-const ENTRIES: usize = 200_000;
 
 /// The sticky bit: everybody can remove only what is their own.
 const STICKY: u32 = 0o1000;
@@ -30,15 +29,16 @@ const STICKY: u32 = 0o1000;
 /// Removes what a user owns there. False if there is more to do in another call. What cannot be removed stays and is told:
 /// it is no reason to keep a machine.
 pub(crate) fn clear(user: &User) -> bool {
+    let mut left = removal::ENTRIES_PER_CALL;
     PLACES.iter().all(|place| {
-        clear_one(Path::new(place), user.uid).unwrap_or_else(|error| {
+        clear_one(Path::new(place), user.uid, &mut left).unwrap_or_else(|error| {
             tracing::warn!(user = user.name, error = ::backend::chain(&error), "could not remove what a job left");
             true
         })
     })
 }
 
-fn clear_one(path: &Path, uid: u32) -> Result<bool, HostError> {
+fn clear_one(path: &Path, uid: u32, left: &mut usize) -> Result<bool, HostError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let place = match rustix::fs::open(path, flags, Mode::empty()) {
         // Not there, or a link to another of them.
@@ -49,14 +49,17 @@ fn clear_one(path: &Path, uid: u32) -> Result<bool, HostError> {
     if about.st_uid != 0 || about.st_mode & STICKY == 0 {
         return Ok(true);
     }
+    clear_place(&place, path, Theirs { uid, device: about.st_dev }, left)
+}
+
+fn clear_place(place: &OwnedFd, path: &Path, theirs: Theirs, left: &mut usize) -> Result<bool, HostError> {
     let mut failed = None;
-    for entry in Dir::read_from(&place).at(path)?.take(ENTRIES) {
+    for entry in Dir::read_from(place).at(path)? {
         let entry = entry.at(path)?;
         if entry.file_name() == c"." || entry.file_name() == c".." {
             continue;
         }
-        let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        match remove_if_theirs(&place, &about, path, name, uid) {
+        match remove_if_theirs(place, &path.join(OsStr::from_bytes(entry.file_name().to_bytes())), theirs, left) {
             Ok(true) => {}
             Ok(false) => return Ok(false),
             Err(error) => failed = Some(error),
@@ -65,25 +68,24 @@ fn clear_one(path: &Path, uid: u32) -> Result<bool, HostError> {
     failed.map_or(Ok(true), Err)
 }
 
-fn remove_if_theirs(
-    place: &OwnedFd,
-    about_place: &Stat,
-    path: &Path,
-    name: &OsStr,
-    uid: u32,
-) -> Result<bool, HostError> {
-    let path = path.join(name);
+fn remove_if_theirs(place: &OwnedFd, path: &Path, theirs: Theirs, left: &mut usize) -> Result<bool, HostError> {
+    let Some(name) = path.file_name() else { return Ok(true) };
     let about = match rustix::fs::statat(place, name, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => return Ok(true),
-        about => about.at(&path)?,
+        about => about.at(path)?,
     };
-    if about.st_uid != uid || about.st_dev != about_place.st_dev {
+    if !theirs.include(&about) {
         return Ok(true);
     }
-    if FileType::from_raw_mode(about.st_mode) == FileType::Directory {
-        return removal::remove_within(&path, about.st_dev);
+    if *left == 0 {
+        return Ok(false);
     }
-    rustix::fs::unlinkat(place, name, AtFlags::empty()).at(&path).map(|()| true)
+    if FileType::from_raw_mode(about.st_mode) == FileType::Directory {
+        return removal::remove_theirs(path, theirs, left);
+    }
+    rustix::fs::unlinkat(place, name, AtFlags::empty()).at(path)?;
+    *left -= 1;
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -91,7 +93,9 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-    use super::clear_one;
+    use std::path::Path;
+
+    use super::{Theirs, clear_one, clear_place};
 
     #[test]
     fn a_place_that_others_could_rearrange_is_left_alone() {
@@ -100,11 +104,40 @@ mod tests {
         let own = rustix::process::geteuid().as_raw();
         for mode in [0o777, 0o700] {
             fs::set_permissions(place.path(), fs::Permissions::from_mode(mode)).unwrap();
-            assert!(clear_one(place.path(), own).unwrap());
+            assert!(clear_one(place.path(), own, &mut 9).unwrap());
         }
         symlink(place.path(), place.path().join("link")).unwrap();
-        assert!(clear_one(&place.path().join("link"), own).unwrap());
-        assert!(clear_one(&place.path().join("nothing"), own).unwrap());
+        assert!(clear_one(&place.path().join("link"), own, &mut 9).unwrap());
+        assert!(clear_one(&place.path().join("nothing"), own, &mut 9).unwrap());
         assert!(place.path().join("file").exists());
+    }
+
+    /// One call with this many removals. True if nothing is left to do.
+    fn clear(place: &Path, mut left: usize) -> bool {
+        let about = rustix::fs::stat(place).unwrap();
+        let opened = std::fs::File::open(place).unwrap().into();
+        let theirs = Theirs { uid: rustix::process::geteuid().as_raw(), device: about.st_dev };
+        clear_place(&opened, place, theirs, &mut left).unwrap()
+    }
+
+    #[test]
+    fn a_call_removes_a_limited_number_in_all_and_the_next_ones_come_to_an_end() {
+        let place = tempfile::tempdir().unwrap();
+        for directory in 0..4 {
+            // Six to remove each: four files, and a directory in a directory.
+            let inner = place.path().join(format!("{directory}/inner"));
+            fs::create_dir_all(&inner).unwrap();
+            for file in 0..4 {
+                fs::write(inner.join(file.to_string()), "").unwrap();
+            }
+        }
+        let left = || fs::read_dir(place.path()).unwrap().count();
+        assert!(!clear(place.path(), 0));
+        for expected in [3, 1] {
+            assert!(!clear(place.path(), 10), "one limit for all");
+            assert_eq!(left(), expected);
+        }
+        assert!(clear(place.path(), 10));
+        assert_eq!(left(), 0);
     }
 }

@@ -5,6 +5,8 @@ mod daemon_gone;
 #[cfg(test)]
 mod host;
 #[cfg(test)]
+mod shared_places;
+#[cfg(test)]
 mod skipped;
 #[cfg(test)]
 mod strays;
