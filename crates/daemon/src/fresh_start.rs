@@ -69,13 +69,22 @@ impl FreshStart {
 
 /// The hash need not be the same in every version of the program: another one forgives once too often.
 fn fingerprints(config: &Config) -> BTreeMap<PoolId, String> {
-    let fingerprint = |pool: &crate::config::Pool| {
+    let fingerprint = |(at, pool): (usize, &crate::config::Pool)| {
         let mut hasher = DefaultHasher::new();
-        let backend = config.backends.get(&pool.policy.backend);
-        format!("{pool:?} {backend:?}").hash(&mut hasher);
+        hash_table(config, &format!("pool[{at}]."), &mut hasher);
+        hash_table(config, &format!("backend.{}.", pool.policy.backend), &mut hasher);
         (pool.policy.id.clone(), format!("{:016x}", hasher.finish()))
     };
-    config.pools.iter().map(fingerprint).collect()
+    config.pools.iter().enumerate().map(fingerprint).collect()
+}
+
+/// What the file says below a key, and where it says nothing the default; never what the values of variables are that
+/// are only passed on: some of them are new at every start.
+fn hash_table(config: &Config, below: &str, hasher: &mut DefaultHasher) {
+    let settings = config.settings.iter();
+    for (key, value) in settings.filter_map(|setting| Some((setting.key.strip_prefix(below)?, &setting.value))) {
+        (key, value).hash(hasher);
+    }
 }
 
 #[cfg(test)]
@@ -89,5 +98,36 @@ impl FreshStart {
     /// The same after a deliberate stop.
     pub(crate) fn deliberate(fingerprint: &str) -> Self {
         Self { deliberate: true, ..Self::after_a_crash(fingerprint) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::fingerprints;
+    use crate::config::{Config, Surroundings};
+
+    /// The only pool's fingerprint, where a variable that is passed on has this value.
+    fn of(max: u32, passed: &'static str) -> String {
+        let text = format!(
+            "deployment = \"d\"\nstate_directory = \"/state\"\n\
+             [[forge]]\nurl = \"http://127.0.0.1:1\"\ntoken_env = \"TOKEN\"\nscopes = [\"instance\"]\n\
+             [[pool]]\nname = \"p\"\nlabels = [\"x:host\"]\nbackend = \"here\"\nmax = {max}\n\
+             [backend.here]\nkind = \"host\"\nrunner = \"/bin/sh\"\npass_environment = [\"INVOCATION\"]\n"
+        );
+        let variables = move |name: &str| match name {
+            "TOKEN" => Some("secret".to_owned()),
+            "INVOCATION" => Some(passed.to_owned()),
+            _ => None,
+        };
+        let config = Config::parse(&text, Path::new("/"), &Surroundings::new(variables, false)).unwrap();
+        fingerprints(&config).into_values().next().unwrap()
+    }
+
+    #[test]
+    fn what_the_file_says_makes_a_fingerprint_and_not_what_is_passed_on() {
+        assert_eq!(of(1, "one"), of(1, "two"));
+        assert_ne!(of(1, "one"), of(2, "one"));
     }
 }

@@ -22,9 +22,9 @@ use forgejo::{Client, ErrorClass, Lack, Scope};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
-use crate::chain;
 use crate::config;
 use crate::forges::ScopeClient;
+use crate::{at_repositories, chain};
 
 /// How often the file is looked at while the token in use works.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -195,7 +195,11 @@ async fn judge(of: &ScopeClient, token: &SecretString) -> Verdict {
     if of.scope != Scope::Instance {
         match client.scope_id(&of.scope).await {
             Ok(Some(id)) => {
-                if let Some(known) = known(of).await.filter(|known| *known != id) {
+                let known = match known(of).await {
+                    Ok(known) => known,
+                    Err(error) => return Verdict::Bad(format!("nobody can tell whose it is now: {}", chain(&error))),
+                };
+                if let Some(known) = known.filter(|known| *known != id) {
                     let scope = &of.scope;
                     return Verdict::Another(format!("with it, {scope} is another one (id {id} instead of {known})"));
                 }
@@ -207,8 +211,30 @@ async fn judge(of: &ScopeClient, token: &SecretString) -> Verdict {
             Err(error) => return Verdict::Bad(chain(&error)),
         }
     }
-    match client.rights(&of.scope).await {
-        Ok(rights) => match of.lacks(&rights).iter().find_map(said_of_token) {
+    let lacks = match client.rights(&of.scope).await {
+        Ok(rights) => of.lacks(&rights),
+        Err(error) => return Verdict::Bad(chain(&error)),
+    };
+    if lacks.contains(&Lack::KnownToken) {
+        return Verdict::Bad("the forge does not know it".to_owned());
+    }
+    if let Some(lack) = lacks.iter().find_map(said_of_token) {
+        return Verdict::Lacking(lack);
+    }
+    if of.at_repository { judge_at_repositories(&client, &of.scope).await } else { Verdict::Good }
+}
+
+/// Where runners are registered at repositories, the right to read the scope is not all that is needed.
+async fn judge_at_repositories(client: &Client, scope: &Scope) -> Verdict {
+    let own = match at_repositories::own(client, scope).await {
+        Ok(own) => own,
+        Err(error) if matches!(error.class(), ErrorClass::Forbidden { .. } | ErrorClass::NotFound) => {
+            return Verdict::Lacking(format!("its repositories cannot be listed: {}", chain(&error)));
+        }
+        Err(error) => return Verdict::Bad(chain(&error)),
+    };
+    match at_repositories::tried(client, own).await {
+        Ok(tried) => match tried.and_then(|tried| tried.lacks.iter().find_map(said_of_token)) {
             Some(lack) => Verdict::Lacking(lack),
             None => Verdict::Good,
         },
@@ -216,25 +242,88 @@ async fn judge(of: &ScopeClient, token: &SecretString) -> Verdict {
     }
 }
 
-/// The id that a new token is compared with: before the planner knows one, that of the token in use, if it works.
-async fn known(of: &ScopeClient) -> Option<i64> {
-    match of.id.get() {
-        Some(known) => Some(known),
-        None => of.client.scope_id(&of.scope).await.ok().flatten(),
+/// The id that a new token is compared with: before the planner knows one, that of the token in use. Nothing when that
+/// one is refused; an error when the forge does not say.
+async fn known(of: &ScopeClient) -> Result<Option<i64>, forgejo::Error> {
+    if let Some(known) = of.id.get() {
+        return Ok(Some(known));
+    }
+    match of.client.scope_id(&of.scope).await {
+        Err(error)
+            if matches!(error.class(), ErrorClass::Auth | ErrorClass::Forbidden { .. } | ErrorClass::NotFound) =>
+        {
+            Ok(None)
+        }
+        asked => asked,
     }
 }
 
-/// What a token lacks, in words; nothing for what is amiss with the scope whatever the token.
+/// What a known token lacks, in words; nothing for what is amiss with the scope whatever the token.
 fn said_of_token(lack: &Lack) -> Option<String> {
     match lack {
-        Lack::KnownToken => Some("the forge does not know it".to_owned()),
         Lack::TokenScope { needed, .. } => Some(format!("it lacks {needed}")),
         Lack::Ownership => Some("its user does not own the scope".to_owned()),
         Lack::Visibility => Some("it cannot see the scope".to_owned()),
-        Lack::ActionsUnit | Lack::Name { .. } => None,
+        Lack::KnownToken | Lack::ActionsUnit | Lack::Name { .. } => None,
     }
 }
 
 fn same(one: &SecretString, other: &SecretString) -> bool {
     one.expose_secret() == other.expose_secret()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use emulator::{Effect, FaultRule, Matcher, RouteKind};
+    use forge_model::{Category, TokenScope, TokenSpec};
+
+    use super::*;
+    use crate::stage::Stage;
+
+    impl Stage {
+        fn token_of_dana(&self, scopes: &[TokenScope]) -> SecretString {
+            let made = self.emulator.with_forge(|forge, _| forge.create_token(self.dana, TokenSpec::new(scopes)));
+            made.unwrap().into()
+        }
+    }
+
+    fn organization() -> Scope {
+        Scope::Organization("acme".to_owned())
+    }
+
+    const READS: TokenScope = TokenScope::Read(Category::Organization);
+
+    #[tokio::test]
+    async fn where_runners_are_registered_at_repositories_a_token_must_be_able_to_write_there() {
+        let stage = Stage::new(organization()).await;
+        let reads = stage.token_of_dana(&[READS]);
+        assert!(matches!(judge(&stage.of, &reads).await, Verdict::Lacking(_)));
+        let writes = stage.token_of_dana(&[READS, TokenScope::Write(Category::Repository)]);
+        assert!(matches!(judge(&stage.of, &writes).await, Verdict::Good));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_the_forge_does_not_know_is_never_used() {
+        for scope in [Scope::Instance, organization(), Scope::User] {
+            let stage = Stage::new(scope).await;
+            assert!(matches!(judge(&stage.of, &"mistyped".to_owned().into()).await, Verdict::Bad(_)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_is_not_used_while_nobody_can_tell_whose_the_scope_is_now() {
+        let stage = Stage::new(Scope::User).await;
+        let eves = stage.emulator.with_forge(|forge, _| {
+            let eve = forge.create_user("eve", false);
+            forge.create_token(eve, TokenSpec::new(&[TokenScope::All])).unwrap()
+        });
+        // The new token is asked about first.
+        let asked = AtomicUsize::new(0);
+        let of_the_old_one =
+            Matcher::when(move |kind, _, _| kind == RouteKind::ScopeId && asked.fetch_add(1, Ordering::Relaxed) > 0);
+        stage.emulator.faults().add(FaultRule::always(of_the_old_one, Effect::status(500)));
+        assert!(matches!(judge(&stage.of, &eves.into()).await, Verdict::Bad(_)));
+    }
 }

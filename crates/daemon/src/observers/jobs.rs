@@ -1,10 +1,12 @@
 //! The jobs of a scope: what everything begins with, so that nothing else is waited for here.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use planner::event::Event;
 use planner::ids::ScopeKey;
 use planner::time::Tick;
+use tokio::sync::mpsc::error::SendError;
+use tokio::time::Instant;
 
 use super::{Polled, Reporting, pause};
 use crate::convert;
@@ -22,37 +24,47 @@ pub(super) async fn watch(key: &ScopeKey, of: &ScopeClient, reporting: &Reportin
         let retry_after = jobs.as_ref().err().and_then(forgejo::Error::retry_after);
         failures = if jobs.is_ok() { 0 } else { failures + 1 };
         tokens.note(jobs.as_ref().err());
-        if reporting.events.send(jobs_event(key, jobs, reporting.clock.at(begun), tokens.doubt())).await.is_err() {
+        if reporting
+            .events
+            .send(jobs_event(key, jobs, reporting.clock.at(begun.into_std()), tokens.doubt()))
+            .await
+            .is_err()
+        {
             return;
         }
         if failures == 0 {
             polled.worked();
         }
         let pause = pause(of.interval, answer_time + polled.take_spent(), failures, retry_after);
-        if rest(pause, &mut tokens, of).await == Look::Replaced
-            && reporting.events.send(Event::TokenReplaced { scope: key.clone() }).await.is_err()
-        {
+        if rest(pause, &mut tokens, key, of, reporting).await.is_err() {
             return;
         }
     }
 }
 
-/// Waits, with an eye on the token's file. The pause ends early when a token that was refused has been replaced.
-async fn rest(pause: Duration, tokens: &mut Tokens, of: &ScopeClient) -> Look {
-    let end = tokio::time::Instant::now() + pause;
-    let mut seen = Look::Same;
+/// Waits, with an eye on the token's file. The pause ends early when a token that was refused has been replaced. An
+/// error when the owner has gone.
+async fn rest(
+    pause: Duration,
+    tokens: &mut Tokens,
+    key: &ScopeKey,
+    of: &ScopeClient,
+    reporting: &Reporting,
+) -> Result<(), SendError<Event>> {
+    let end = Instant::now() + pause;
     while let Some(look_at) = tokens.next_look().filter(|look_at| *look_at < end) {
         tokio::time::sleep_until(look_at).await;
         let was_refused = tokens.is_refused();
         if tokens.look(of).await == Look::Replaced {
-            seen = Look::Replaced;
+            // Told at once: the other calls use the new one from now on.
+            reporting.events.send(Event::TokenReplaced { scope: key.clone() }).await?;
             if was_refused {
-                return seen;
+                return Ok(());
             }
         }
     }
     tokio::time::sleep_until(end).await;
-    seen
+    Ok(())
 }
 
 fn jobs_event(
