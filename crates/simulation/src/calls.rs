@@ -23,6 +23,7 @@ impl World {
         self.judge_begun(&action);
         let life = self.daemon.life;
         let word = action.word();
+        self.script.called(word);
         let there = if self.strikes(Fault::Slow, word) {
             self.dice.fault(Fault::Slow).between(300, 3_000)
         } else {

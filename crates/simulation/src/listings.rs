@@ -169,7 +169,8 @@ impl World {
 
     fn listing<T>(&mut self, mut rows: Vec<T>, fate: &Fate, begun_at: u64) -> Listing<T> {
         if matches!(fate, Fate::Cut | Fate::Lies) {
-            rows.retain(|_| self.dice.listings.chance(500));
+            let all = self.script.is_on();
+            rows.retain(|_| !all && self.dice.listings.chance(500));
         }
         Listing { begun_at: self.tick_of(begun_at), complete: *fate != Fate::Cut, rows }
     }

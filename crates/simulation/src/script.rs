@@ -1,6 +1,6 @@
 //! The script of a scenario: who does what when, which fault strikes what, and what must be true.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use forge_model::script::{Concurrency, JobSpec, RunSpec};
 use forge_model::{JobId, Status};
@@ -8,8 +8,12 @@ use planner::ids::ForgeId;
 use planner::report::Report;
 
 use crate::fault::Fault;
+use crate::happening::Happening;
 use crate::reasons::{WORDS, of_job};
 use crate::world::{World, note};
+
+/// What must always be true is looked at so often.
+const WATCH_MS: u64 = 100;
 
 /// What happens by a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub(crate) enum Act {
     Befall { fault: Fault, whom: Option<String>, span: Option<u64> },
     /// Something must be true now.
     Expect(Expectation),
+    /// Something must be true from now on.
+    Always(Expectation),
 }
 
 /// A run that is pushed.
@@ -45,14 +51,20 @@ pub(crate) struct Push {
 /// What must be true.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Expectation {
-    /// The newest attempt of a job has this status.
+    /// The newest attempt of a job, or of every job whose name begins with what stands before `*`, has this status.
     Job { job: String, status: String },
+    /// So many jobs whose name begins so have this status.
+    Jobs { count: usize, start: String, status: String },
+    /// So many attempts of a job, each of which was handed out so often, in all.
+    HandedOut { job: String, count: u32 },
     /// There are so many machines now, at the least and at the most.
     Machines { least: usize, most: usize },
     /// So many registrations of ours exist now.
     Runners { count: usize },
     /// So many machines were made until now, at the least and at the most.
     Made { least: u64, most: u64 },
+    /// So many calls of a kind were begun until now, at the least and at the most.
+    Calls { word: String, least: u64, most: u64 },
     /// A reason or an alert has been told.
     Told { word: String },
     /// A reason or an alert has not been told.
@@ -65,6 +77,8 @@ pub(crate) struct Script {
     is_on: bool,
     strikes: Vec<(Fault, String, u32)>,
     lasts: BTreeMap<String, Option<u64>>,
+    /// How many calls of each kind were begun.
+    calls: BTreeMap<&'static str, u64>,
     /// The words of each job's reasons in order, by its name and handle.
     told: BTreeMap<(String, String), Vec<&'static str>>,
 }
@@ -82,6 +96,16 @@ impl Script {
         let Some((.., left)) = planned else { return false };
         *left -= 1;
         true
+    }
+
+    /// Whether a world follows a script.
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Counts a call that is begun.
+    pub(crate) fn called(&mut self, word: &'static str) {
+        *self.calls.entry(word).or_default() += 1;
     }
 
     /// How long a job runs, if a script says so.
@@ -103,10 +127,10 @@ impl Script {
         }
     }
 
-    /// A line for each attempt of each job: its reasons in order. Attempts of one name are in the order of their lines.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        let mut lines: Vec<String> =
-            self.told.iter().map(|((name, _), words)| format!("{name}: {}", words.join(", "))).collect();
+    /// A line for each attempt of these jobs, or of all: its reasons in order. Attempts of one name are in the order of their lines.
+    pub(crate) fn lines(&self, of: &[String]) -> Vec<String> {
+        let told = self.told.iter().filter(|((name, _), _)| of.is_empty() || of.contains(name));
+        let mut lines: Vec<String> = told.map(|((name, _), words)| format!("{name}: {}", words.join(", "))).collect();
         lines.sort();
         lines
     }
@@ -115,7 +139,9 @@ impl Script {
 impl World {
     /// The script goes on.
     pub(crate) fn act(&mut self, act: &Act) {
-        note!(self, "SCRIPT {act:?}");
+        if !matches!(act, Act::Always(_)) {
+            note!(self, "SCRIPT {act:?}");
+        }
         let forge = self.forges.keys().next().cloned();
         let Some(forge) = forge else { return };
         match act {
@@ -131,13 +157,30 @@ impl World {
                 }
             }
             Act::Strike { fault, on, times } => self.script.strikes.push((*fault, on.clone(), *times)),
-            Act::Befall { fault, whom, span } => self.befall(*fault, whom.as_deref(), *span),
-            Act::Expect(expectation) => {
-                if let Some(what) = self.unmet(&forge, expectation) {
-                    self.judge.breaks(0, format!("at {} s: {what}", self.now / 1_000));
-                }
+            Act::Befall { fault, whom, span } => {
+                let whom = whom.as_ref().map(|whom| self.machine_of(&forge, whom).unwrap_or_else(|| whom.clone()));
+                self.befall(*fault, whom.as_deref(), *span);
+            }
+            Act::Expect(expectation) => self.expect(&forge, expectation),
+            Act::Always(expectation) => {
+                self.expect(&forge, expectation);
+                self.after(WATCH_MS, Happening::Act { act: act.clone() });
             }
         }
+    }
+
+    fn expect(&mut self, forge: &ForgeId, expectation: &Expectation) {
+        if let Some(what) = self.unmet(forge, expectation) {
+            self.judge.breaks(0, format!("at {} s: {what}", self.now / 1_000));
+        }
+    }
+
+    /// The name of the machine that was made for the newest attempt of a job.
+    fn machine_of(&self, forge: &ForgeId, job: &str) -> Option<String> {
+        let attempts = self.forge(forge).model.books().attempts().iter();
+        let handle = attempts.rev().find(|attempt| attempt.name == job)?.handle.as_str();
+        let mut machines = self.backends.values().flat_map(|model| &model.machines);
+        machines.find(|(_, machine)| machine.tags.handle.as_str() == handle).map(|(name, _)| name.to_string())
     }
 
     fn push_scripted(&mut self, forge: &ForgeId, push: &Push) {
@@ -164,11 +207,42 @@ impl World {
         attempts.rev().find(|attempt| attempt.name == job).map(|attempt| attempt.job)
     }
 
+    /// How many jobs whose name begins so there are, and how many of them have a status.
+    fn count(&self, forge: &ForgeId, start: &str, status: &str) -> (usize, usize) {
+        let model = &self.forge(forge).model;
+        let attempts = model.books().attempts().iter().filter(|attempt| attempt.name.starts_with(start));
+        let jobs: BTreeSet<JobId> = attempts.map(|attempt| attempt.job).collect();
+        let with = jobs.iter().filter(|job| model.job_status(**job).is_some_and(|is| is.word() == status)).count();
+        (jobs.len(), with)
+    }
+
+    /// How often the attempts of a job were handed out.
+    fn handed_out(&self, forge: &ForgeId, job: &str) -> u32 {
+        let attempts = self.forge(forge).model.books().attempts().iter();
+        attempts.filter(|attempt| attempt.name == job).map(|attempt| attempt.hand_outs).sum()
+    }
+
     /// What is not as expected, in words.
     fn unmet(&self, forge: &ForgeId, expectation: &Expectation) -> Option<String> {
         let told = |word: &str| self.tally.reasons().any(|(known, count)| known == word && count > 0);
         let machines: usize = self.backends.values().map(|model| model.machines.len()).sum();
         match expectation {
+            Expectation::Job { job, status } if job.ends_with('*') => {
+                let (all, with) = self.count(forge, job.trim_end_matches('*'), status);
+                (with != all || all == 0).then(|| format!("{with} of {all} {job} are {status}"))
+            }
+            Expectation::Jobs { count, start, status } => {
+                let (_, with) = self.count(forge, start, status);
+                (with != *count).then(|| format!("{with} {start}* are {status}, not {count}"))
+            }
+            Expectation::HandedOut { job, count } => {
+                let is = self.handed_out(forge, job);
+                (is != *count).then(|| format!("{job} was handed out {is} times, not {count}"))
+            }
+            Expectation::Calls { word, least, most } => {
+                let is = self.script.calls.get(word.as_str()).copied().unwrap_or(0);
+                (is < *least || is > *most).then(|| format!("{word} was called {is} times, not {least} to {most}"))
+            }
             Expectation::Job { job, status } => {
                 let is = self.newest(forge, job).and_then(|id| self.forge(forge).model.job_status(id));
                 let is = is.map_or("not there", Status::word);

@@ -11,12 +11,31 @@
 //! build: not listed yet, creating, …
 //! ```
 //!
+//! Who reads a file needs these lines (spans are `0`, `300ms`, `20s`, `5m` or `2h`; the words of faults are those of
+//! `fault`, those of calls and reasons those of `planner::action` and `reasons`):
+//!
+//! | Line | Says |
+//! |---|---|
+//! | `pool [labels a,b] [backend NAME] [max N] [priority N] [per-repository N] [boot SPAN] [claim SPAN] [run SPAN] [grace SPAN]` | one pool, `pool-0`, `pool-1`, …; without such a line there is one of 4 |
+//! | `max N`, `poll every SPAN`, `forge v15` or `v16`, `hooks` | the deployment's max, time between listings, the forge and whether it sends webhooks |
+//! | `at SPAN push JOB [times N] [in REPOSITORY] [on a,b] [for SPAN] [group G] [cancel-group G]` | one run, or N with numbered names |
+//! | `at SPAN cancel JOB`, `rerun JOB` | what people do |
+//! | `at SPAN strike FAULT WHAT [times N]` | the fault strikes the next calls, listings or jobs whose name begins with WHAT, or `any` |
+//! | `at SPAN befall FAULT [WHOM] [for SPAN]` | the fault comes by itself; a machine is named by its job |
+//! | `at SPAN expect …`, `at SPAN always …`, `end expect …` | what must be true then, from then on, and in the end |
+//! | `quiet at SPAN` | faults end; without it, a second after the last line |
+//! | `tell JOB …` | only the reasons of these are kept |
+//!
+//! What can be expected: `JOB STATUS`, `START* STATUS` (each job whose name begins so), `N START* STATUS`, `handed JOB N` (to
+//! how many runners, all attempts together), `machines N`, `machines N to M`, `runners N` (registrations), `made N` (machines,
+//! ever), `calls WORD N`, `told WORDS`, `not told WORDS`. The judge's invariants must hold beside.
+//!
 //! A file with `seed` is a world from a seed instead, with what `without`, `jobs` and `quiet` leave of it: that is what
 //! shrinking writes. Below `reasons` stand the words that were told about each attempt, in order; a test compares them.
 
 mod parse;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use forge_model::Version;
@@ -41,6 +60,10 @@ pub struct Scenario {
     shape: Option<Shape>,
     version: Version,
     pools: Vec<PoolPolicy>,
+    /// Whether the forge sends webhooks.
+    has_hooks: bool,
+    /// Time between two listings of one kind.
+    interval: Option<Duration>,
     max: Option<u32>,
     /// What happens when, in milliseconds.
     acts: Vec<(u64, Act)>,
@@ -48,6 +71,8 @@ pub struct Scenario {
     ends: Vec<Act>,
     /// When faults end.
     quiet_at: u64,
+    /// The jobs whose reasons are kept; all, if none is named.
+    told: Vec<String>,
     /// What is kept of the reasons.
     reasons: Vec<String>,
 }
@@ -58,10 +83,13 @@ impl Default for Scenario {
             shape: None,
             version: Version::V15,
             pools: Vec::new(),
+            has_hooks: false,
+            interval: None,
             max: None,
             acts: Vec::new(),
             ends: Vec::new(),
             quiet_at: 0,
+            told: Vec::new(),
             reasons: Vec::new(),
         }
     }
@@ -101,7 +129,7 @@ impl Scenario {
         for act in &self.ends {
             world.act(act);
         }
-        let reasons = world.script.lines();
+        let reasons = world.script.lines(&self.told);
         let report = world.into_report();
         Played { broken: broken(&report), reasons, trace: report.trace }
     }
@@ -110,16 +138,17 @@ impl Scenario {
         let mut forge = ForgeSide::new(1, 0, self.version, 2);
         let scope = ScopeKey { forge: forge.id.clone(), scope: ScopeId::new("org:acme") };
         forge.areas = BTreeMap::from([(scope.clone(), forge_model::Area::Owner(forge.owner))]);
-        let backend = BackendId::new("backend-0");
-        let interval = Duration::from_secs(3);
+        let interval = self.interval.unwrap_or(Duration::from_secs(3));
+        let pools = if self.pools.is_empty() { vec![a_pool()] } else { self.pools.clone() };
+        let backends: BTreeSet<BackendId> = pools.iter().map(|pool| pool.backend.clone()).collect();
         let scope_policy = ScopePolicy { width: 1, interval, has_identity: true, at_repository: false };
         let backend_policy = BackendPolicy { max: None, interval, parallel_creates: 4 };
         let policy = Policy {
             deployment: DeploymentId::new("ci"),
             max: self.max,
             scopes: BTreeMap::from([(scope, scope_policy)]),
-            pools: if self.pools.is_empty() { vec![a_pool()] } else { self.pools.clone() },
-            backends: BTreeMap::from([(backend.clone(), backend_policy)]),
+            pools,
+            backends: backends.iter().map(|backend| (backend.clone(), backend_policy.clone())).collect(),
             limits: short_limits(),
             draining: false,
             retired: BTreeMap::new(),
@@ -128,12 +157,13 @@ impl Scenario {
             1,
             policy,
             BTreeMap::from([(forge.id.clone(), forge)]),
-            BTreeMap::from([(backend, ModelBackend::new(true))]),
+            backends.into_iter().map(|backend| (backend, ModelBackend::new(true))).collect(),
             Weather::calm(),
             Workload::scripted(),
             Script::begun(),
             true,
         );
+        world.workload.has_hooks = self.has_hooks;
         for (at, act) in &self.acts {
             world.agenda.enter(*at, Happening::Act { act: act.clone() });
         }

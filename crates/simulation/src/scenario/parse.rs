@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use forge_model::Version;
-use planner::ids::PoolId;
+use planner::ids::{BackendId, PoolId};
 
 use super::{Scenario, a_pool};
 use crate::fault::Fault;
@@ -57,6 +57,9 @@ impl Scenario {
                     shape.quiet_at = Some(at);
                 }
             }
+            ["tell", jobs @ ..] => self.told.extend(jobs.iter().map(|job| (*job).to_owned())),
+            ["hooks"] => self.has_hooks = true,
+            ["poll", "every", every] => self.interval = Some(Duration::from_millis(span(every)?)),
             ["forge", "v15"] => self.version = Version::V15,
             ["forge", "v16"] => self.version = Version::V16,
             ["max", count] => self.max = Some(number(count)?),
@@ -75,7 +78,7 @@ impl Scenario {
         self.shape.get_or_insert_with(|| Shape::of(0))
     }
 
-    /// `pool [labels a,b] [max N] [boot SPAN] [claim SPAN] [run SPAN] [grace SPAN] [priority N] [per-repository N]`
+    /// `pool [labels a,b] [max N] [boot SPAN] [claim SPAN] [run SPAN] [grace SPAN] [priority N] [per-repository N] [backend NAME]`
     fn pool(&mut self, settings: &[&str]) -> Result<(), String> {
         let mut pool = a_pool();
         pool.id = PoolId::new(format!("pool-{}", self.pools.len()));
@@ -91,6 +94,7 @@ impl Scenario {
                 "claim" => pool.clocks.claim = time()?,
                 "run" => pool.clocks.run = time()?,
                 "grace" => pool.clocks.grace = time()?,
+                "backend" => pool.backend = BackendId::new(*value),
                 other => return Err(format!("a pool has no {other}")),
             }
         }
@@ -125,6 +129,7 @@ fn act(words: &[&str]) -> Result<Act, String> {
             Ok(Act::Befall { fault, whom, span: lasts })
         }
         ["expect", what @ ..] => Ok(Act::Expect(expectation(what)?)),
+        ["always", what @ ..] => Ok(Act::Always(expectation(what)?)),
         _ => Err(format!("not understood: {}", words.join(" "))),
     }
 }
@@ -162,8 +167,20 @@ fn expectation(words: &[&str]) -> Result<Expectation, String> {
         ["runners", count] => Expectation::Runners { count: number(count)? },
         ["made", least, "to", most] => Expectation::Made { least: number(least)?, most: number(most)? },
         ["made", count] => Expectation::Made { least: number(count)?, most: number(count)? },
+        ["calls", word @ .., least, "to", most] => {
+            Expectation::Calls { word: word.join(" "), least: number(least)?, most: number(most)? }
+        }
+        ["calls", word @ .., count] => {
+            Expectation::Calls { word: word.join(" "), least: number(count)?, most: number(count)? }
+        }
+        ["handed", job, count] => Expectation::HandedOut { job: (*job).to_owned(), count: number(count)? },
         ["told", word @ ..] => Expectation::Told { word: word.join(" ") },
         ["not", "told", word @ ..] => Expectation::NotTold { word: word.join(" ") },
+        [count, start, status] if start.ends_with('*') => Expectation::Jobs {
+            count: number(count)?,
+            start: start.trim_end_matches('*').to_owned(),
+            status: (*status).to_owned(),
+        },
         [job, status] => Expectation::Job { job: (*job).to_owned(), status: (*status).to_owned() },
         _ => return Err(format!("not understood: expect {}", words.join(" "))),
     })
