@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use crate::sabotage::{self, Sabotage};
 use crate::time::millis;
 
 /// The span before the next try after `failures` failures: `first`, doubling up to `most`, times 0.75 to 1.25. The jitter
 /// is drawn from `whose`, so that the same decision made twice is the same.
 pub(crate) fn backoff(first: Duration, most: Duration, failures: u32, whose: &str) -> Duration {
+    if sabotage::is(Sabotage::NoBackoff) {
+        return Duration::ZERO;
+    }
     let doublings = failures.saturating_sub(1).min(20);
     let span = first.saturating_mul(1 << doublings).min(most);
     let spread = 750 + hash(whose, failures) % 501;

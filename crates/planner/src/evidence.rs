@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::sabotage::{self, Sabotage};
 use crate::time::Tick;
 
 /// The last two times that something was observed, by when the observations were begun. Decisions that could do harm ask
@@ -38,12 +39,15 @@ impl LastTwo {
 
     /// Whether two were begun after `moment`.
     pub fn twice_after(&self, moment: Tick) -> bool {
+        if sabotage::is(Sabotage::LookOnce) {
+            return self.once_after(moment);
+        }
         self.before.is_some_and(|before| before > moment)
     }
 
     /// Whether there are two at all.
     pub fn twice(&self) -> bool {
-        self.before.is_some()
+        self.before.is_some() || sabotage::is(Sabotage::LookOnce) && self.newest.is_some()
     }
 }
 
@@ -68,7 +72,8 @@ impl Clock {
 
     /// Counts one observation that shows the state.
     pub fn observe(&mut self, begun_at: Tick, interval: Duration) {
-        self.total += begun_at.since(self.last).min(interval * 2);
+        let most = if sabotage::is(Sabotage::CountUnobserved) { Duration::MAX } else { interval * 2 };
+        self.total += begun_at.since(self.last).min(most);
         self.last = self.last.max(begun_at);
     }
 

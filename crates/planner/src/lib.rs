@@ -24,6 +24,7 @@ pub mod overlap;
 pub mod plan;
 pub mod policy;
 pub mod report;
+pub mod sabotage;
 pub mod seen;
 pub mod state;
 pub mod step;

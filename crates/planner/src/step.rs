@@ -8,6 +8,7 @@ use crate::ids::{ActionId, AssignmentKey};
 use crate::plan::plan;
 use crate::policy::Policy;
 use crate::report::Report;
+use crate::sabotage::{self, Sabotage};
 use crate::state::{Assignment, State};
 use crate::time::Tick;
 
@@ -82,6 +83,9 @@ fn begin(policy: &Policy, state: &mut State, action: Action, now: Tick, turn: &m
     }
     let id = ActionId(state.journal.last_action + 1);
     fold(state, policy, &Event::Started { id, action: action.clone() }, now);
+    if sabotage::is(Sabotage::PlanTwice) {
+        turn.actions.push((ActionId(id.0 | 1 << 63), action.clone()));
+    }
     turn.actions.push((id, action));
 }
 

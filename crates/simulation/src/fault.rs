@@ -130,7 +130,7 @@ faults! {
     /// A runner's process stays after its job.
     HangsAfter "runner-hangs-after" Of(200);
     /// A job does not end by itself.
-    Endless "job-endless" Of(80);
+    Endless "job-endless" Of(150);
     /// The report of a job's end is lost, and its process exits.
     LosesEnd "runner-loses-end" Of(100);
     /// The answer that hands a job over is lost.
@@ -152,9 +152,9 @@ faults! {
     /// A webhook that nobody at the forge has sent.
     HookForged "hook-forged" Every(10_000, 60_000);
     /// The daemon is killed.
-    Killed "daemon-killed" Every(15_000, 120_000);
+    Killed "daemon-killed" Every(20_000, 120_000);
     /// The daemon is killed between two effects of one turn.
-    KilledBetween "daemon-killed-between" Of(20);
+    KilledBetween "daemon-killed-between" Of(4);
     /// Another daemon takes over at once: it waited for the lock.
     Follower "daemon-followed" Of(500);
     /// A second daemon wants to begin while the first lives: the lock says no.
@@ -168,9 +168,9 @@ faults! {
     /// The time of day jumps while the daemon is away.
     ClockJumps "clock-jumps" Of(300);
     /// The daemon stands still for seconds to an hour.
-    Paused "daemon-paused" Every(200_000, 800_000);
+    Paused "daemon-paused" Every(60_000, 400_000);
     /// Daemon and machines stand still for up to an hour (a lid that is closed).
-    HostPaused "host-paused" Every(400_000, 1_600_000);
+    HostPaused "host-paused" Every(100_000, 800_000);
     /// The daemon is stopped and lets its jobs end first.
     Drained "daemon-drained" Every(200_000, 800_000);
     /// A pool is removed from the configuration.

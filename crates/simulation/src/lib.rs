@@ -63,3 +63,6 @@ pub use judge::{Broken, LAUNCH_BOUND_MS, REMOVAL_BOUND_MS};
 pub use scenario::{Played, Scenario};
 pub use shape::Shape;
 pub use tally::Tally;
+
+#[cfg(feature = "sabotage")]
+pub use planner::sabotage;

@@ -42,7 +42,7 @@ impl World {
     /// Daemon, or daemon and machines, stand still; the world goes on.
     pub(crate) fn pause(&mut self, fault: Fault, span: Option<u64>) {
         let dice = self.dice.fault(fault);
-        let drawn = if dice.chance(200) { dice.between(600_000, 3_600_000) } else { dice.between(2_000, 120_000) };
+        let drawn = if dice.chance(100) { dice.between(600_000, 3_600_000) } else { dice.between(2_000, 300_000) };
         let until = self.now + span.unwrap_or(drawn);
         self.note_fault(fault, &format!("{} ms", until - self.now));
         if fault == Fault::Paused {
@@ -56,6 +56,7 @@ impl World {
                 }
             }
         }
+        self.judge.pauses(self.now, until);
         self.not_quiet_before = self.not_quiet_before.max(until + 10_000);
     }
 

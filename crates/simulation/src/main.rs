@@ -3,12 +3,14 @@
 //! Worlds know no threads; each is run by one. A world that panics breaks invariant 12.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "sabotage")]
+mod sabotage;
 mod simulate;
 
 use std::process::ExitCode;
 
 /// What may be asked for.
-const USAGE: &str = "simulate [--seeds N] [--start SEED] [--allow-absent] | trace SEED";
+const USAGE: &str = "simulate [--seeds N] [--start SEED] [--allow-absent] | trace SEED | sabotage [WORDS]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -16,6 +18,8 @@ fn main() -> ExitCode {
     let outcome = match words.split_first() {
         Some((&"simulate", options)) => simulate::Options::parse(options).map(|options| simulate::run_all(&options)),
         Some((&"trace", [seed])) => seed.parse().map(simulate::trace).map_err(|_| format!("no seed: {seed}")),
+        #[cfg(feature = "sabotage")]
+        Some((&"sabotage", words)) => Ok(sabotage::run(&words.join(" "))),
         _ => Err("nothing to do".to_owned()),
     };
     match outcome {

@@ -19,7 +19,9 @@ const AFTERMATH_MS: u64 = 60_000;
 impl World {
     /// A fault comes, unless all is quiet, and will come again.
     pub(crate) fn befalls(&mut self, fault: Fault) {
-        if self.is_quiet() {
+        // What lasts long puts off the end of faults, and must not do so for ever.
+        let lasts = matches!(fault, Fault::ForgeDown | Fault::Paused | Fault::HostPaused);
+        if self.is_quiet() || lasts && self.now > self.quiet_due {
             return;
         }
         self.befall(fault, None, None);

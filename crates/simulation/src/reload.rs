@@ -40,9 +40,10 @@ impl World {
 
     /// The configuration is again what it was at first, unless it was changed once more meanwhile.
     pub(crate) fn restore_policy(&mut self, change: u64) {
-        if change == self.changes && !self.policy.draining {
+        if change == self.changes {
             note!(self, "the first configuration again");
-            self.replace_policy((*self.first_policy).clone());
+            let draining = self.policy.draining;
+            self.replace_policy(Policy { draining, ..(*self.first_policy).clone() });
         }
     }
 

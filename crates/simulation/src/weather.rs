@@ -6,6 +6,9 @@ use std::collections::BTreeSet;
 use crate::dice::Dice;
 use crate::fault::{Fault, Often};
 
+/// However bad, something gets through.
+const MOST: u64 = 900;
+
 /// Rates by fault: per thousand, or the mean span between two, in milliseconds; 0 for never.
 #[derive(Debug, Clone)]
 pub(crate) struct Weather {
@@ -33,7 +36,11 @@ impl Weather {
                 return 0;
             }
             match fault.often() {
-                Often::Of(most) => (dice.between(1, most) * strength / 1_000).max(1),
+                // One in eight is many times as frequent.
+                Often::Of(most) => {
+                    let times = if dice.chance(125) { 5 } else { 1 };
+                    (dice.between(1, most) * times * strength / 1_000).clamp(1, MOST)
+                }
                 Often::Every(low, high) => dice.between(low, high) * 1_000 / strength.max(1),
             }
         });

@@ -74,6 +74,8 @@ pub(crate) struct World {
     pub(crate) trace: Trace,
     pub(crate) script: Script,
     pub(crate) quiet_since: Option<u64>,
+    /// When faults were to end at first.
+    pub(crate) quiet_due: u64,
     /// Faults do not end before.
     pub(crate) not_quiet_before: u64,
     pub(crate) last_process: u64,
@@ -102,7 +104,8 @@ impl World {
         let mut world = Self::of(seed, policy, forges, backends, weather, workload, Script::default(), traced);
         world.agenda.enter(0, Happening::Person);
         let quiet_at = setting.between(120_000, 300_000);
-        world.agenda.enter(shape.quiet_at.unwrap_or(quiet_at), Happening::Quiet);
+        world.quiet_due = shape.quiet_at.unwrap_or(quiet_at);
+        world.agenda.enter(world.quiet_due, Happening::Quiet);
         for fault in Fault::ALL {
             world.next_of(*fault);
         }
@@ -138,6 +141,7 @@ impl World {
             trace: Trace::new(traced),
             script,
             quiet_since: None,
+            quiet_due: 0,
             not_quiet_before: 0,
             last_process: 0,
             host_paused_until: 0,

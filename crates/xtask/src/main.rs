@@ -1,5 +1,5 @@
 //! Checks and generated files of the project: `cargo xtask tidy`, `cargo xtask generate`, `cargo xtask dist`,
-//! `cargo xtask bench all`, `cargo xtask simulate`, `cargo xtask chaos`.
+//! `cargo xtask bench all`, `cargo xtask simulate`, `cargo xtask sabotage`, `cargo xtask chaos`.
 #![forbid(unsafe_code)]
 
 mod bench;
@@ -55,6 +55,11 @@ enum Task {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Show that deliberate defects of the planner break simulated worlds
+    Sabotage {
+        /// Only those whose description contains these words
+        arguments: Vec<OsString>,
+    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -74,6 +79,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Bench { arguments } => (Vec::new(), bench::run(&arguments)?),
         Task::Simulate { arguments } => (Vec::new(), worlds::run("simulate", &arguments)?),
         Task::Chaos { kills, seed } => (Vec::new(), chaos::run(kills, seed)?),
+        Task::Sabotage { arguments } => (Vec::new(), worlds::run("sabotage", &arguments)?),
     };
     let mut out = io::stderr().lock();
     lines.iter().try_for_each(|line: &String| writeln!(out, "{line}"))?;

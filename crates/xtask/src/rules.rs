@@ -34,6 +34,7 @@ pub(crate) fn of_file(file: &TextFile) -> Vec<Complaint> {
         found.extend(reasons_of_dependencies(file));
     } else if file.path.ends_with("/Cargo.toml") {
         found.extend(folder_is_crate(file));
+        found.extend(no_sabotage(file));
     }
     found
 }
@@ -108,6 +109,15 @@ fn folder_is_crate(file: &TextFile) -> Option<Complaint> {
     (!named).then(|| complaint(file, None, format!("the crate in {folder} is not called so")))
 }
 
+/// Deliberate defects are for the simulation alone: no other crate may enable them.
+fn no_sabotage(file: &TextFile) -> Vec<Complaint> {
+    let allowed = ["crates/planner/Cargo.toml", "crates/simulation/Cargo.toml"];
+    if allowed.contains(&file.path.as_str()) {
+        return Vec::new();
+    }
+    lines_with(file, &["sabotage"], "no product has deliberate defects")
+}
+
 /// Each line of `[workspace.dependencies]`, other than our own crates, says why.
 fn reasons_of_dependencies(file: &TextFile) -> Vec<Complaint> {
     let mut found = Vec::new();
@@ -172,6 +182,13 @@ mod tests {
         check("crates/a/Cargo.toml", "[package]\nname = \"b\"\n", 1, "not called so");
         check("crates/a/Cargo.toml", "[package]\nname = \"a\"\n", 0, "");
         check("crates/a/b/Cargo.toml", "[package]\nname = \"c\"\n", 0, "");
+    }
+
+    #[test]
+    fn a_crate_that_enables_sabotage_is_found() {
+        let manifest = "[package]\nname = \"a\"\nplanner = { features = [\"sabotage\"] }\n";
+        check("crates/a/Cargo.toml", manifest, 1, "deliberate defects");
+        check("crates/simulation/Cargo.toml", "name = \"simulation\"\nsabotage = []\n", 0, "");
     }
 
     #[test]

@@ -13,7 +13,11 @@ use crate::tidy::root;
 pub(crate) fn run(command: &str, arguments: &[OsString]) -> anyhow::Result<bool> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut program = Command::new(&cargo);
-    program.current_dir(root()).args(["run", "--quiet", "--release", "--package", "simulation", "--", command]);
+    program.current_dir(root()).args(["run", "--quiet", "--release", "--package", "simulation"]);
+    if command == "sabotage" {
+        program.args(["--features", "sabotage"]);
+    }
+    program.args(["--", command]);
     let outcome = program.args(arguments).status().context("cannot run cargo")?;
     Ok(outcome.success())
 }

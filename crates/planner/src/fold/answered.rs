@@ -9,6 +9,7 @@ use crate::event::Answer;
 use crate::evidence::Clock;
 use crate::ids::{ActionId, AssignmentKey, ScopeKey};
 use crate::policy::{Limits, Policy};
+use crate::sabotage::{self, Sabotage};
 use crate::seen::{Exit, MachineState, MachineTags};
 use crate::state::{
     Answered, Assignment, Fence, InFlight, Journal, MachineFact, Registered, Registration, Rest, Start, State,
@@ -131,6 +132,9 @@ fn of_assignment(
         Answer::Stopping => {
             touched(assignment, now);
             assignment.stop_accepted = Some(now);
+            if sabotage::is(Sabotage::StopIsDeath) {
+                assignment.died(Exit::Unknown, now);
+            }
         }
         Answer::Fenced => assignment.fence = Fence::Closed { at: now },
         Answer::Ours => {

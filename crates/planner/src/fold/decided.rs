@@ -8,6 +8,7 @@ use crate::event::{Decision, EndReason, Outcome};
 use crate::evidence::Clock;
 use crate::ids::{AssignmentKey, Handle, PoolId};
 use crate::policy::{Limits, Policy};
+use crate::sabotage::{self, Sabotage};
 use crate::seen::Exit;
 use crate::state::{Assignment, Breaker, Ending, Journal, Rested, State, SuspectKey, Suspicion};
 use crate::time::Tick;
@@ -133,6 +134,9 @@ fn remember(
                 memory.parked = memory.parked.saturating_add(1);
                 memory.rest = Rested::Parked;
                 span = backoff(limits.park, limits.park_max, memory.parked, whose);
+                if sabotage::is(Sabotage::ParkForEver) {
+                    span = std::time::Duration::from_hours(24);
+                }
             }
             memory.rest_until = now.plus(span);
         }

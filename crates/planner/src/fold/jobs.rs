@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::evidence::Clock;
 use crate::ids::{AssignmentKey, Handle, ScopeKey};
 use crate::policy::Policy;
+use crate::sabotage::{self, Sabotage};
 use crate::seen::{JobSeen, JobState, Listing};
 use crate::state::{Assignment, State, SuspectKey};
 use crate::time::Tick;
@@ -12,7 +13,8 @@ use crate::time::Tick;
 pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listing: &Listing<JobSeen>, now: Tick) {
     let Some(scope_policy) = policy.scopes.get(scope) else { return };
     let whose = state.seen.whose_list(policy, scope, listing.begun_at);
-    let proves_absence = listing.complete && whose.is_known();
+    let complete = listing.complete || sabotage::is(Sabotage::BelieveIncomplete);
+    let proves_absence = complete && whose.is_known();
     let seen = state.seen.scopes.entry(scope.clone()).or_default();
     if seen.listed_at.is_some_and(|listed_at| listing.begun_at <= listed_at) {
         return;

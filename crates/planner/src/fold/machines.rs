@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::ids::{AssignmentKey, BackendId, MachineName, RunnerId, RunnerUuid};
 use crate::policy::Policy;
+use crate::sabotage::{self, Sabotage};
 use crate::seen::{Exit, Listing, MachineSeen, MachineState};
 use crate::state::{Assignment, Journal, MachineFact, Registered, Registration, Start, State};
 use crate::time::Tick;
@@ -181,7 +182,8 @@ fn not_shown(assignment: &mut Assignment, begun_at: Tick, settle: Duration, now:
         MachineFact::Exists { .. } => {
             assignment.machine_absent.add(begun_at);
             // After a stop that the backend accepted, two such listings are its completion.
-            if assignment.stop_accepted.is_some() && assignment.machine_absent.twice() {
+            let proven = assignment.stop_accepted.is_some() || sabotage::is(Sabotage::AbsenceIsDeath);
+            if proven && assignment.machine_absent.twice() {
                 assignment.machine = MachineFact::Gone;
                 assignment.died(Exit::Unknown, now);
             }

@@ -14,6 +14,7 @@ use crate::error_class::{Acted, ErrorClass, Failure};
 use crate::event::{Answer, Event};
 use crate::ids::ActionId;
 use crate::policy::Policy;
+use crate::sabotage::{self, Sabotage};
 use crate::state::State;
 use crate::time::Tick;
 
@@ -24,6 +25,10 @@ pub fn fold(state: &mut State, policy: &Policy, event: &Event, now: Tick) {
         Event::JobsListed { scope, listing } => {
             state.seen.answered(&scope.forge, listing.begun_at, now);
             jobs::listed(state, policy, scope, listing, now);
+        }
+        Event::JobsNotListed { scope, .. } if sabotage::is(Sabotage::BelieveFailure) => {
+            let empty = crate::seen::Listing { begun_at: now, complete: true, rows: Vec::new() };
+            jobs::listed(state, policy, scope, &empty, now);
         }
         Event::JobsNotListed { scope, failure } => {
             let seen = state.seen.scopes.entry(scope.clone()).or_default();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::action::Lane;
 use crate::policy::Policy;
+use crate::sabotage::{self, Sabotage};
 use crate::state::State;
 
 /// How many more calls may be begun in each lane.
@@ -17,6 +18,11 @@ impl<'a> Budget<'a> {
         let mut used = BTreeMap::new();
         for flight in state.journal.in_flight.values() {
             *used.entry(flight.action.lane()).or_insert(0) += 1;
+        }
+        if sabotage::is(Sabotage::OneLane) {
+            let all =
+                used.iter().filter(|(lane, _)| matches!(lane, Lane::BackendLaunch(_))).map(|(_, used)| used).sum();
+            used.extend(policy.backends.keys().map(|backend| (Lane::BackendLaunch(backend.clone()), all)));
         }
         Self { policy, used }
     }

@@ -15,6 +15,7 @@ use crate::action::Action;
 use crate::event::EndReason;
 use crate::ids::AssignmentKey;
 use crate::report::MachineReason;
+use crate::sabotage::{self, Sabotage};
 use crate::seen::{Exit, JobState};
 use crate::state::{Assignment, Ending, Fence, MachineFact, Registered};
 use crate::time::Tick;
@@ -77,6 +78,9 @@ fn is_refuted(context: &Context<'_>, assignment: &Assignment, end: &Ending) -> b
 /// seen to run: it waits for what will not come.
 fn has_grace(assignment: &Assignment, end: &Ending) -> bool {
     let waits_in_vain = assignment.fence != Fence::Open && assignment.track.running_since.is_none();
+    if sabotage::is(Sabotage::NoGrace) {
+        return false;
+    }
     end.reason == EndReason::Gone || end.reason == EndReason::EndedElsewhere && !waits_in_vain
 }
 
@@ -103,14 +107,14 @@ fn may_be_offered(reason: &EndReason) -> bool {
 /// What is needed before the machine may be stopped; `None` when nothing is.
 fn close_door(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Option<Next> {
     let registered = assignment.registration.known()?;
-    if !may_be_offered(&end.reason) || !assignment.may_have_started() {
+    if !may_be_offered(&end.reason) || !assignment.may_have_started() || sabotage::is(Sabotage::NoFence) {
         return None;
     }
     if registered.gone {
         // No door is left, but its job may have ended on it just now: a fresh poll tells. One that runs is another's.
         return after_door(context, assignment, registered.touched, || None);
     }
-    if assignment.contacted.is_none() {
+    if assignment.contacted.is_none() && !sabotage::is(Sabotage::FenceEarly) {
         return look_before_stop(key, assignment, registered, fresh_since(assignment, end));
     }
     if !context.has_credentials(assignment) {
@@ -121,6 +125,9 @@ fn close_door(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignmen
         let action = Action::Fence { key: key.clone(), runner: registered.uuid.clone() };
         return Some(Next::Act(action, MachineReason::Fencing));
     };
+    if sabotage::is(Sabotage::NoSettle) {
+        return None;
+    }
     after_door(context, assignment, at.plus(context.settle(&key.job.forge)), || whose(key, assignment, registered, at))
 }
 
@@ -231,6 +238,9 @@ fn stop_time(context: &Context<'_>, assignment: &Assignment, end: &Ending) -> Du
 
 /// The process is dead: keep its last words where they tell something, then remove what is left.
 fn remove(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Next {
+    if sabotage::is(Sabotage::KeepMachines) && assignment.machine == MachineFact::Ended {
+        return Next::Wait(MachineReason::Removing);
+    }
     if assignment.machine == MachineFact::Gone {
         return finish::next(context, key, assignment, end);
     }

@@ -8,6 +8,7 @@ use crate::error_class::ErrorClass;
 use crate::event::{EndReason, Outcome};
 use crate::ids::AssignmentKey;
 use crate::report::{MachineReason, short};
+use crate::sabotage::{self, Sabotage};
 use crate::seen::{Exit, JobState};
 use crate::state::{Assignment, Ending, Registered};
 use crate::time::Tick;
@@ -36,12 +37,16 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
         let outcome = if ended_elsewhere { Outcome::EndedElsewhere } else { failed(context, assignment, end) };
         return without_registration(key, assignment, outcome);
     }
+    if sabotage::is(Sabotage::DeleteBlindly) {
+        return without_registration(key, assignment, outcome_of_left(assignment, end));
+    }
+    let since = if sabotage::is(Sabotage::BelieveEarly) { Tick::default() } else { died_at };
     match (context.presence(assignment), assignment.track.state) {
         (Presence::Left { .. }, _) if repository_is_gone(context, assignment) => {
             Next::Forget(outcome_of_left(assignment, end))
         }
         (Presence::Left { proven }, _) => left(key, assignment, end, died_at, proven),
-        (Presence::Present, JobState::Waiting) if assignment.track.waiting.twice_after(died_at) => {
+        (Presence::Present, JobState::Waiting) if assignment.track.waiting.twice_after(since) => {
             let released = end.reason == EndReason::HeldBack;
             let outcome = if released { Outcome::Released } else { failed(context, assignment, end) };
             without_registration(key, assignment, outcome)

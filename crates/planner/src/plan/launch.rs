@@ -16,6 +16,7 @@ use crate::identity::machine_name;
 use crate::ids::{AssignmentKey, BackendId, ForgeId, Handle, JobKey, ScopeKey, Try};
 use crate::policy::PoolPolicy;
 use crate::report::{LaunchStep, Reason};
+use crate::sabotage::{self, Sabotage};
 use crate::seen::{JobSeen, JobState, MachineTags};
 use crate::state::{Assignment, Rested, ScopeSeen};
 
@@ -134,6 +135,11 @@ fn settled(context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> {
     if let Some((key, assignment)) = job.served_by {
         return Some(reasons::job(context, key, assignment));
     }
+    if sabotage::is(Sabotage::FailedAsSupply)
+        && context.state.journal.handles.get(&job.key).is_some_and(|memory| memory.rest == Rested::LaunchFailed)
+    {
+        return Some(Reason::RunsElsewhere);
+    }
     match job.row.state {
         JobState::Running { .. } => Some(Reason::RunsElsewhere),
         JobState::Unknown => Some(Reason::Unreadable),
@@ -166,6 +172,7 @@ fn unreachable_forge(context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> 
     }
     // No launch before it is known what an earlier life has left behind.
     let known = context.machines_listed
+        || sabotage::is(Sabotage::LaunchBlindly)
         || context.state.seen.runners_listed(context.policy, &job.key.forge)
             && context.state.seen.runners_of_place_listed(&context.policy.place(job.scope, job.row.repository));
     (!known).then(|| Reason::NotListedYet { of: format!("the runners of {}", job.key.forge) })
@@ -288,7 +295,7 @@ fn resting_pool(context: &Context<'_>, pool: &PoolPolicy) -> Option<Reason> {
 }
 
 fn unlisted(context: &Context<'_>, backend: &BackendId) -> Option<Reason> {
-    if context.state.seen.machines_listed(backend) {
+    if context.state.seen.machines_listed(backend) || sabotage::is(Sabotage::LaunchBlindly) {
         return None;
     }
     let seen = context.state.seen.backends.get(backend);

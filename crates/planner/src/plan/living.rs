@@ -8,6 +8,7 @@ use crate::event::{EndReason, Outcome};
 use crate::identity::RunnerIdentity;
 use crate::ids::{AssignmentKey, ForgeId};
 use crate::report::{LaunchStep, MachineReason};
+use crate::sabotage::{self, Sabotage};
 use crate::seen::{JobState, MachineState};
 use crate::state::{Assignment, Fence, MachineFact, Registered, Registration, Start, Stray};
 
@@ -50,7 +51,7 @@ fn left(key: &AssignmentKey, assignment: &Assignment) -> Next {
     };
     let since = assignment.track.missing.values().filter_map(|missing| missing.since).max();
     match assignment.looked_up {
-        _ if registered.gone => Next::Conclude(EndReason::Gone),
+        _ if registered.gone || sabotage::is(Sabotage::GoneUnasked) => Next::Conclude(EndReason::Gone),
         Some((at, true)) if since.is_some_and(|since| at > since) => Next::Conclude(EndReason::EndedElsewhere),
         _ => look_up(key, assignment, registered)
             .unwrap_or_else(|| if registered.absent.twice() { Next::Conclude(EndReason::Gone) } else { awaiting() }),
@@ -60,6 +61,15 @@ fn left(key: &AssignmentKey, assignment: &Assignment) -> Next {
 fn running(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) -> Next {
     if !assignment.may_have_started() || matches!(assignment.whose, Some((_, false))) {
         return Next::Conclude(EndReason::TakenElsewhere);
+    }
+    if let (true, true, Some(task), Some(registered)) = (
+        sabotage::is(Sabotage::EndWithoutProof),
+        assignment.has_vanished(),
+        assignment.task(),
+        assignment.registration.known(),
+    ) {
+        let (runner, reason) = (registered.uuid.clone(), "it is not listed".to_owned());
+        return Next::Act(Action::EndEarly { key: key.clone(), runner, task, reason }, MachineReason::Vanished);
     }
     if let Some(next) = doubt(context, key, assignment) {
         return next;
@@ -79,6 +89,9 @@ fn doubt(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) ->
     let idle = assignment.idle.over(context.policy.limits.idle_doubt);
     if assignment.whose.is_some() || !(undeclared || idle) {
         return None;
+    }
+    if idle && sabotage::is(Sabotage::IdleIsProof) {
+        return Some(Next::Conclude(EndReason::TakenElsewhere));
     }
     if context.has_credentials(assignment) {
         let action = Action::AskWhose { key: key.clone(), runner: registered.uuid.clone(), task };
@@ -204,8 +217,11 @@ fn started(key: &AssignmentKey, assignment: &Assignment, claim: std::time::Durat
     if assignment.contacted.is_none() {
         return launching(LaunchStep::Booting);
     }
+    if sabotage::is(Sabotage::MergeClocks) && assignment.boot.total() + assignment.claim.total() > claim {
+        return Next::Conclude(EndReason::HeldBack);
+    }
     // A fenced runner gets nothing any more, however long it waits.
-    if assignment.claim.over(claim) || assignment.fence != Fence::Open {
+    if assignment.claim.over(claim) && !sabotage::is(Sabotage::NeverRelease) || assignment.fence != Fence::Open {
         return Next::Conclude(EndReason::HeldBack);
     }
     Next::Wait(MachineReason::Claiming)

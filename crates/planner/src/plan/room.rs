@@ -6,6 +6,7 @@ use super::context::Context;
 use crate::ids::{BackendId, ForgeId, PoolId};
 use crate::policy::PoolPolicy;
 use crate::report::Reason;
+use crate::sabotage::{self, Sabotage};
 
 /// Counts of machines. Derived anew for each plan: there is no counter that could leak.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +22,8 @@ impl Room {
     pub(crate) fn counted(state: &crate::state::State) -> Self {
         let mut room = Self::default();
         for (key, assignment) in &state.journal.assignments {
-            if assignment.occupies() {
+            let late = sabotage::is(Sabotage::ChargeLate) && assignment.busy.is_some();
+            if assignment.occupies() && !late {
                 let repository = assignment.job.as_ref().map(|job| (key.job.forge.clone(), job.repository));
                 room.charge(&assignment.pool, &assignment.backend, repository);
             }
@@ -55,6 +57,9 @@ impl Room {
         let used = self.of_pool(&pool.id);
         if used >= pool.max {
             return Some(Reason::PoolFull { pool: pool.id.clone(), used, max: pool.max });
+        }
+        if sabotage::is(Sabotage::ForgetLimits) {
+            return None;
         }
         let used = self.backends.get(&pool.backend).copied().unwrap_or(0);
         if let Some(max) = policy.backends.get(&pool.backend).and_then(|backend| backend.max)

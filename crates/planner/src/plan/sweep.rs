@@ -5,6 +5,7 @@ use super::{Plan, budget::Budget, scopes};
 use crate::action::Action;
 use crate::ids::{ForgeId, JobKey, RunnerId};
 use crate::report::{RunnerReason, RunnerReport};
+use crate::sabotage::{self, Sabotage};
 use crate::seen::{JobState, MachineState};
 use crate::state::{MachineFact, Registration, Stray};
 
@@ -31,7 +32,10 @@ fn being_swept(context: &Context<'_>, action: &Action) -> bool {
 
 /// Why a stray is not deleted yet; `None` when nothing can come of it any more.
 fn why_kept(context: &Context<'_>, forge: &ForgeId, stray: &Stray) -> Option<RunnerReason> {
-    if may_be_answered_yet(context, forge, stray) {
+    if sabotage::is(Sabotage::SweepAtOnce) {
+        return None;
+    }
+    if may_be_answered_yet(context, forge, stray) || sabotage::is(Sabotage::NeverSweep) {
         return Some(RunnerReason::AwaitingPolls);
     }
     let settled = stray.first_seen.plus(context.settle(forge));

@@ -9,6 +9,7 @@ use crate::error_class::Failure;
 use crate::event::EndReason;
 use crate::evidence::{Clock, LastTwo};
 use crate::ids::{ActionId, BackendId, MachineName, Ordinal, PoolId, RunnerId, RunnerUuid, ScopeKey, TaskId};
+use crate::sabotage::{self, Sabotage};
 use crate::seen::{Exit, JobSeen, JobState, MachineState};
 use crate::state::Whose;
 use crate::time::Tick;
@@ -355,7 +356,7 @@ impl Assignment {
 
     /// Whether it keeps its job from another try.
     pub fn keeps_its_job(&self) -> bool {
-        self.detached.is_none()
+        self.detached.is_none() && !(sabotage::is(Sabotage::LaunchBeside) && self.ending.is_some())
     }
 
     /// Whether its process is proven dead, or was never there.

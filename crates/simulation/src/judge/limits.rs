@@ -22,6 +22,7 @@ impl World {
         for (action, violation) in &turn.violations {
             self.judge.breaks(violation.invariant, format!("the checker stopped {action:?}: {violation}"));
         }
+        self.judge_decisions(turn);
         for job in turn.report.jobs.iter().filter(|job| job.reason == Reason::NextInLine) {
             let fitting = self.policy.pools.iter().filter(|pool| planner::label::fits(&job.runs_on, &pool.labels));
             let mut busy = fitting.map(|pool| self.is_busy(&pool.backend));
@@ -41,6 +42,8 @@ impl World {
     /// A call is begun: it must not be one of a hot loop, nor stop what is well.
     pub(crate) fn judge_begun(&mut self, action: &Action) {
         self.judge_stop_begun(action);
+        self.judge_grace(action);
+        self.judge_probe(action);
         let about = match action {
             Action::CheckScope { scope } => scope.to_string(),
             Action::Sweep { scope, id } => format!("runner {} of {scope}", id.0),
@@ -49,8 +52,11 @@ impl World {
         let since = self.now.saturating_sub(HOT_SPAN_MS);
         let begun = self.judge.begun.entry((about.clone(), action.word())).or_default();
         begun.retain(|at| *at >= since);
+        let twice = begun.last() == Some(&self.now);
         begun.push(self.now);
-        if begun.len() > HOT_CALLS {
+        if twice {
+            self.judge.breaks(1, format!("{about}: {} was called twice at once", action.word()));
+        } else if begun.len() > HOT_CALLS {
             let count = begun.len();
             self.judge.breaks(13, format!("{about}: {} was called {count} times in 20 s", action.word()));
         }

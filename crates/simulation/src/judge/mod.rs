@@ -9,13 +9,14 @@ mod limits;
 mod progress;
 mod registrations;
 mod stops;
+mod suspects;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use forge_model::{HandOut, Handle as ModelHandle, Status};
 use planner::action::Action;
-use planner::ids::{AssignmentKey, MachineName, ScopeKey};
+use planner::ids::{AssignmentKey, ForgeId, MachineName, ScopeKey};
 use planner::policy::Policy;
 
 pub use progress::{LAUNCH_BOUND_MS, REMOVAL_BOUND_MS};
@@ -85,6 +86,8 @@ pub(crate) struct Judge {
     stumbled: BTreeSet<AssignmentKey>,
     /// When calls were begun, by what they are about.
     begun: BTreeMap<(String, &'static str), Vec<u64>>,
+    /// When all stood still, from and until.
+    pauses: Vec<(u64, u64)>,
     /// Since when a runnable job has room and no machine, and since when a machine outlives its job.
     idle_since: BTreeMap<String, u64>,
     pub(crate) races: u64,
@@ -92,7 +95,18 @@ pub(crate) struct Judge {
     pub(crate) created: u64,
 }
 
+/// What makes jobs alike: forge, repository, name and labels.
+type Kind = (ForgeId, i64, String, Vec<String>);
+
 impl Judge {
+    /// Notes that daemon or machines stand still.
+    pub(crate) fn pauses(&mut self, from: u64, until: u64) {
+        match self.pauses.last_mut().filter(|(_, last)| *last >= from) {
+            Some((_, last)) => *last = (*last).max(until),
+            None => self.pauses.push((from, until)),
+        }
+    }
+
     pub(crate) fn breaks(&mut self, invariant: u8, what: String) {
         self.broken.get_or_insert(Broken { invariant, what });
     }

@@ -3,7 +3,7 @@
 use forge_model::RunnerId as ModelRunner;
 use planner::ids::{RunnerId, ScopeKey};
 
-use super::Belief;
+use super::{Belief, Excuse};
 use crate::forge::Door;
 use crate::world::{World, note};
 
@@ -28,6 +28,11 @@ impl World {
             let handle = hand_out.handle;
             if self.judge.is_excused(handle.as_str()) && !self.lives(&uuid) {
                 return;
+            }
+            if self.is_hidden(&uuid) {
+                note!(self, "    DECEIVED: the backend denies the machine of runner {id}");
+                self.judge.deceived += 1;
+                return self.judge.excuse(handle.as_str(), Excuse::Race);
             }
             return self.judge.breaks(3, format!("runner {id} is deleted although it holds {handle}"));
         }

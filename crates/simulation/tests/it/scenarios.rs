@@ -39,10 +39,8 @@ fn check(file: &Path) -> Result<(), String> {
 fn scenarios_come_out_as_they_say() {
     let files = files();
     assert!(!files.is_empty());
-    let wrong: Vec<String> = files
-        .iter()
-        .filter_map(|file| check(file).err().map(|why| format!("{}: {why}", file.file_name().unwrap().display())))
-        .collect();
+    let wrong: Vec<String> =
+        files.iter().filter_map(|file| check(file).err().map(|why| format!("{}: {why}", file.display()))).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 

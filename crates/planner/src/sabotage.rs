@@ -1,0 +1,125 @@
+//! Deliberate defects, so that checker and simulation can show that they find them.
+//!
+//! Without the feature `sabotage`, which no product may have, [`is`] is constantly false and nothing of this is compiled
+//! into a decision. With it, one defect at a time can be chosen for a thread.
+
+macro_rules! sabotages {
+    ($($(#[$doc:meta])* $name:ident $word:literal;)*) => {
+        /// A deliberate defect.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Sabotage {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Sabotage {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// What it does, in words.
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+        }
+    };
+}
+
+sabotages! {
+    /// A registration is deleted without a look at its job.
+    DeleteBlindly "delete a registration without looking";
+    /// What an incomplete list lacks counts as absent.
+    BelieveIncomplete "believe an incomplete list";
+    /// A list that failed counts as an empty one.
+    BelieveFailure "believe that a failed list is empty";
+    /// What was asked for counts only once it is there.
+    ChargeLate "charge the cap after the call";
+    /// Limits of backend and deployment are not looked at.
+    ForgetLimits "forget the limits of backend and deployment";
+    /// One observation is enough.
+    LookOnce "one observation instead of two";
+    /// A process whose job is gone is stopped at once.
+    NoGrace "no grace";
+    /// What failed is tried again at once.
+    NoBackoff "retry without back-off";
+    /// A deployment whose name begins like ours is ours.
+    AdoptByPrefix "adopt by prefix instead of identity";
+    /// A machine's name does not tell the try.
+    ForgetTry "forget the try number in the name";
+    /// A job whose launch failed once counts as served.
+    FailedAsSupply "count failed machines as supply";
+    /// A job that the forge holds back keeps its machine.
+    NeverRelease "give blocked jobs run time";
+    /// A job whose machine is not listed is failed.
+    EndWithoutProof "end a lost job without proof of death";
+    /// The time of booting counts as time of claiming.
+    MergeClocks "two clocks merged";
+    /// Clocks count what nobody has observed.
+    CountUnobserved "clocks count a pause";
+    /// A runner that waits is stopped without a fence.
+    NoFence "release without fence";
+    /// A runner that has not contacted the forge is fenced.
+    FenceEarly "fence before the runner's own Declare";
+    /// A runner is stopped as soon as it is fenced.
+    NoSettle "stop before a poll after the fence";
+    /// Lists that were begun before an end count for what came of it.
+    BelieveEarly "believe lists begun before the end";
+    /// What is planned is begun twice.
+    PlanTwice "plan twice before folding";
+    /// All jobs like one that was held back are tried at once.
+    ProbeAll "all suspects probed at once";
+    /// A job that left is gone without a look at its runner.
+    GoneUnasked "gone without the runner's 404";
+    /// A machine that is not listed is dead.
+    AbsenceIsDeath "absence is proof of death";
+    /// A stop that was accepted is a death.
+    StopIsDeath "an accepted stop is proof of death";
+    /// A runner that reads idle has no job.
+    IdleIsProof "an idle runner has no job";
+    /// Registrations without an assignment stay.
+    NeverSweep "never sweep";
+    /// Registrations without an assignment are deleted at once.
+    SweepAtOnce "sweep without waiting";
+    /// Machines that have ended stay.
+    KeepMachines "never remove ended machines";
+    /// A new life launches before it has seen what there is.
+    LaunchBlindly "launch before anything was listed";
+    /// A try that ends no longer keeps its job from another.
+    LaunchBeside "launch beside a try that is not over";
+    /// All backends share one lane.
+    OneLane "one lane for all backends";
+    /// A job that was parked is never tried again.
+    ParkForEver "park for ever";
+}
+
+#[cfg(feature = "sabotage")]
+mod chosen {
+    use std::cell::Cell;
+
+    use super::Sabotage;
+
+    thread_local! {
+        static CHOSEN: Cell<Option<Sabotage>> = const { Cell::new(None) };
+    }
+
+    /// Chooses a defect for this thread, or none.
+    pub fn choose(sabotage: Option<Sabotage>) {
+        CHOSEN.set(sabotage);
+    }
+
+    /// Whether this defect is chosen.
+    pub(crate) fn is(sabotage: Sabotage) -> bool {
+        CHOSEN.get() == Some(sabotage)
+    }
+}
+
+#[cfg(feature = "sabotage")]
+pub use chosen::choose;
+#[cfg(feature = "sabotage")]
+pub(crate) use chosen::is;
+
+/// Whether this defect is chosen: never.
+#[cfg(not(feature = "sabotage"))]
+pub(crate) const fn is(_: Sabotage) -> bool {
+    false
+}
