@@ -44,6 +44,15 @@ fn a_removed_pool_launches_nothing_and_its_running_job_goes_on_by_its_own_clocks
 }
 
 #[test]
+fn the_run_clock_of_a_removed_pool_goes_on() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.policy.pools[0].clocks.run = Duration::from_mins(10);
+    change(&mut scene, |policy| policy.pools.clear());
+    scene.goes_on(210);
+    assert_eq!(scene.ending("h1"), Some(&EndReason::RunOver));
+}
+
+#[test]
 fn the_run_clock_of_a_pool_that_nobody_knows_ends_nothing() {
     let mut scene = Scene::running(&["h1"]);
     scene.policy.pools.clear();

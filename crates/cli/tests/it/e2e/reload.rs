@@ -138,3 +138,16 @@ fn a_scope_or_a_backend_with_a_running_job_cannot_be_removed() {
     assert!(ran.err.contains("backend here cannot be removed yet: 1 machine of ours is there"), "{}", ran.err);
     finish(world, running, &[]);
 }
+
+#[test]
+fn a_backend_that_is_configured_in_another_way_keeps_its_machines() {
+    let (world, running) = with_running_job(&Setup::new(2));
+    world.rewrite("[backend.here]\n", "[backend.here]\nlog_limit = \"1MiB\"\n");
+    let ran = ask(&world, "reload");
+    check_quiet(&ran);
+    assert!(ran.out.contains("backend.here.log_limit: "), "{}", ran.out);
+    let next = push(&world, "debian");
+    world.until_is(&next, Status::Success);
+    assert!(world.is(&running, Status::Running));
+    finish(world, running, &[next]);
+}
