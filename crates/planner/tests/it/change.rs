@@ -48,8 +48,10 @@ fn the_run_clock_of_a_removed_pool_goes_on() {
     let mut scene = Scene::running(&["h1"]);
     scene.policy.pools[0].clocks.run = Duration::from_mins(10);
     change(&mut scene, |policy| policy.pools.clear());
-    scene.goes_on(210);
-    assert_eq!(scene.ending("h1"), Some(&EndReason::RunOver));
+    scene.goes_on(190);
+    assert!(!scene.took().contains(&"destroy"));
+    scene.goes_on(20);
+    assert!(scene.took().contains(&"destroy"));
 }
 
 #[test]
