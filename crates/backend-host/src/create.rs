@@ -27,6 +27,7 @@ use crate::runner_config;
 use crate::settings::RunAs;
 use crate::shared_places;
 use crate::user::User;
+use crate::user_claim::UserClaim;
 
 /// How long a supervisor may take for its next word: it has little to do, but the host may be busy with jobs.
 pub(crate) const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
@@ -47,7 +48,7 @@ pub(crate) async fn create(host: &Arc<Host>, request: CreateRequest) -> Result<(
     })?;
     let opened = match host.blocking(move |host| make_folder(host, &request)).await {
         Ok(Made::Living) => Ok(None),
-        Ok(Made::New) => open(host, &name, &folder).await.map(Some),
+        Ok(Made::New(claim)) => open(host, &name, &folder, claim).await.map(Some),
         Err(error) => Err(error),
     };
     let (phase, done) = match opened {
@@ -63,7 +64,8 @@ pub(crate) async fn create(host: &Arc<Host>, request: CreateRequest) -> Result<(
 }
 
 enum Made {
-    New,
+    /// With the claim on its user, if it has one of its own.
+    New(Option<UserClaim>),
     Living,
 }
 
@@ -81,7 +83,15 @@ fn make_folder(host: &Host, request: &CreateRequest) -> Result<Made, HostError> 
     let temporary = Folder::new(temporary_path(host, &request.name)?);
     // From the choice of a user until its machine can be found.
     let _choosing = host.choosing();
-    let record = record(host, request)?;
+    let (user, claim) = match &host.settings.run_as {
+        RunAs::Daemon => (None, None),
+        RunAs::One(user) => (Some(user.clone()), None),
+        RunAs::OnePerMachine(users) => {
+            let (user, claim) = free_user(host, users)?;
+            (Some(user), Some(claim))
+        }
+    };
+    let record = record(host, request, user);
     let filled = fill(host, &record, &temporary).and_then(|()| match fs::rename(temporary.path(), folder.path()) {
         // A folder of this name came into being meanwhile; none of ours is ever empty, so it was not replaced.
         Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {
@@ -96,7 +106,7 @@ fn make_folder(host: &Host, request: &CreateRequest) -> Result<Made, HostError> 
         return Err(error);
     }
     folder::sync_directory(&host.settings.directory).at(&host.settings.directory)?;
-    Ok(Made::New)
+    Ok(Made::New(claim))
 }
 
 /// Names the process that makes it, so that a later one can tell a crashed create from one under way.
@@ -105,13 +115,8 @@ fn temporary_path(host: &Host, name: &MachineName) -> Result<PathBuf, HostError>
     Ok(host.settings.directory.join(format!("{}{}.{}.{name}", folder::NEW_PREFIX, own.id, own.started)))
 }
 
-fn record(host: &Host, request: &CreateRequest) -> Result<MachineRecord, HostError> {
-    let user = match &host.settings.run_as {
-        RunAs::Daemon => None,
-        RunAs::One(user) => Some(user.clone()),
-        RunAs::OnePerMachine(users) => Some(free_user(host, users)?),
-    };
-    Ok(MachineRecord {
+fn record(host: &Host, request: &CreateRequest, user: Option<User>) -> MachineRecord {
+    MachineRecord {
         deployment: host.settings.deployment.clone(),
         name: request.name.clone(),
         tags: request.tags.clone(),
@@ -120,17 +125,25 @@ fn record(host: &Host, request: &CreateRequest) -> Result<MachineRecord, HostErr
         user,
         own_user: matches!(host.settings.run_as, RunAs::OnePerMachine(_)),
         control_group: None,
-    })
+    }
 }
 
-/// The first user that no machine in the directory has, whosever and in whatever state it is, and no process: one that was
-/// left while records could not be read would meet the next job. So would files, which are removed; a user who has more of
-/// them than one call removes is passed over.
-fn free_user(host: &Host, users: &[User]) -> Result<User, HostError> {
+/// The first user that no machine on this host has, whosever and in whatever state it is, and no process: one that was left
+/// while records could not be read would meet the next job. So would files, which are removed; a user who has more of them
+/// than one call removes is passed over.
+fn free_user(host: &Host, users: &[User]) -> Result<(User, UserClaim), HostError> {
+    let processes = |source| HostError::Processes { source };
     let mut used = kept::users(&host.settings.directory, None)?;
-    used.extend(process::users().map_err(|source| HostError::Processes { source })?);
-    let mut free = users.iter().filter(|user| !used.contains(&user.uid));
-    free.find(|user| shared_places::clear(user)).cloned().ok_or(HostError::NoUserFree { users: users.len() })
+    used.extend(process::users().map_err(processes)?);
+    for user in users.iter().filter(|user| !used.contains(&user.uid)) {
+        let Some(claim) = UserClaim::of(user.uid, Duration::ZERO).map_err(processes)? else { continue };
+        // Another deployment may have had it in between.
+        let is_unused = process::of_user(user.uid).map_err(processes)?.is_empty();
+        if is_unused && shared_places::clear(user) {
+            return Ok((user.clone(), claim));
+        }
+    }
+    Err(HostError::NoUserFree { users: users.len() })
 }
 
 fn fill(host: &Host, record: &MachineRecord, folder: &Folder) -> Result<(), HostError> {
@@ -163,8 +176,13 @@ fn give(path: &Path, user: Option<&User>) -> Result<(), HostError> {
 }
 
 /// Starts the supervisor and waits until it is ready for a launch.
-async fn open(host: &Arc<Host>, name: &MachineName, folder: &Folder) -> Result<Pipes, HostError> {
-    let (child, mut pipes) = match spawn(host, name, folder) {
+async fn open(
+    host: &Arc<Host>,
+    name: &MachineName,
+    folder: &Folder,
+    claim: Option<UserClaim>,
+) -> Result<Pipes, HostError> {
+    let (child, mut pipes) = match spawn(host, name, folder, claim) {
         Ok(spawned) => spawned,
         Err(error) => {
             let path = folder.path().to_owned();
@@ -188,7 +206,12 @@ async fn open(host: &Arc<Host>, name: &MachineName, folder: &Folder) -> Result<P
     }
 }
 
-fn spawn(host: &Host, name: &MachineName, folder: &Folder) -> Result<(Child, Pipes), HostError> {
+fn spawn(
+    host: &Host,
+    name: &MachineName,
+    folder: &Folder,
+    claim: Option<UserClaim>,
+) -> Result<(Child, Pipes), HostError> {
     let program = &host.settings.supervisor;
     let log = folder.file(folder::SUPERVISOR_LOG);
     let log = folder::create_file(&log).at(&log)?;
@@ -205,7 +228,7 @@ fn spawn(host: &Host, name: &MachineName, folder: &Folder) -> Result<(Child, Pip
         .stdout(Stdio::piped())
         .stderr(log)
         .kill_on_drop(false);
-    promises::inherits_nothing(&mut command);
+    promises::inherits_nothing(&mut command, claim.and_then(UserClaim::into_socket));
     let mut child = command.spawn().map_err(failed)?;
     match (child.stdin.take(), child.stdout.take()) {
         (Some(launch), Some(answers)) => Ok((child, Pipes { launch, answers: BufReader::new(answers) })),

@@ -92,7 +92,7 @@ fn remove(host: &Host, folder: &Folder, machine: &Machine) -> Result<Step, HostE
     {
         return Ok(Step::Waiting);
     }
-    if !remains::clear_shared_places(host, &machine.record) {
+    if !remains::clear_shared_places(host, &machine.record).map_err(|source| HostError::Processes { source })? {
         return Ok(Step::Waiting);
     }
     let gone = removal::remove_machine(&host.settings.directory, folder, &machine.record.name)?;

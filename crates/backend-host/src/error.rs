@@ -62,7 +62,7 @@ pub enum HostError {
     },
     /// Every user has a machine, or what is left of one.
     #[error(
-        "each of the {users} users has a machine already, or processes or too many files that no machine is known to have"
+        "each of the {users} users has a machine already on this host, or processes or too many files that no machine is known to have"
     )]
     NoUserFree {
         /// How many there are.

@@ -77,16 +77,20 @@ impl Identity {
 
 /// Keeps what this process inherited from being passed on: our own files close by themselves, but not those that a
 /// shell, a build tool or a service manager left open. A supervisor would hold them for hours.
-pub(crate) fn inherits_nothing(command: &mut tokio::process::Command) {
-    // SAFETY: as above: `close_on_exec` makes system calls through rustix with a buffer on its stack, and neither
-    // allocates nor locks.
+/// One may be excepted.
+pub(crate) fn inherits_nothing(command: &mut tokio::process::Command, but: Option<OwnedFd>) {
+    // SAFETY: as above: `passes_nothing_on` makes system calls through rustix with a buffer on its stack, and neither
+    // allocates nor locks; nor does the one after it, for a descriptor that the closure owns.
     unsafe {
-        command.pre_exec(close_on_exec);
+        command.pre_exec(move || {
+            passes_nothing_on()?;
+            Ok(but.as_ref().map_or(Ok(()), |but| fcntl_setfd(but, FdFlags::empty()))?)
+        });
     }
 }
 
-/// Marks every descriptor above the three standard ones to be closed by exec.
-fn close_on_exec() -> io::Result<()> {
+/// Marks every descriptor above the three standard ones to be closed by exec. To be called where there is one thread.
+pub(crate) fn passes_nothing_on() -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = rustix::fs::open(c"/proc/self/fd", flags, Mode::empty())?;
     let mut buffer = [MaybeUninit::<u8>::uninit(); 4096];
@@ -95,7 +99,7 @@ fn close_on_exec() -> io::Result<()> {
         let entry = entry?;
         let number = std::str::from_utf8(entry.file_name().to_bytes()).ok().and_then(|name| name.parse().ok());
         if let Some(number) = number.filter(|number| *number > 2) {
-            // SAFETY: the kernel has just listed it, and the only thread of the child closes nothing meanwhile.
+            // SAFETY: the kernel has just listed it, and the only thread closes nothing meanwhile.
             fcntl_setfd(unsafe { BorrowedFd::borrow_raw(number) }, FdFlags::CLOEXEC)?;
         }
     }

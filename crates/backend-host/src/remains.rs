@@ -10,10 +10,11 @@ use crate::backend::Host;
 use crate::control_group::ControlGroup;
 use crate::kept;
 use crate::marked;
-use crate::process::{self, Process};
+use crate::process;
 use crate::records::MachineRecord;
 use crate::shared_places;
 use crate::user::User;
+use crate::user_claim::{MOMENT, UserClaim};
 
 /// How often a kill is repeated at once before the next call goes on with it.
 const ROUNDS: usize = 50;
@@ -34,7 +35,7 @@ pub(crate) fn of(host: &Host, machines: &[&MachineRecord]) -> io::Result<BTreeSe
     left.extend(marked::find(&unclear)?.into_keys());
     for record in machines {
         let marker = host.marker(&record.name);
-        if !left.contains(&marker) && !of_own_user(host, record)?.is_empty() {
+        if !left.contains(&marker) && has_process_of_own_user(host, record)? {
             left.insert(marker);
         }
     }
@@ -44,11 +45,13 @@ pub(crate) fn of(host: &Host, machines: &[&MachineRecord]) -> io::Result<BTreeSe
 /// Kills every process that is left of a machine. True if none was left at the end.
 pub(crate) fn kill(host: &Host, record: &MachineRecord) -> io::Result<bool> {
     let group = host.control_group(record);
+    let _choosing = host.choosing();
+    let user = claimed(own_user(host, record))?;
     for _ in 0..ROUNDS {
         if let Some(group) = &group {
             group.kill()?;
         }
-        let users = of_own_user(host, record)?;
+        let users = user.as_ref().map_or_else(|| Ok(Vec::new()), |(user, _)| process::of_user(user.uid))?;
         for process in &users {
             process.signal(Signal::KILL)?;
         }
@@ -62,19 +65,36 @@ pub(crate) fn kill(host: &Host, record: &MachineRecord) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The living processes of the user that only this machine has. (Those of another deployment are not known here.)
-fn of_own_user(host: &Host, record: &MachineRecord) -> io::Result<Vec<Process>> {
-    own_user(host, record).map_or_else(|| Ok(Vec::new()), |user| process::of_user(user.uid))
+/// Whether a process is left of the user that only this machine has. Claims it only for as long as it looks, and only when
+/// there is a process, which is rare.
+fn has_process_of_own_user(host: &Host, record: &MachineRecord) -> io::Result<bool> {
+    let Some(user) = own_user(host, record) else { return Ok(false) };
+    if process::of_user(user.uid)?.is_empty() {
+        return Ok(false);
+    }
+    // Not while another call of ours has the claim.
+    let _choosing = host.choosing();
+    let claimed = claimed(Some(user))?;
+    Ok(claimed.is_some() && !process::of_user(user.uid)?.is_empty())
 }
 
 /// Removes what the user of a machine left in places that all users share, when nothing of the machine runs any more. False
 /// if there is more to do in another call.
-pub(crate) fn clear_shared_places(host: &Host, record: &MachineRecord) -> bool {
-    own_user(host, record).is_none_or(shared_places::clear)
+pub(crate) fn clear_shared_places(host: &Host, record: &MachineRecord) -> io::Result<bool> {
+    let _choosing = host.choosing();
+    let user = claimed(own_user(host, record))?;
+    Ok(user.is_none_or(|(user, _)| shared_places::clear(user)))
 }
 
-/// The user that this machine alone has; none where that is not certain. A machine made under an earlier configuration may
-/// have the same one, and so may one whose record cannot be read: then what is whose cannot be told by user.
+/// A user with the claim on it; none where another machine on this host has it by now.
+fn claimed(user: Option<&User>) -> io::Result<Option<(&User, UserClaim)>> {
+    let Some(user) = user else { return Ok(None) };
+    Ok(UserClaim::of(user.uid, MOMENT)?.map(|claim| (user, claim)))
+}
+
+/// The user that only this machine of its directory has; none where that is not certain. A machine made under an earlier
+/// configuration may have the same one, and so may one whose record cannot be read: then what is whose cannot be told by
+/// user.
 fn own_user<'a>(host: &Host, record: &'a MachineRecord) -> Option<&'a User> {
     let user = record.user.as_ref().filter(|user| record.own_user && !user.is_root() && !user.is_ours())?;
     let others = kept::users(&host.settings.directory, Some(&record.name)).ok()?;

@@ -15,11 +15,11 @@
 
 use std::io;
 use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::{Duration, Instant};
 
+use backend_host::Holder;
 use planner::ids::DeploymentId;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::lock::{LockError, MOMENT, PAUSE};
 
@@ -30,15 +30,6 @@ const REST: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Claim {
     listener: tokio::net::UnixListener,
-}
-
-/// Who has a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Holder {
-    /// Its process, as far as it can be seen from here.
-    pub(crate) process: Option<i32>,
-    /// Whether it is our own user's or root's.
-    pub(crate) is_trusted: bool,
 }
 
 impl Claim {
@@ -80,33 +71,7 @@ impl Claim {
 
 /// Who has a deployment's name now, if anybody. Waits for nobody. To be called within a runtime.
 pub(crate) fn holder(deployment: &DeploymentId) -> Option<Holder> {
-    let nobody_known = Holder { process: None, is_trusted: false };
-    match ask(deployment) {
-        Ok(Asked { process, user }) => {
-            let ours = rustix::process::geteuid().as_raw();
-            // It is 0 for a process that is in none of our process namespaces.
-            let process = process.filter(|&id| id > 0);
-            Some(Holder { process, is_trusted: user == ours || user == 0 })
-        }
-        // It lets nobody in, and we do not wait for it.
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(nobody_known),
-        Err(_) => None,
-    }
-}
-
-/// What the kernel says of who listens.
-struct Asked {
-    process: Option<i32>,
-    user: u32,
-}
-
-fn ask(deployment: &DeploymentId) -> io::Result<Asked> {
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    rustix::net::connect(&socket, &SocketAddrUnix::new_abstract_name(name(deployment).as_bytes())?)?;
-    // Not rustix's own call: it knows no process 0.
-    let peer = tokio::net::UnixStream::from_std(UnixStream::from(socket))?.peer_cred()?;
-    Ok(Asked { process: peer.pid(), user: peer.uid() })
+    backend_host::holder(&name(deployment))
 }
 
 fn listen(deployment: &DeploymentId) -> io::Result<tokio::net::UnixListener> {
@@ -122,6 +87,8 @@ fn name(deployment: &DeploymentId) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+
     use super::*;
 
     #[tokio::test]

@@ -39,6 +39,7 @@ use rustix::io::Errno;
 use crate::acknowledgement::Acknowledgement;
 use crate::folder::{self, Folder};
 use crate::process::{self, Process};
+use crate::promises;
 use crate::records::{ExitRecord, SupervisorRecord};
 use awaiting::Awaited;
 use signals::Signals;
@@ -81,6 +82,8 @@ impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
 }
 
 fn run(folder: &Folder, longest: Option<Duration>) -> Result<(), SupervisorError> {
+    // It inherited the claim on its machine's user, which is not for the runner.
+    promises::passes_nothing_on().doing("keep to itself what it inherited")?;
     let mut signals = Signals::catch().doing("catch signals")?;
     detach().doing("become a session and a subreaper of its own")?;
     let own = Process::current().doing("read its own start time")?;

@@ -281,3 +281,38 @@ async fn nobody_is_killed_by_a_user_that_two_machines_share() {
     remove_groups(groups.into_iter().flatten());
     host.finish().await;
 }
+
+#[tokio::test]
+async fn two_deployments_with_the_same_users_do_not_share_one() {
+    if !as_root() {
+        return;
+    }
+    let [user, other] = users(120);
+    // Before it has a runner, nothing but the claim tells that a machine has this user.
+    let one = host("exit 0", RunAs::OnePerMachine(vec![user.clone()]));
+    one.create("fs-1").await.unwrap();
+    let two = host(HIDING, RunAs::OnePerMachine(vec![user.clone()]));
+    let refused = two.create("fs-1").await.unwrap_err();
+    assert_eq!((refused.class, refused.acted), (ErrorClass::Capacity, Acted::No));
+    let two = two.changed(|settings| settings.run_as = RunAs::OnePerMachine(vec![user.clone(), other.clone()]));
+    two.create("fs-1").await.unwrap();
+    assert_eq!(two.record("fs-1", "machine.json")["user"]["uid"].as_u64(), Some(u64::from(other.uid)));
+    until("its supervisor has gone", async || {
+        // A signal to one that has ended is an error of `kill`, so look first.
+        let supervisor = one.supervisor("fs-1");
+        if is_alive(supervisor) {
+            kill(supervisor, "KILL");
+        }
+        one.state("fs-1").await != Some(MachineState::Ready)
+    })
+    .await;
+    // The first machine has ended, and its user is given out again before it is cleaned up.
+    two.run("fs-2").await;
+    let stray = stray(&two, &user).await;
+    assert_eq!(one.ended("fs-1").await, Exit::NeverStarted);
+    until("it is gone", async || one.destroy("fs-1").await == backend::Destroyed::Gone).await;
+    assert!(is_alive(stray), "it is of the other deployment's machine");
+    for host in [one, two] {
+        host.finish().await;
+    }
+}
