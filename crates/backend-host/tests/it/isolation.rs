@@ -153,6 +153,7 @@ async fn what_hides_from_everything_else_is_found_by_its_user() {
     host.up().await;
     let stray: i32 = fs::read_to_string(host.scratch().join("RUNS")).unwrap().trim().parse().unwrap();
     let runner: i32 = fs::read_to_string(host.scratch().join("UP")).unwrap().trim().parse().unwrap();
+    let group = forget_group(&host, "fs-1");
     kill(host.supervisor("fs-1"), "KILL");
     until("the runner of another user dies with its supervisor too", async || !is_alive(runner)).await;
     until("the machine is an orphan", async || host.state("fs-1").await == Some(MachineState::Orphaned)).await;
@@ -162,6 +163,7 @@ async fn what_hides_from_everything_else_is_found_by_its_user() {
     assert!(is_alive(stray));
     until("it is gone", async || host.destroy("fs-1").await == backend::Destroyed::Gone).await;
     assert!(!is_alive(stray));
+    remove_groups(group);
     host.finish().await;
 }
 
