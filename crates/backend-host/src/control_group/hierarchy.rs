@@ -56,15 +56,22 @@ pub(super) fn mounted(mounts: &str) -> Vec<Hierarchy> {
 
 /// Why the kernel cannot hold limits of these controllers here, whoever asks; nothing if it can.
 pub(super) fn hindrance(wanted: &[&str]) -> Option<String> {
-    lacking_in(wanted, &Hierarchy::all())
-}
-
-fn lacking_in(wanted: &[&str], hierarchies: &[Hierarchy]) -> Option<String> {
     if wanted.is_empty() {
         return None;
     }
-    let Some(first) = hierarchies.first() else { return Some(NOT_MOUNTED.to_owned()) };
-    let missing = lacking(wanted, &first.offered());
+    match own_groups() {
+        Ok(own) => lacking_in(wanted, &Hierarchy::all(), &own),
+        Err(reason) => Some(reason),
+    }
+}
+
+/// The same, from mounts and `/proc/self/cgroup`.
+fn lacking_in(wanted: &[&str], hierarchies: &[Hierarchy], own: &str) -> Option<String> {
+    let hierarchy = match seat(hierarchies, own) {
+        Ok((hierarchy, _)) => hierarchy,
+        Err(reason) => return Some(reason),
+    };
+    let missing = lacking(wanted, &hierarchy.offered());
     (!missing.is_empty()).then(|| format!("control groups of version 2 have no controller {}", missing.join(", ")))
 }
 
@@ -77,23 +84,31 @@ fn lacking<'a>(wanted: &[&'a str], listed: &str) -> Vec<&'a str> {
 
 /// The group below which ours are made.
 pub(super) fn base() -> Result<PathBuf, String> {
-    let own = fs::read_to_string(GROUPS).map_err(|error| format!("cannot read {GROUPS}: {error}"))?;
-    base_of(&Hierarchy::all(), &own)
+    base_of(&Hierarchy::all(), &own_groups()?)
+}
+
+fn own_groups() -> Result<String, String> {
+    fs::read_to_string(GROUPS).map_err(|error| format!("cannot read {GROUPS}: {error}"))
 }
 
 /// The same, from mounts and `/proc/self/cgroup` (cgroups(7)).
 fn base_of(hierarchies: &[Hierarchy], own: &str) -> Result<PathBuf, String> {
+    let (_, own) = seat(hierarchies, own)?;
+    let above = own.parent().filter(|_| own.file_name() == Some(OsStr::new(LEAF)));
+    Ok(above.map_or_else(|| own.clone(), Path::to_owned))
+}
+
+/// The first mount that shows the group of this process, and where.
+fn seat<'a>(hierarchies: &'a [Hierarchy], own: &str) -> Result<(&'a Hierarchy, PathBuf), String> {
     if hierarchies.is_empty() {
         return Err(NOT_MOUNTED.to_owned());
     }
     let own = own.lines().find_map(|line| line.strip_prefix("0::"));
     let own = Path::new(own.ok_or("this process is in no control group of version 2")?);
-    let seen = |it: &Hierarchy| Some(it.mount.join(own.strip_prefix(&it.root).ok()?));
-    let own = hierarchies.iter().find_map(seen).ok_or_else(|| {
+    let seen = |it: &'a Hierarchy| Some((it, it.mount.join(own.strip_prefix(&it.root).ok()?)));
+    hierarchies.iter().find_map(seen).ok_or_else(|| {
         format!("the control group of this process, {}, is outside of what is mounted of them", own.display())
-    })?;
-    let above = own.parent().filter(|_| own.file_name() == Some(OsStr::new(LEAF)));
-    Ok(above.map_or_else(|| own.clone(), Path::to_owned))
+    })
 }
 
 /// Enables controllers, as `cgroup.subtree_control` wants it written.
@@ -155,7 +170,7 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
-    use super::{Hierarchy, base_of, hand_down, lacking_in, mounted};
+    use super::{Hierarchy, base_of, hand_down, hindrance, lacking_in, mounted};
 
     const UNIFIED: &str =
         "24 1 0:21 / /proc rw - proc proc rw\n30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n";
@@ -210,13 +225,23 @@ mod tests {
         let offering = |controllers: &str| {
             let place = group(controllers, "");
             let hierarchy = Hierarchy { root: "/".into(), mount: place.path().to_owned() };
-            lacking_in(&["memory", "pids"], &[hierarchy])
+            lacking_in(&["memory", "pids"], &[hierarchy], "0::/\n")
         };
         assert_eq!(offering("cpu io memory pids\n"), None);
         assert!(offering("cpu memory\n").unwrap().ends_with("no controller pids"));
         assert!(offering("cpuset mem pid\n").unwrap().ends_with("no controller memory, pids"));
-        assert!(lacking_in(&["cpu"], &[]).unwrap().ends_with("not mounted"));
-        assert_eq!(lacking_in(&[], &[]), None);
+        assert!(lacking_in(&["cpu"], &[], "0::/\n").unwrap().ends_with("not mounted"));
+        assert_eq!(hindrance(&[]), None);
+    }
+
+    #[test]
+    fn the_mount_that_shows_our_own_group_is_the_one_that_is_judged() {
+        let (part, all) = (group("", ""), group("memory pids\n", ""));
+        let hierarchies = [("/docker/abc", &part), ("/", &all)]
+            .map(|(root, place)| Hierarchy { root: root.into(), mount: place.path().to_owned() });
+        assert_eq!(lacking_in(&["pids"], &hierarchies, "0::/system.slice\n"), None);
+        assert!(lacking_in(&["pids"], &hierarchies, "0::/docker/abc/x\n").is_some());
+        assert!(lacking_in(&["pids"], &hierarchies[..1], "0::/x\n").unwrap().contains("outside of what is mounted"));
     }
 
     #[test]

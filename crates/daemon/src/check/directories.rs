@@ -6,12 +6,13 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use backend_host::Holder;
 use planner::ids::DeploymentId;
 use rustix::fs::{Access, AtFlags, CWD};
 
 use super::finding::Finding;
 use crate::chain;
-use crate::claim::{self, Holder};
+use crate::claim;
 use crate::config::Config;
 use crate::lock::{self, LockError, ONE_OF_TWO};
 use crate::private;
