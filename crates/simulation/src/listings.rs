@@ -94,7 +94,8 @@ impl World {
     pub(crate) fn read_jobs(&mut self, life: u32, scope: &ScopeKey, begun_at: u64) {
         let forge = self.forge(&scope.forge);
         let failure = refusal(forge.is_down(self.now), forge.refuses(scope));
-        let may_lie = self.judge.last_lie.get(scope).is_none_or(|lie| self.now > lie + HONEST_MS);
+        let may_lie =
+            self.script.is_on() || self.judge.last_lie.get(scope).is_none_or(|lie| self.now > lie + HONEST_MS);
         let fate = self.fate(scope.scope.as_str(), failure, may_lie);
         if let Fate::Fails(failure) = fate {
             return self.answer_listing(life, begun_at, Event::JobsNotListed { scope: scope.clone(), failure });
