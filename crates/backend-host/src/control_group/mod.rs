@@ -31,6 +31,9 @@ use hierarchy::{base, enabling, hand_down};
 
 pub(crate) use hierarchy::Hierarchy;
 
+/// How often the group of a machine is tried to be made: another machine can take the parent along each time.
+const TRIES: usize = 10;
+
 /// Where the groups of our machines are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ControlGroups {
@@ -81,11 +84,11 @@ impl ControlGroups {
     /// Makes the group of a machine and sets its limits.
     pub(crate) fn make(&self, name: &MachineName) -> Result<ControlGroup, HostError> {
         let group = self.of(name);
-        for is_last in [false, true] {
+        for tried in 1..=TRIES {
             self.make_parent().at(&self.parent)?;
             match fs::create_dir(&group.path) {
                 // The machine that was the last one until now has just taken the parent along.
-                Err(error) if error.kind() == ErrorKind::NotFound && !is_last => {}
+                Err(error) if error.kind() == ErrorKind::NotFound && tried < TRIES => {}
                 // Of a machine of this name that is long gone: empty, or creating it would have been refused.
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error).at(&group.path),
                 _ => break,
@@ -192,7 +195,7 @@ mod tests {
 
     use planner::ids::{DeploymentId, MachineName};
 
-    use super::{ControlGroup, hierarchy};
+    use super::{ControlGroup, ControlGroups, hierarchy};
     use crate::settings::Limits;
 
     #[test]
@@ -212,6 +215,24 @@ mod tests {
         limits.set(place.path()).unwrap();
         fs::remove_file(place.path().join("pids.max")).unwrap();
         assert!(limits.set(place.path()).is_err(), "a limit that is not there is no limit");
+    }
+
+    #[test]
+    fn a_group_is_made_while_another_machine_takes_the_parent_along() {
+        let place = tempfile::tempdir().unwrap();
+        // Plain directories behave as groups do here.
+        let groups = ControlGroups { parent: place.path().join("forgescale.a"), limits: Limits::default() };
+        std::thread::scope(|scope| {
+            for name in ["fs-1", "fs-2"] {
+                let groups = &groups;
+                scope.spawn(move || {
+                    for _ in 0..500 {
+                        assert!(groups.make(&MachineName::new(name)).unwrap().remove().unwrap());
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
     }
 
     #[test]
