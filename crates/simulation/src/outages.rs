@@ -12,7 +12,7 @@ use crate::judge::Excuse;
 use crate::world::{World, note};
 
 /// How long after a machine is listed again the daemon may not have listed it yet.
-const LISTED_AGAIN_MS: u64 = 30_000;
+const LISTED_AGAIN_MS: u64 = 90_000;
 /// Faults go on for so long after an outage that was longer than all else.
 const AFTERMATH_MS: u64 = 60_000;
 
@@ -118,6 +118,7 @@ impl World {
         let Some(model) = self.backends.get_mut(&id) else { return };
         if fault == Fault::BackendAway {
             model.down_until = until;
+            self.judge.stays_unknown(self.now, until + LISTED_AGAIN_MS);
         } else {
             model.full_until = until;
         }
@@ -208,7 +209,8 @@ impl World {
                 return;
             }
             machine.hidden = false;
-            let until = self.now + LISTED_AGAIN_MS;
+            let away_until = self.backends.get(backend).map_or(0, |model| model.down_until);
+            let until = self.now.max(away_until) + LISTED_AGAIN_MS;
             self.judge.unknown_until(name, until);
         }
     }

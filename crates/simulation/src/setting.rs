@@ -120,6 +120,8 @@ fn limits(dice: &mut Dice) -> Limits {
         parallel_forge_calls: parallel_calls,
         parallel_removals: parallel_calls,
         mass_left: usize::try_from(dice.between(2, 10)).unwrap_or(10),
+        // Two failed launches in a row are enough to see a job parked.
+        boot_failures: 2,
         ..short_limits()
     }
 }

@@ -11,7 +11,7 @@ use super::Belief;
 use crate::world::World;
 
 /// How long after it was made by an earlier life the daemon cannot know a machine yet.
-const UNKNOWN_MS: u64 = 30_000;
+const UNKNOWN_MS: u64 = 90_000;
 /// In which time calls about one thing are counted, and how many of a kind there may be.
 const HOT_SPAN_MS: u64 = 20_000;
 const HOT_CALLS: usize = 10;

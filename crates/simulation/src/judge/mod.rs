@@ -124,6 +124,13 @@ impl Judge {
         self.stumbled.extend(action.key().cloned());
     }
 
+    /// What cannot be known yet cannot be before then either: nothing is listed meanwhile.
+    pub(crate) fn stays_unknown(&mut self, now: u64, until: u64) {
+        for known_at in self.unknown.values_mut().filter(|known_at| **known_at > now) {
+            *known_at = until.max(*known_at);
+        }
+    }
+
     pub(crate) fn unknown_until(&mut self, name: &MachineName, until: u64) {
         self.unknown.insert(name.clone(), until);
     }
