@@ -8,6 +8,7 @@ use planner::time::Tick;
 use tokio::sync::mpsc::error::SendError;
 use tokio::time::Instant;
 
+use super::politeness::Politeness;
 use super::{Polled, Reporting, pause};
 use crate::convert;
 use crate::forges::ScopeClient;
@@ -17,6 +18,7 @@ use crate::tokens::{Look, Tokens};
 pub(super) async fn watch(key: &ScopeKey, of: &ScopeClient, reporting: &Reporting, polled: &Polled) {
     let mut failures = 0;
     let mut tokens = Tokens::new(&of.token);
+    let mut politeness = Politeness::default();
     loop {
         let begun = Instant::now();
         let jobs = of.client.list_jobs(&of.scope).await;
@@ -35,7 +37,10 @@ pub(super) async fn watch(key: &ScopeKey, of: &ScopeClient, reporting: &Reportin
         if failures == 0 {
             polled.worked();
         }
-        let pause = pause(of.interval, answer_time + polled.take_spent(), failures, retry_after);
+        if failures == 0 {
+            politeness.answered(answer_time + polled.take_spent());
+        }
+        let pause = pause(of.interval, politeness.pause(), failures, retry_after);
         if rest(pause, &mut tokens, key, of, reporting).await.is_err() {
             return;
         }
