@@ -14,6 +14,7 @@ use store::{Store, StoreError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::alerts::Alerts;
 use crate::claim::Claim;
 use crate::clock::Clock;
 use crate::collect::{Collect, Collected, Collecting};
@@ -299,6 +300,7 @@ impl Start<'_> {
             purpose: self.purpose,
             asked: Vec::new(),
             written: Written::default(),
+            alerts: Alerts::default(),
             notifier: Notifier::of_process(),
         };
         let owner = tokio::spawn(owner.run(events, ordered, wish));

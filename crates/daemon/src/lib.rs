@@ -6,6 +6,7 @@
 //! Deliberately absent: flags and signals (the command's), rules of any kind (the planner's).
 #![forbid(unsafe_code)]
 
+mod alerts;
 mod at_repositories;
 pub mod check;
 mod claim;

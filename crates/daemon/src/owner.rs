@@ -21,6 +21,7 @@ use planner::step::{Turn, step, step_within};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
+use crate::alerts::Alerts;
 use crate::clock::Clock;
 use crate::collect::Collecting;
 use crate::control::Order;
@@ -78,6 +79,8 @@ pub(crate) struct Owner {
     /// Who waits for a look at everything.
     pub(crate) asked: Vec<Asked>,
     pub(crate) written: Written,
+    /// What the log was told of alerts.
+    pub(crate) alerts: Alerts,
     /// What the service manager is told.
     pub(crate) notifier: Notifier,
 }
@@ -191,6 +194,7 @@ impl Owner {
             log_action(action);
             self.lanes.begin(*id, action.clone());
         }
+        self.alerts.tell(&turn.report.alerts);
         for decision in &turn.decisions {
             log_decision(decision);
         }

@@ -15,7 +15,7 @@ use daemon::{Collect, Collected, Daemon, LockError, StartError, StateDirectory};
 use tokio::sync::oneshot::Receiver;
 
 use super::asking::{asked, unexpected};
-use super::explain::{alert, plain};
+use super::explain::plain;
 use super::run::{not_started, obey_signals, on_runtime, supervisor};
 use crate::arguments::{Gc, Place};
 use crate::failure::Failure;
@@ -131,7 +131,7 @@ fn told(left: &Left, what: &str, out: &mut impl Write) -> std::io::Result<()> {
         )
     });
     list(what, &machines.chain(runners).collect::<Vec<_>>(), out)?;
-    list("needs a human", &set_aside.iter().map(alert).collect::<Vec<_>>(), out)?;
+    list("needs a human", &set_aside.iter().map(ToString::to_string).collect::<Vec<_>>(), out)?;
     list("could not be looked at", unseen, out)?;
     if *more > 0 {
         writeln!(out, "and {more} more: see `forgescale explain all`")?;

@@ -50,7 +50,9 @@ mod tests {
 
     fn pause_after(answers: &[u64]) -> Duration {
         let mut politeness = Politeness::default();
-        answers.iter().for_each(|took| politeness.answered(Duration::from_millis(*took)));
+        for took in answers {
+            politeness.answered(Duration::from_millis(*took));
+        }
         politeness.pause()
     }
 

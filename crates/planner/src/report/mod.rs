@@ -2,10 +2,12 @@
 //!
 //! `explain`, metrics, the dashboard and the tests all read these; nothing else says why.
 
+mod alert;
 mod reason;
 
 use serde::{Deserialize, Serialize};
 
+pub use alert::Alert;
 pub use reason::{LaunchStep, MachineReason, Reason, RunnerReason, short};
 
 use crate::ids::{BackendId, ForgeId, Handle, JobName, MachineName, PoolId, RunnerId, ScopeId, ScopeKey, Try};
@@ -115,88 +117,4 @@ pub struct ScopeReport {
     /// What the last of these failures said.
     #[serde(default)]
     pub runners_last_error: Option<String>,
-}
-
-/// What needs a human.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "alert", rename_all = "snake_case")]
-pub enum Alert {
-    /// A job was given up for a while after repeated launch failures.
-    JobParked {
-        /// Its forge.
-        forge: ForgeId,
-        /// Its handle.
-        handle: Handle,
-        /// How many launches failed.
-        failures: u32,
-        /// What the last one said.
-        last_error: String,
-    },
-    /// Many jobs vanished at once: the kills of their processes are held (the forge may have been restored).
-    KillsHeld {
-        /// How many.
-        count: u32,
-    },
-    /// A list could not be read to its end.
-    IncompleteListing {
-        /// Of what.
-        of: String,
-    },
-    /// The forge now knows the scope under another id: nothing is concluded from its lists.
-    ScopeChanged {
-        /// Which.
-        scope: ScopeKey,
-    },
-    /// The forge does not know the token.
-    TokenUnknown {
-        /// Of which scope.
-        scope: ScopeKey,
-        /// What the forge said.
-        message: String,
-    },
-    /// The token lacks a right that is needed.
-    TokenLacksScope {
-        /// Where.
-        scope: ScopeKey,
-        /// What the forge said.
-        message: String,
-    },
-    /// A persistent runner that is not ours could take jobs of our pools: who gets them is chance.
-    Overlap {
-        /// In whose reach it is.
-        scope: ScopeKey,
-        /// Its name.
-        runner: String,
-        /// The labels that it shares with our pools.
-        labels: Vec<String>,
-    },
-    /// The launches of a pool fail one after the other, whichever jobs they are for.
-    PoolFails {
-        /// Which.
-        pool: PoolId,
-        /// How many in a row.
-        failures: u32,
-        /// What the last one said.
-        last_error: String,
-    },
-    /// A registration that should be gone could not be deleted yet. It keeps nothing from running.
-    RunnerNotRemoved {
-        /// Where.
-        scope: ScopeKey,
-        /// Its row id.
-        id: RunnerId,
-        /// How often it was tried.
-        tries: u32,
-        /// What the last try said.
-        last_error: String,
-    },
-    /// A machine that should be gone could not be removed yet.
-    MachineNotRemoved {
-        /// Which.
-        machine: MachineName,
-        /// How often it was tried.
-        tries: u32,
-        /// What the last try said.
-        last_error: String,
-    },
 }

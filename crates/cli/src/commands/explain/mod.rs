@@ -19,7 +19,7 @@ use planner::report::short;
 use super::asking::state_directory;
 use crate::arguments::Explain;
 use crate::failure::Failure;
-pub(super) use sentence::{alert, plain};
+pub(super) use sentence::plain;
 use subject::Subject;
 
 /// The daemon writes its report far more often than this.

@@ -9,7 +9,7 @@ use planner::report::{JobReport, MachineReport, RunnerReport, ScopeReport, short
 use planner::time::Tick;
 
 use super::named;
-use super::sentence::{alert, kind, plain, state};
+use super::sentence::{kind, plain, state};
 
 /// Numbers: scopes, pools, jobs by kind of reason, alerts.
 pub(super) fn summary(file: &ReportFile, age: Duration, out: &mut impl Write) -> io::Result<()> {
@@ -151,5 +151,5 @@ fn alerts(file: &ReportFile, out: &mut impl Write) -> io::Result<()> {
     if !file.report.alerts.is_empty() {
         writeln!(out, "\nalerts")?;
     }
-    file.report.alerts.iter().try_for_each(|found| writeln!(out, "  {}", plain(&alert(found))))
+    file.report.alerts.iter().try_for_each(|found| writeln!(out, "  {}", plain(&found.to_string())))
 }
