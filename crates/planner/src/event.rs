@@ -227,6 +227,25 @@ pub enum EndReason {
     NeverStarted,
 }
 
+impl EndReason {
+    /// Whether its job has left, so that its process has a grace.
+    pub(crate) fn begins_grace(&self) -> bool {
+        match self {
+            Self::Gone | Self::EndedElsewhere => true,
+            Self::ProcessEnded { .. }
+            | Self::LaunchFailed { .. }
+            | Self::BootOver
+            | Self::HeldBack
+            | Self::LeftBeforeStart
+            | Self::TakenElsewhere
+            | Self::RunOver
+            | Self::RegistrationRemoved
+            | Self::MachineVanished
+            | Self::NeverStarted => false,
+        }
+    }
+}
+
 impl fmt::Display for EndReason {
     /// For people, in the log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

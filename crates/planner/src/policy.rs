@@ -124,7 +124,8 @@ pub struct BackendPolicy {
 /// Spans and counts that hold for all pools. Each default says where it comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How long after an answer its effect may still race with a call that was under way (design section 5: 5 s).
+    /// How long after an answer its effect may still race with a call that was under way, at least (design section 5: 5 s);
+    /// twice as long as the forge's slowest answer lately, if that is longer.
     pub settle: Duration,
     /// How long a call to a forge may take before its answer counts as lost.
     pub forge_deadline: Duration,

@@ -32,7 +32,10 @@ pub(super) fn answered(state: &mut State, policy: &Policy, id: ActionId, answer:
         swept(&mut state.journal, limits, scope, *id, answer, now);
     }
     if let Action::CheckScope { scope } = &flight.action {
-        checked(state, limits, scope, answer, flight.since, now);
+        let identity = &state.seen.scopes.entry(scope.clone()).or_default().identity;
+        if identity.is_asked_of(id) {
+            checked(state, limits, scope, answer, flight.since, now);
+        }
     }
     if let Some(key) = flight.action.key() {
         rest_after(&mut state.journal, limits, &flight, answer, now);

@@ -22,6 +22,7 @@ pub(super) fn decided(state: &mut State, policy: &Policy, decision: &Decision, n
                 assignment.ending = None;
                 assignment.grace = Clock::starting(now);
                 assignment.idle = Clock::starting(now);
+                keep_grace(journal, key);
             }
         }
         Decision::SetAside { key, outcome } => {
@@ -48,18 +49,21 @@ fn conclude(journal: &mut Journal, limits: &Limits, key: &AssignmentKey, reason:
     assignment.ending = Some(Ending { reason: reason.clone(), at: now });
     // Another end than that of which an earlier life had counted the grace begins its own.
     let before = std::mem::take(&mut assignment.grace_before);
-    let goes_on = matches!(reason, EndReason::Gone | EndReason::EndedElsewhere);
-    assignment.grace = Clock::resuming(now, if goes_on { before } else { Duration::ZERO });
-    if let Some(memory) = journal.handles.get_mut(&key.job) {
-        memory.keep_grace(key.attempt, assignment.grace.total());
-    }
+    assignment.grace = Clock::resuming(now, if reason.begins_grace() { before } else { Duration::ZERO });
     assignment.retry_at = now;
     assignment.failures = 0;
-    if *reason == EndReason::HeldBack
-        && let Some(job) = &assignment.job
-    {
-        let suspect = SuspectKey::of(&key.job.forge, job);
+    let held_back = assignment.job.as_ref().filter(|_| *reason == EndReason::HeldBack);
+    let suspect = held_back.map(|job| SuspectKey::of(&key.job.forge, job));
+    keep_grace(journal, key);
+    if let Some(suspect) = suspect {
         suspect_after_release(journal, limits, &suspect, &key.job.handle, now);
+    }
+}
+
+/// At once, so that a restart before the next listing of machines finds no grace of an end that is none any more.
+fn keep_grace(journal: &mut Journal, key: &AssignmentKey) {
+    if let (Some(assignment), Some(memory)) = (journal.assignments.get(key), journal.handles.get_mut(&key.job)) {
+        memory.keep_grace(key.attempt, assignment.kept_grace());
     }
 }
 

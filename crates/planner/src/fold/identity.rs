@@ -1,6 +1,6 @@
 //! Whom a scope means now. Where that has changed, what its lists seemed to prove is forgotten.
 
-use crate::ids::ScopeKey;
+use crate::ids::{ActionId, ScopeKey};
 use crate::state::{Answered, Missing, State, Whose};
 use crate::time::Tick;
 
@@ -8,7 +8,8 @@ use crate::time::Tick;
 pub(super) fn token_replaced(state: &mut State, scope: &ScopeKey, now: Tick) {
     // What the old token was refused says nothing of the new one.
     state.journal.scope_rests.retain(|place, _| !place.is_within(scope));
-    state.seen.scopes.entry(scope.clone()).or_default().identity.means_whoever(now);
+    let last_call = ActionId(state.journal.last_action);
+    state.seen.scopes.entry(scope.clone()).or_default().identity.means_whoever(last_call, now);
 }
 
 /// The forge has answered. Returns whether the id is another than that of a machine which was made for the scope.

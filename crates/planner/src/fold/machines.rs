@@ -53,9 +53,7 @@ pub(super) fn listed(
         if assignment.track.running_since.is_some() {
             memory.keep_run(key.attempt, assignment.run.total());
         }
-        if assignment.ending.is_some() {
-            memory.keep_grace(key.attempt, assignment.grace.total());
-        }
+        memory.keep_grace(key.attempt, assignment.kept_grace());
     }
     own_strays(&mut state.journal);
 }

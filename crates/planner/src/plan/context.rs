@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::action::Action;
-use crate::ids::{ForgeId, PoolId, ScopeKey};
+use crate::ids::{AssignmentKey, ForgeId, PoolId, ScopeKey};
 use crate::policy::{Clocks, Policy, PoolPolicy};
 use crate::state::{Assignment, State, Whose};
 use crate::time::Tick;
@@ -86,6 +86,18 @@ impl<'a> Context<'a> {
     pub(super) fn is_anothers(&self, assignment: &Assignment) -> bool {
         let whose = self.state.seen.whose_now(self.policy, &assignment.scope);
         whose.is_known() && !whose.is_of(assignment.scope_id)
+    }
+
+    /// Whether the job of an assignment may still be listed although the scope of the assignment is another one now, whose
+    /// lists prove no absence: a list shows it, or has lacked it less than twice, or was not read in full.
+    pub(super) fn may_be_listed(&self, key: &AssignmentKey, assignment: &Assignment) -> bool {
+        let own = assignment.scope.watched();
+        self.policy.scopes_of(&key.job.forge).any(|scope| {
+            let seen = self.state.seen.scopes.get(scope).filter(|seen| seen.listed_at.is_some() && seen.complete);
+            let Some(seen) = seen else { return true };
+            let missing = assignment.track.missing.get(scope).filter(|_| *scope != own);
+            seen.jobs.contains_key(&key.job.handle) || missing.is_some_and(|missing| !missing.polls.twice())
+        })
     }
 
     /// Whether a call for an assignment may be made as far as its scope is concerned.

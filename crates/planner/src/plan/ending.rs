@@ -9,10 +9,10 @@
 use std::time::Duration;
 
 use super::context::{Context, Presence};
-use super::living::{awaiting, look_up};
+use super::living::{awaiting, is_out_of_sight, look_up};
 use super::{Next, finish};
 use crate::action::Action;
-use crate::event::EndReason;
+use crate::event::{EndReason, Outcome};
 use crate::ids::AssignmentKey;
 use crate::report::MachineReason;
 use crate::sabotage::{self, Sabotage};
@@ -34,6 +34,9 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
     if assignment.detached.is_some() {
         return stop(context, key, assignment, end);
     }
+    if is_out_of_sight(context, key, assignment) {
+        return Next::Forget(Outcome::EndedElsewhere);
+    }
     if is_refuted(context, assignment, end) {
         return Next::Reinstate;
     }
@@ -49,7 +52,7 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
     if has_grace(assignment, end) && !assignment.grace.over(grace) && !assignment.has_vanished() {
         return Next::Wait(MachineReason::Grace { remaining: assignment.grace.remaining(grace) });
     }
-    give_up(key, assignment, end).unwrap_or_else(|| stop(context, key, assignment, end))
+    give_up(context, key, assignment, end).unwrap_or_else(|| stop(context, key, assignment, end))
 }
 
 /// Whether what was seen since has refuted the reason for the end: a job that had left is listed again (a list was wrong,
@@ -81,7 +84,7 @@ fn has_grace(assignment: &Assignment, end: &Ending) -> bool {
     if sabotage::is(Sabotage::NoGrace) {
         return false;
     }
-    end.reason == EndReason::Gone || end.reason == EndReason::EndedElsewhere && !waits_in_vain
+    end.reason.begins_grace() && (end.reason == EndReason::Gone || !waits_in_vain)
 }
 
 /// Whether the runner might still be given its job, so that the door is closed before its machine is stopped.
@@ -114,11 +117,13 @@ fn close_door(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignmen
         // No door is left, but its job may have ended on it just now: a fresh poll tells. One that runs is another's.
         return after_door(context, assignment, registered.touched, || None);
     }
-    if assignment.contacted.is_none() && !sabotage::is(Sabotage::FenceEarly) {
+    let is_unseen = assignment.contacted.is_none() && !sabotage::is(Sabotage::FenceEarly);
+    let cannot_be_found = assignment.has_vanished() && context.is_anothers(assignment);
+    if is_unseen && !cannot_be_found {
         return look_before_stop(key, assignment, registered, fresh_since(assignment, end));
     }
-    if !context.has_credentials(assignment) {
-        // Without them the runner cannot be fenced: a fresh poll, then the stop; a race of milliseconds remains.
+    if is_unseen || !context.has_credentials(assignment) {
+        // The runner cannot be looked up, or cannot be fenced: a fresh poll, then the stop; a race of milliseconds remains.
         return after_door(context, assignment, fresh_since(assignment, end), || Some(Next::Reinstate));
     }
     let Fence::Closed { at } = assignment.fence else {
@@ -185,7 +190,7 @@ fn whose(key: &AssignmentKey, assignment: &Assignment, registered: &Registered, 
 /// A machine that cannot be stopped, perhaps since its backend is away, shall not keep its job from another: once the
 /// door is closed and polls agree that the job waits, the registration goes first (design section 5, "where that cannot be
 /// proven"). `None`: not needed, or not yet.
-fn give_up(key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Option<Next> {
+fn give_up(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Option<Next> {
     let in_vain = assignment.destroys > 0 && assignment.failures > 0;
     let registered = assignment.registration.known().filter(|registered| !registered.gone)?;
     let closed_at = match assignment.fence {
@@ -197,7 +202,8 @@ fn give_up(key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Option
         return None;
     }
     let action = Action::DeleteRunner { key: key.clone(), scope: assignment.scope.clone(), id: registered.id? };
-    Some(Next::Act(action, MachineReason::Stopping))
+    // Where nothing can be deleted, stopping is what can be tried again.
+    context.means_ours(assignment, &action).then_some(Next::Act(action, MachineReason::Stopping))
 }
 
 /// Stops a machine that is not proven dead.

@@ -28,17 +28,17 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
     if context.policy.scope_of_place(&assignment.scope).is_none() {
         return Next::Forget(Outcome::EndedElsewhere);
     }
-    if context.is_anothers(assignment) {
+    if context.is_anothers(assignment) && !context.may_be_listed(key, assignment) {
         return Next::Forget(outcome_of_left(assignment, end));
     }
     if !assignment.may_have_started() {
         // Its credentials never left us, so that it cannot hold a job.
         let ended_elsewhere = matches!(end.reason, EndReason::LeftBeforeStart | EndReason::TakenElsewhere);
         let outcome = if ended_elsewhere { Outcome::EndedElsewhere } else { failed(context, assignment, end) };
-        return without_registration(key, assignment, outcome);
+        return without_registration(context, key, assignment, outcome);
     }
     if sabotage::is(Sabotage::DeleteBlindly) {
-        return without_registration(key, assignment, outcome_of_left(assignment, end));
+        return without_registration(context, key, assignment, outcome_of_left(assignment, end));
     }
     let since = if sabotage::is(Sabotage::BelieveEarly) { Tick::default() } else { died_at };
     match (context.presence(assignment), assignment.track.state) {
@@ -49,7 +49,7 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
         (Presence::Present, JobState::Waiting) if assignment.track.waiting.twice_after(since) => {
             let released = end.reason == EndReason::HeldBack;
             let outcome = if released { Outcome::Released } else { failed(context, assignment, end) };
-            without_registration(key, assignment, outcome)
+            without_registration(context, key, assignment, outcome)
         }
         (Presence::Present, JobState::Running { .. }) if assignment.track.running.twice_after(died_at) => {
             lost(context, key, assignment, died_at)
@@ -74,7 +74,8 @@ fn repository_is_gone(context: &Context<'_>, assignment: &Assignment) -> bool {
 fn outcome_of_left(assignment: &Assignment, end: &Ending) -> Outcome {
     match end.reason {
         _ if assignment.ended_early => Outcome::Lost,
-        EndReason::ProcessEnded { .. } | EndReason::Gone | EndReason::RunOver => Outcome::Completed,
+        EndReason::ProcessEnded { exit } => outcome_of_ended(assignment, end, exit),
+        EndReason::Gone | EndReason::RunOver => Outcome::Completed,
         EndReason::LaunchFailed { .. }
         | EndReason::BootOver
         | EndReason::HeldBack
@@ -84,6 +85,19 @@ fn outcome_of_left(assignment: &Assignment, end: &Ending) -> Outcome {
         | EndReason::RegistrationRemoved
         | EndReason::MachineVanished
         | EndReason::NeverStarted => Outcome::EndedElsewhere,
+    }
+}
+
+/// What came of a job that has left after its process had ended. A runner that got it and came to its end exits with 0, even
+/// if the forge never took the result (protocol 3.6): then that went on listing the job as running.
+fn outcome_of_ended(assignment: &Assignment, end: &Ending, exit: Exit) -> Outcome {
+    let died_at = assignment.death.map_or(end.at, |death| death.at);
+    if exit == Exit::Code(0) && !assignment.track.running.twice_after(died_at) {
+        Outcome::Completed
+    } else if assignment.track.running_since.is_some() {
+        Outcome::Lost
+    } else {
+        Outcome::EndedElsewhere
     }
 }
 
@@ -112,7 +126,7 @@ fn lost(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, die
     };
     let never_declared = assignment.contacted.is_none() && registered.undeclared.twice_after(died_at);
     if matches!(assignment.whose, Some((_, false))) || never_declared {
-        return without_registration(key, assignment, Outcome::EndedElsewhere);
+        return without_registration(context, key, assignment, Outcome::EndedElsewhere);
     }
     match assignment.task() {
         Some(task) if context.has_credentials(assignment) => {
@@ -128,9 +142,9 @@ fn lost(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, die
     }
 }
 
-/// Forgets once the registration is gone; deletes it if need be.
-fn without_registration(key: &AssignmentKey, assignment: &Assignment, outcome: Outcome) -> Next {
-    match assignment.registration.known() {
+/// Forgets once the registration is gone; deletes it if need be, and if its scope is not another one now.
+fn without_registration(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, outcome: Outcome) -> Next {
+    match assignment.registration.known().filter(|_| !context.is_anothers(assignment)) {
         Some(registered) if !registered.gone && !registered.absent.twice() => {
             delete(key, assignment, registered, outcome)
         }

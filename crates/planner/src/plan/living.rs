@@ -26,8 +26,7 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
         // Its credentials never left us, and its job will not be seen again.
         return Next::Conclude(EndReason::LeftBeforeStart);
     }
-    if assignment.has_vanished() && context.is_anothers(assignment) {
-        // Of it there is nothing that could be lost, and as long as it is in the books nothing is launched in the scope.
+    if is_out_of_sight(context, key, assignment) {
         return Next::Forget(Outcome::EndedElsewhere);
     }
     match context.presence(assignment) {
@@ -42,6 +41,13 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
             JobState::Unknown => Next::Wait(reasons::machine(assignment)),
         },
     }
+}
+
+/// Whether nothing of an assignment can be seen any more, and nothing lost: its machine is listed no more, its scope is
+/// another one, and no other scope shows its job, which could be launched anew. As long as it is in the books nothing is
+/// launched in its scope.
+pub(super) fn is_out_of_sight(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) -> bool {
+    assignment.has_vanished() && context.is_anothers(assignment) && !context.may_be_listed(key, assignment)
 }
 
 /// The job has left and the process lives: the registration tells whether it was ours (protocol 2.9).

@@ -29,8 +29,8 @@ fn under_way(context: &Context<'_>, scope: &ScopeKey) -> bool {
     calls.any(|flight| matches!(&flight.action, Action::CheckScope { scope: checked } if checked == scope))
 }
 
-/// Whether something waits for the scope's id: it is not known, or not that of our machines, or a job has left whose process lives or whose
-/// registration is still there.
+/// Whether something waits for the scope's id: it is not known, or not that of our machines, or a job has left whose
+/// process lives or whose registration is still there.
 fn worth_a_look(context: &Context<'_>, scope: &ScopeKey, identity: &Identity) -> bool {
     if identity.answered.is_none() || context.changed.contains(scope) {
         return true;

@@ -354,6 +354,15 @@ impl Assignment {
         self.machine != MachineFact::Gone
     }
 
+    /// How much of its grace is worth keeping for a later life: none while it does not end, or ends for another reason.
+    pub fn kept_grace(&self) -> Duration {
+        if self.ending.as_ref().is_some_and(|end| end.reason.begins_grace()) {
+            self.grace.total()
+        } else {
+            self.grace_before
+        }
+    }
+
     /// Whether it keeps its job from another try.
     pub fn keeps_its_job(&self) -> bool {
         self.detached.is_none() && !(sabotage::is(Sabotage::LaunchBeside) && self.ending.is_some())

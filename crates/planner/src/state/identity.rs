@@ -12,6 +12,7 @@
 //! whose it is. Before the forge has answered with that id, nothing is registered, looked up or deleted for it, and a list
 //! that lacks its job or its runner proves nothing. What a list shows is there all the same.
 
+use crate::ids::ActionId;
 use crate::time::Tick;
 
 /// What the forge has said of a scope's id.
@@ -21,6 +22,8 @@ pub struct Identity {
     pub answered: Option<Answered>,
     /// Lists that were begun until then may be of another: another token was used, or the answer was another.
     pub doubted_until: Option<Tick>,
+    /// Calls up to this one may have been made with another token: their answers are of whomever that meant.
+    pub void_until: Option<ActionId>,
     /// What the last failure to look it up said, until it is answered.
     pub last_failure: Option<String>,
     /// Failures to look it up since the last answer that was no surprise.
@@ -85,8 +88,13 @@ impl Identity {
         self.answered.map_or(Whose::Unknown, |answered| Whose::Of(answered.id))
     }
 
-    /// Another token is used from now on: whom it means is yet to be asked.
-    pub(crate) fn means_whoever(&mut self, now: Tick) {
-        *self = Self { doubted_until: Some(now), retry_at: now, ..Self::default() };
+    /// Whether the answer to a call is of the token in use.
+    pub(crate) fn is_asked_of(&self, call: ActionId) -> bool {
+        self.void_until.is_none_or(|last| call > last)
+    }
+
+    /// Another token is used from now on, after this call: whom it means is yet to be asked.
+    pub(crate) fn means_whoever(&mut self, last_call: ActionId, now: Tick) {
+        *self = Self { doubted_until: Some(now), void_until: Some(last_call), retry_at: now, ..Self::default() };
     }
 }

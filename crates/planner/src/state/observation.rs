@@ -89,10 +89,11 @@ impl ScopeSeen {
 
 impl Observation {
     /// How long after an answer of a forge its effect may still race with a call that was under way: twice as long as the
-    /// forge takes at the slowest, and no less than configured (design section 5).
+    /// forge takes at the slowest, and no less than configured (design section 5). An answer that came after a call's
+    /// deadline counts as one that came with it: the daemon itself may have been stopped meanwhile.
     pub fn settle(&self, limits: &Limits, forge: &ForgeId, now: Tick) -> Duration {
         let slowest = self.answer_times.get(forge).map_or(Duration::ZERO, |times| times.slowest(now));
-        limits.settle.max(slowest * 2)
+        limits.settle.max(slowest.min(limits.forge_deadline) * 2)
     }
 
     /// Takes note of how long a forge took to answer.

@@ -1,6 +1,6 @@
 //! A new life that remembers nothing finds everything again.
 
-use planner::event::{Event, Outcome};
+use planner::event::{Answer, Event, Outcome};
 use planner::ids::Try;
 use planner::report::{MachineReason, Reason};
 use planner::seen::{Exit, MachineState};
@@ -189,6 +189,39 @@ fn a_job_that_is_listed_again_after_a_restart_has_its_whole_grace_when_it_leaves
     scene.goes_on(3);
     scene.leaves("h1");
     scene.loses_runner("h1");
+    scene.goes_on(15);
+    assert!(!scene.took().contains(&"destroy"));
+}
+
+#[test]
+fn the_time_that_a_release_took_is_no_part_of_a_grace_after_a_restart() {
+    let mut scene = Scene::claiming(&["h1"]);
+    scene.polls(5);
+    scene.does("fence");
+    for _ in 0..20 {
+        scene.passes(INTERVAL);
+        scene.lists_machines(true);
+        scene.turn();
+    }
+    scene.claims("h1");
+    scene.poll();
+    scene.answers("ask_whose", Answer::Ours);
+    assert_eq!(scene.ending("h1"), None);
+    scene.leaves("h1");
+    scene.loses_runner("h1");
+    restarted(&mut scene);
+    scene.goes_on(15);
+    assert!(!scene.took().contains(&"destroy"));
+}
+
+#[test]
+fn a_grace_that_was_broken_off_is_not_gone_on_with_after_a_restart() {
+    let mut scene = in_its_grace();
+    scene.jobs = Scene::running(&["h1"]).jobs;
+    scene.poll();
+    assert_eq!(scene.ending("h1"), None);
+    scene.leaves("h1");
+    restarted(&mut scene);
     scene.goes_on(15);
     assert!(!scene.took().contains(&"destroy"));
 }

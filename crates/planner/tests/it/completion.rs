@@ -45,6 +45,7 @@ fn without_credentials_a_lost_job_waits_for_the_forge_to_give_it_up() {
     scene.leaves("h1");
     scene.loses_runner("h1");
     scene.goes_on(3);
+    assert_eq!(scene.outcomes, [Outcome::Lost], "what the forge makes of it is no result of the runner");
     scene.nothing_is_left();
 }
 

@@ -82,6 +82,18 @@ fn a_forge_that_was_slow_to_answer_lately_is_given_twice_as_long_to_settle() {
 }
 
 #[test]
+fn a_pause_of_the_daemon_is_no_slow_answer_of_the_forge() {
+    let mut scene = held_back();
+    scene.does("fence");
+    let begun_at = scene.now;
+    scene.passes(Duration::from_hours(1));
+    let listing = Listing { begun_at, complete: true, rows: Vec::new() };
+    scene.fold(&Event::JobsListed { scope: scope("org:another"), listing });
+    scene.poll();
+    assert_eq!(scene.took(), ["destroy"]);
+}
+
+#[test]
 fn a_runner_that_an_earlier_life_has_fenced_is_not_fenced_again() {
     let mut scene = held_back();
     scene.does("fence");

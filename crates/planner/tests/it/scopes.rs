@@ -5,11 +5,11 @@ use std::time::Duration;
 use planner::action::Action;
 use planner::check::check;
 use planner::error_class::ErrorClass;
-use planner::event::{Event, Outcome};
+use planner::event::{Answer, Event, Outcome};
 use planner::report::{Alert, Reason};
 use planner::seen::{Exit, Listing};
 
-use crate::scene::{Scene, acme, key, refused};
+use crate::scene::{Scene, acme, key, refused, scope};
 
 /// Long enough that an id that was another is asked for again.
 const LONG: Duration = Duration::from_mins(7);
@@ -65,6 +65,141 @@ fn a_machine_that_vanished_keeps_no_scope_whose_id_is_another() {
     scene.waits("h2");
     scene.goes_on(3);
     assert!(scene.took().contains(&"create"));
+}
+
+/// The scope's name means another one from now on; the jobs are shown by the list of a repository all the same.
+fn becomes_another(scene: &mut Scene) {
+    let site = scope("repo:acme/site");
+    let policy_of_site = scene.policy.scopes[&acme()].clone();
+    scene.policy.scopes.insert(site.clone(), policy_of_site);
+    for (place, _) in &mut scene.jobs {
+        *place = site.clone();
+    }
+    for (place, _) in &mut scene.runners {
+        *place = scope("org:acme-of-before");
+    }
+    scene.scope_id = 2;
+    scene.fold(&Event::TokenReplaced { scope: acme() });
+    scene.goes_on(1);
+    scene.took();
+}
+
+fn took_but_checks(scene: &mut Scene) -> Vec<&'static str> {
+    let mut words = scene.took();
+    words.retain(|word| *word != "check_scope");
+    words
+}
+
+#[test]
+fn a_vanished_machine_of_a_scope_that_is_another_is_fenced_while_another_scope_shows_its_job() {
+    let mut scene = Scene::claiming(&["h1"]);
+    becomes_another(&mut scene);
+    scene.machines.clear();
+    scene.goes_on(8);
+    assert!(took_but_checks(&mut scene).starts_with(&["fence", "destroy", "create"]));
+}
+
+#[test]
+fn a_vanished_machine_whose_runner_cannot_be_looked_up_is_stopped_before_another_try() {
+    let mut scene = Scene::started(&["h1"]);
+    becomes_another(&mut scene);
+    scene.machines.clear();
+    scene.goes_on(8);
+    assert!(took_but_checks(&mut scene).starts_with(&["destroy", "create"]));
+}
+
+#[test]
+fn a_vanished_machine_of_a_scope_that_is_another_is_kept_until_no_other_scope_shows_its_job() {
+    let mut scene = Scene::running(&["h1"]);
+    becomes_another(&mut scene);
+    scene.machines.clear();
+    scene.goes_on(20);
+    assert_eq!(took_but_checks(&mut scene), [""; 0]);
+    assert_eq!(scene.outcomes, []);
+    scene.leaves("h1");
+    scene.goes_on(1);
+    assert_eq!(scene.outcomes, [], "one poll without it is not enough");
+    scene.goes_on(1);
+    assert_eq!(scene.outcomes, [Outcome::EndedElsewhere]);
+}
+
+#[test]
+fn a_vanished_machine_is_kept_while_a_scope_that_may_show_its_job_was_never_listed() {
+    let mut scene = Scene::started(&["h1"]);
+    becomes_another(&mut scene);
+    let shown = std::mem::take(&mut scene.jobs);
+    let machines = scene.machines.clone();
+    scene.begins_again();
+    scene.lists_machines(true);
+    scene.does_all();
+    scene.machines.clear();
+    let lists_acme_alone = |scene: &mut Scene| {
+        let begun_at = scene.now;
+        let listing = Listing { begun_at, complete: true, rows: Vec::new() };
+        scene.fold(&Event::JobsListed { scope: acme(), listing });
+        scene.lists_runners(true);
+        scene.lists_machines(true);
+        scene.turn();
+    };
+    for _ in 0..5 {
+        scene.passes(Duration::from_secs(3));
+        lists_acme_alone(&mut scene);
+    }
+    assert_eq!(scene.outcomes, []);
+    (scene.jobs, scene.machines) = (shown, machines);
+    scene.poll();
+    assert!(scene.created().is_empty());
+}
+
+#[test]
+fn a_job_that_another_scope_shows_is_failed_when_its_machine_of_a_scope_that_is_another_has_died() {
+    let mut scene = Scene::running(&["h1"]);
+    becomes_another(&mut scene);
+    scene.ends("h1", Exit::Signal(9));
+    scene.goes_on(6);
+    assert_eq!(took_but_checks(&mut scene), ["destroy", "end_early"]);
+    assert_eq!(scene.outcomes, [Outcome::Lost]);
+}
+
+#[test]
+fn a_launch_that_fails_in_a_scope_that_is_another_leaves_its_job_to_the_scope_that_shows_it() {
+    let mut scene = Scene::claiming(&["h1"]);
+    becomes_another(&mut scene);
+    scene.ends("h1", Exit::Code(1));
+    scene.goes_on(4);
+    assert_eq!(took_but_checks(&mut scene), ["read_log", "destroy"], "nothing is deleted there");
+    assert!(matches!(scene.outcomes[..], [Outcome::LaunchFailed { charged: true, .. }]), "{:?}", scene.outcomes);
+}
+
+#[test]
+fn a_runner_that_died_in_a_scope_that_is_another_has_not_completed_its_job() {
+    for (exit, outcome) in [(Exit::Signal(9), Outcome::Lost), (Exit::Code(0), Outcome::Completed)] {
+        let mut scene = Scene::running(&["h1"]);
+        becomes_another(&mut scene);
+        scene.leaves("h1");
+        scene.ends("h1", exit);
+        scene.goes_on(4);
+        assert_eq!(took_but_checks(&mut scene), ["destroy"]);
+        assert_eq!(scene.outcomes, [outcome]);
+    }
+}
+
+#[test]
+fn an_answer_to_the_token_before_says_nothing_of_the_one_in_use() {
+    for answer in [Answer::ScopeId { id: 1 }, refused(ErrorClass::Auth)] {
+        let mut scene = Scene::new();
+        scene.waits("h1");
+        scene.begins_again();
+        scene.polls(2);
+        scene.fold(&Event::TokenReplaced { scope: acme() });
+        scene.took();
+        scene.answers("check_scope", answer);
+        assert_eq!(scene.took(), ["check_scope"], "it is asked for again at once, and nothing is launched");
+        scene.scope_id = 2;
+        scene.does("check_scope");
+        scene.goes_on(2);
+        assert_eq!(scene.machine("h1").tags.scope_id, Some(2));
+    }
 }
 
 #[test]
