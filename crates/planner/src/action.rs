@@ -128,7 +128,8 @@ pub enum Action {
     },
 }
 
-/// Where an action is carried out. Each lane has its own slots, so that none waits for another (invariant 9).
+/// Where an action is carried out. Each lane has slots of its own, so that none waits for another (invariant 9); those of the
+/// scopes of one forge share what they have beyond the first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
     /// Registering in a scope, or at repositories within it, and looking at it.

@@ -135,6 +135,10 @@ pub struct Limits {
     /// credentials of runners of one forge (32: with a registration every 9 ms each, a thousand jobs are registered within
     /// half a second; protocol 1.3).
     pub parallel_forge_calls: usize,
+    /// How many calls for all scopes of one forge may be under way at once beyond the first of each, for launching and for
+    /// cleaning up each (64). A scope takes no more of them than it leaves to others, so that one alone gets half: with 64,
+    /// all of its own 32; and the more scopes hang, the less each of them holds.
+    pub parallel_calls_per_forge: usize,
     /// How many machines of one backend may be stopped and removed at once (32: each is a few calls to the system).
     pub parallel_removals: usize,
     /// How many launches of one handle may fail before it is parked (design section 5: 3).
@@ -169,6 +173,7 @@ impl Default for Limits {
             forge_deadline: Duration::from_secs(15),
             backend_deadline: Duration::from_secs(30),
             parallel_forge_calls: 32,
+            parallel_calls_per_forge: 64,
             parallel_removals: 32,
             boot_failures: 3,
             park: minutes(30),

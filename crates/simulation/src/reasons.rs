@@ -3,7 +3,7 @@
 use planner::report::{Alert, LaunchStep, MachineReason, Reason, Report, RunnerReason};
 
 /// Every word there is.
-pub(crate) const WORDS: [&str; 60] = [
+pub(crate) const WORDS: [&str; 61] = [
     "job: no labels",
     "job: no handle",
     "job: no pool",
@@ -64,6 +64,7 @@ pub(crate) const WORDS: [&str; 60] = [
     "job: token unknown",
     "alert: pool fails",
     "alert: runner not removed",
+    "machine: scope in doubt",
 ];
 
 /// The place of a job's reason in [`WORDS`].
@@ -122,6 +123,7 @@ fn of_machine(reason: &MachineReason) -> usize {
         MachineReason::Removing => 41,
         MachineReason::AwaitingPolls => 42,
         MachineReason::Vanished => 43,
+        MachineReason::ScopeInDoubt { .. } => 60,
     }
 }
 

@@ -118,6 +118,7 @@ fn limits(dice: &mut Dice) -> Limits {
     let parallel_calls = usize::try_from(dice.between(1, 8)).unwrap_or(1);
     Limits {
         parallel_forge_calls: parallel_calls,
+        parallel_calls_per_forge: parallel_calls,
         parallel_removals: parallel_calls,
         mass_left: usize::try_from(dice.between(2, 10)).unwrap_or(10),
         // Two failed launches in a row are enough to see a job parked.

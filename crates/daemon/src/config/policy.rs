@@ -55,16 +55,19 @@ pub(super) fn limits(root: &Section<'_>) -> Limits {
     let absent = Section::new(root.notes, "limits".to_owned(), root.offset, &empty);
     let section = root.get("limits").and_then(|value| value.section()).unwrap_or(absent);
     let defaults = Limits::default();
-    let parallel = |number: &usize| match number {
-        1..=256 => Ok(()),
-        _ => Err(Complaint::new("must be between 1 and 256").hint("write a number in that range")),
+    let up_to = |most: usize| {
+        move |number: &usize| match number {
+            number if (1..=most).contains(number) => Ok(()),
+            _ => Err(Complaint::new(format!("must be between 1 and {most}")).hint("write a number in that range")),
+        }
     };
     let limits = Limits {
         settle: section.or("settle", defaults.settle, any),
         forge_deadline: section.or("forge_deadline", defaults.forge_deadline, at_least(SHORTEST_DEADLINE)),
         backend_deadline: section.or("backend_deadline", defaults.backend_deadline, at_least(SHORTEST_DEADLINE)),
-        parallel_forge_calls: section.or("parallel_forge_calls", defaults.parallel_forge_calls, parallel),
-        parallel_removals: section.or("parallel_removals", defaults.parallel_removals, parallel),
+        parallel_forge_calls: section.or("parallel_forge_calls", defaults.parallel_forge_calls, up_to(256)),
+        parallel_calls_per_forge: section.or("parallel_calls_per_forge", defaults.parallel_calls_per_forge, up_to(512)),
+        parallel_removals: section.or("parallel_removals", defaults.parallel_removals, up_to(256)),
         boot_failures: section.or("boot_failures", defaults.boot_failures, positive),
         park: section.or("park", defaults.park, any),
         park_max: section.or("park_max", defaults.park_max, any),

@@ -1,8 +1,12 @@
 //! Free slots of the lanes: an action is planned only where one is free, so that none waits in a queue.
+//!
+//! Beside its own limit, a lane of a scope shares those of its kind at one forge: each lane has one slot of its own, so that
+//! nobody can keep a scope from going on, and beyond that it takes no more of the shared ones than are left.
 
 use std::collections::BTreeMap;
 
 use crate::action::Lane;
+use crate::ids::ForgeId;
 use crate::policy::Policy;
 use crate::sabotage::{self, Sabotage};
 use crate::state::State;
@@ -11,6 +15,15 @@ use crate::state::State;
 pub(super) struct Budget<'a> {
     policy: &'a Policy,
     used: BTreeMap<Lane, usize>,
+    /// By forge and kind: calls beyond the first of each lane.
+    shared: BTreeMap<(ForgeId, Kind), usize>,
+}
+
+/// Which lanes of scopes share their slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Launch,
+    Clean,
 }
 
 impl<'a> Budget<'a> {
@@ -24,12 +37,27 @@ impl<'a> Budget<'a> {
                 used.iter().filter(|(lane, _)| matches!(lane, Lane::BackendLaunch(_))).map(|(_, used)| used).sum();
             used.extend(policy.backends.keys().map(|backend| (Lane::BackendLaunch(backend.clone()), all)));
         }
-        Self { policy, used }
+        let mut shared = BTreeMap::new();
+        for (lane, used) in &used {
+            if let Some(sharing) = sharing(lane) {
+                *shared.entry(sharing).or_insert(0) += used - 1;
+            }
+        }
+        Self { policy, used, shared }
     }
 
     /// Takes a slot, if one is free.
     pub(super) fn take(&mut self, lane: &Lane) -> bool {
-        let limit = match lane {
+        let used = self.used.get(lane).copied().unwrap_or(0);
+        let free = used < self.limit(lane) && (used == 0 || self.take_shared(lane, used - 1));
+        if free {
+            self.used.insert(lane.clone(), used + 1);
+        }
+        free
+    }
+
+    fn limit(&self, lane: &Lane) -> usize {
+        match lane {
             Lane::BackendLaunch(backend) => {
                 self.policy.backends.get(backend).map_or(0, |backend| backend.parallel_creates)
             }
@@ -37,10 +65,24 @@ impl<'a> Budget<'a> {
                 self.policy.limits.parallel_forge_calls
             }
             Lane::BackendClean(_) => self.policy.limits.parallel_removals,
-        };
-        let used = self.used.entry(lane.clone()).or_insert(0);
-        let free = *used < limit;
-        *used += usize::from(free);
+        }
+    }
+
+    /// Takes a shared slot for a lane that has so many already, if it shares any.
+    fn take_shared(&mut self, lane: &Lane, has: usize) -> bool {
+        let Some(sharing) = sharing(lane) else { return true };
+        let shared = self.shared.entry(sharing).or_insert(0);
+        let free = has < self.policy.limits.parallel_calls_per_forge.saturating_sub(*shared);
+        *shared += usize::from(free);
         free
+    }
+}
+
+/// With which others a lane shares its slots.
+fn sharing(lane: &Lane) -> Option<(ForgeId, Kind)> {
+    match lane {
+        Lane::ForgeLaunch(scope) => Some((scope.forge.clone(), Kind::Launch)),
+        Lane::ForgeClean(scope) => Some((scope.forge.clone(), Kind::Clean)),
+        Lane::ForgeRunner(_) | Lane::BackendLaunch(_) | Lane::BackendClean(_) => None,
     }
 }

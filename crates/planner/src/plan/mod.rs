@@ -89,10 +89,11 @@ fn next_of(
     };
     let reason = match next {
         Next::Wait(reason) => reason,
+        Next::Act(action, _) if assignment.busy.is_none() && !context.means_ours(assignment, &action) => {
+            scopes::in_doubt(context, &assignment.scope.watched())
+        }
         Next::Act(action, reason) => {
-            let due = assignment.busy.is_none()
-                && context.now >= assignment.retry_at
-                && context.means_ours(assignment, &action);
+            let due = assignment.busy.is_none() && context.now >= assignment.retry_at;
             if due && budget.take(&action.lane()) {
                 plan.actions.push(action);
             }

@@ -1,6 +1,7 @@
 //! Reasons for what has an assignment, read off its facts.
 
 use super::context::Context;
+use super::scopes;
 use crate::ids::AssignmentKey;
 use crate::report::{LaunchStep, MachineReason, Reason};
 use crate::state::{Assignment, MachineFact, Registration, Start};
@@ -31,7 +32,14 @@ pub(super) fn job(context: &Context<'_>, key: &AssignmentKey, assignment: &Assig
         let limit = context.clocks(&assignment.pool).claim;
         return Reason::Claiming { machine, waited: assignment.claim.total(), limit };
     }
-    Reason::Launching { pool: assignment.pool.clone(), machine, attempt: key.attempt, step: step(assignment) }
+    let step = step(assignment);
+    if step == LaunchStep::Registering
+        && assignment.registration == Registration::None
+        && let Some(held) = scopes::why_held(context, &assignment.scope.watched())
+    {
+        return held;
+    }
+    Reason::Launching { pool: assignment.pool.clone(), machine, attempt: key.attempt, step }
 }
 
 /// Why the machine of an assignment is there while nothing is to be done with it.

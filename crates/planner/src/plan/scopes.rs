@@ -5,8 +5,11 @@ use super::budget::Budget;
 use super::context::Context;
 use crate::action::Action;
 use crate::ids::ScopeKey;
-use crate::report::Reason;
+use crate::report::{MachineReason, Reason};
 use crate::state::{Identity, ScopeSeen};
+
+/// What is told of a scope that is another one than that of a machine.
+const IS_ANOTHER: &str = "the forge now knows it under another id";
 
 /// Looks up the id of scopes: once at the start and for each token, and before a missing job is believed to have left.
 pub(super) fn look(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut Plan) {
@@ -50,13 +53,24 @@ fn worth_a_look(context: &Context<'_>, scope: &ScopeKey, identity: &Identity) ->
 /// Why nothing is launched or swept in a scope for now.
 pub(super) fn why_held(context: &Context<'_>, scope: &ScopeKey) -> Option<Reason> {
     if context.changed.contains(scope) {
-        let last_error = "the forge now knows it under another id".to_owned();
+        let last_error = IS_ANOTHER.to_owned();
         return Some(Reason::ForgeUnreachable { scope: scope.clone(), failures: 0, last_error });
     }
     if context.state.seen.whose_now(context.policy, scope).is_known() {
         return None;
     }
-    let failure = context.state.seen.scopes.get(scope).and_then(|seen| seen.identity.last_failure.as_ref());
-    let why = failure.map(|message| format!(" ({message})")).unwrap_or_default();
+    let why = last_failure(context, scope).map(|message| format!(" ({message})")).unwrap_or_default();
     Some(Reason::NotListedYet { of: format!("the id of {scope}{why}") })
+}
+
+/// Why a call for a machine is not made in its scope for now.
+pub(super) fn in_doubt(context: &Context<'_>, scope: &ScopeKey) -> MachineReason {
+    let is_known = context.state.seen.whose_now(context.policy, scope).is_known();
+    let last_error = if is_known { Some(IS_ANOTHER) } else { last_failure(context, scope) };
+    MachineReason::ScopeInDoubt { scope: scope.clone(), last_error: last_error.unwrap_or_default().to_owned() }
+}
+
+/// What the last failure to look up the id of a scope said.
+fn last_failure<'a>(context: &Context<'a>, scope: &ScopeKey) -> Option<&'a str> {
+    context.state.seen.scopes.get(scope)?.identity.last_failure.as_deref()
 }

@@ -275,6 +275,13 @@ pub enum MachineReason {
     Fencing,
     /// Whose the running task is, is being asked.
     AskingWhose,
+    /// What it needs next is not done: its scope is not known to be the one that it was made for.
+    ScopeInDoubt {
+        /// Which.
+        scope: ScopeKey,
+        /// Why not, as far as that is known.
+        last_error: String,
+    },
     /// It is being stopped.
     Stopping,
     /// It has ended and is being removed.
@@ -412,6 +419,10 @@ impl fmt::Display for MachineReason {
             }
             Self::Fencing => write!(f, "its runner is being fenced off"),
             Self::AskingWhose => write!(f, "asking whose the running task is"),
+            Self::ScopeInDoubt { scope, last_error } => {
+                write!(f, "waiting until {scope} is known to be the one that it was made for")?;
+                if last_error.is_empty() { Ok(()) } else { write!(f, ": {last_error}") }
+            }
             Self::Stopping => write!(f, "being stopped"),
             Self::Removing => write!(f, "ended, being removed"),
             Self::AwaitingPolls => write!(f, "ended; waiting to see how its job stands"),

@@ -1,7 +1,10 @@
 //! Which pool, how many machines, and whose turn it is.
 
+use std::time::Duration;
+
+use planner::action::Action;
 use planner::error_class::ErrorClass;
-use planner::ids::{BackendId, Handle, PoolId};
+use planner::ids::{BackendId, ForgeId, Handle, PoolId, ScopeKey};
 use planner::report::Reason;
 use planner::seen::Exit;
 
@@ -204,6 +207,45 @@ fn a_scope_whose_registrations_hang_delays_no_other() {
     }
     let registered: Vec<_> = scene.open.iter().map(|(_, action)| action.key().expect("a job's").clone()).collect();
     assert_eq!(registered, [key("h1", 1), key("h3", 1)], "h2 waits for h1 in its scope, h3 for nobody");
+}
+
+/// How many register calls are open in each of these scopes.
+fn registering(scene: &Scene, scopes: &[ScopeKey]) -> Vec<usize> {
+    let open = |of: &ScopeKey| {
+        let calls =
+            scene.open.iter().filter(|(_, action)| matches!(action, Action::Register { scope, .. } if scope == of));
+        calls.count()
+    };
+    scopes.iter().map(open).collect()
+}
+
+#[test]
+fn scopes_share_the_calls_to_their_forge_and_none_is_kept_from_its_first() {
+    let elsewhere = ScopeKey { forge: ForgeId::new("https://other.example"), ..acme() };
+    let mut scopes: Vec<_> = (0..6).map(|number| scope(&format!("repo:tools/r{number}"))).collect();
+    scopes.push(elsewhere);
+    let mut scene = Scene::with(|policy| {
+        policy.limits.parallel_calls_per_forge = 8;
+        policy.limits.forge_deadline = Duration::from_hours(1);
+        policy.pools[0].max = 100;
+        let policy_of_scope = policy.scopes[&acme()].clone();
+        policy.scopes.extend(scopes.iter().map(|scope| (scope.clone(), policy_of_scope.clone())));
+    });
+    scene.poll();
+    scene.does_all();
+    for (number, scope) in scopes.iter().enumerate() {
+        for job in 0..6 {
+            scene.waits(&format!("h{number}-{job}"));
+            scene.jobs.last_mut().expect("it waits").0 = scope.clone();
+        }
+        scene.poll();
+        for _ in 0..6 {
+            scene.does("create");
+        }
+    }
+    assert_eq!(registering(&scene, &scopes), [5, 3, 2, 2, 1, 1, 5], "the first of each, and of eight what is left");
+    scene.does("register");
+    assert_eq!(registering(&scene, &scopes), [4, 4, 2, 2, 1, 1, 5]);
 }
 
 #[test]

@@ -337,8 +337,15 @@ fn with_another_token_nothing_is_registered_before_the_id_is_asked_for_again() {
     scene.turn();
     scene.does("create");
     assert_eq!(scene.took(), ["check_scope"]);
+    let waiting = "waiting until org:acme at https://forge.example is known to be the one that it was made for";
+    assert_eq!(scene.machine_reason("h1").to_string(), waiting);
     scene.answers("check_scope", refused(ErrorClass::Transient));
     assert_eq!(scene.took(), [""; 0]);
+    assert_eq!(scene.machine_reason("h1").to_string(), format!("{waiting}: it says no"));
+    assert_eq!(
+        scene.reason("h1").to_string(),
+        "nothing is launched before the id of org:acme at https://forge.example (it says no) was listed"
+    );
     scene.passes(LONG);
     scene.turn();
     scene.does("check_scope");
