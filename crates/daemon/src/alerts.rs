@@ -11,6 +11,10 @@ pub(crate) struct Alerts {
 impl Alerts {
     /// Tells what has begun and what has ended.
     pub(crate) fn tell(&mut self, now: &[Alert]) {
+        // In most turns nothing has changed.
+        if self.told == now {
+            return;
+        }
         let (begun, ended) = self.changes(now);
         for alert in begun {
             tracing::warn!("{alert}");

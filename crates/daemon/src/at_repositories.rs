@@ -1,4 +1,5 @@
-//! What a token may do at the repositories of a scope, where runners are registered at those: tried with a few of them.
+//! The repositories of a scope whose runners are registered at those: which there are, and what a token may do there,
+//! tried with a few of them.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +17,21 @@ pub(crate) struct Tried {
     pub(crate) lacks: Vec<Lack>,
 }
 
-/// The first repositories of the scope, without those of others on which a user only works.
-pub(crate) async fn own(client: &Client, scope: &Scope) -> Result<Vec<i64>, Error> {
+/// The repositories of a page, from 1, that are the scope's own; nothing behind the last page. A user's list also shows
+/// those of others on which the user only works: their runners are not the user's to list.
+pub(crate) async fn page(client: &Client, scope: &Scope, page: usize) -> Result<Option<Vec<i64>>, Error> {
+    let listed = client.list_repositories(scope, page).await?;
+    if listed.is_empty() {
+        return Ok(None);
+    }
     let owner = if *scope == Scope::User { client.scope_id(scope).await? } else { None };
-    let listed = client.list_repositories(scope, 1).await?;
-    Ok(listed.iter().filter(|repository| repository.is_owned_by(owner)).map(|repository| repository.id).collect())
+    let own = listed.into_iter().filter(|repository| repository.is_owned_by(owner));
+    Ok(Some(own.map(|repository| repository.id).collect()))
+}
+
+/// The first repositories of the scope.
+pub(crate) async fn own(client: &Client, scope: &Scope) -> Result<Vec<i64>, Error> {
+    Ok(page(client, scope, 1).await?.unwrap_or_default())
 }
 
 /// The first of these that tells what the token may do; nothing when none does.

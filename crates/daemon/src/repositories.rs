@@ -17,6 +17,7 @@ use forgejo::Scope;
 use planner::event::Event;
 use planner::ids::ScopeKey;
 
+use crate::at_repositories;
 use crate::convert;
 use crate::forges::ScopeClient;
 use crate::observers::{Gone, Reporting, backed_off};
@@ -164,7 +165,7 @@ impl Repositories {
         now: Instant,
     ) -> Result<Duration, Gone> {
         let Some(page) = self.round.next_page(&of.scope, now) else { return Ok(Duration::ZERO) };
-        match page_of(of, page).await {
+        match at_repositories::page(&of.client, &of.scope, page).await {
             Ok(repositories) => {
                 let took = now.elapsed();
                 if self.round.failures > 0 {
@@ -236,18 +237,6 @@ impl Tried {
         };
         rest.max(self.retry_after.unwrap_or_default())
     }
-}
-
-/// The repositories of a page that are the scope's own; nothing behind the last page. A user's list also shows those of
-/// others on which the user only works: their runners are not the user's to list.
-async fn page_of(of: &ScopeClient, page: usize) -> Result<Option<Vec<i64>>, forgejo::Error> {
-    let listed = of.client.list_repositories(&of.scope, page).await?;
-    if listed.is_empty() {
-        return Ok(None);
-    }
-    let owner = if of.scope == Scope::User { of.client.scope_id(&of.scope).await? } else { None };
-    let is_own = |repository: &forgejo::Repository| repository.is_owned_by(owner);
-    Ok(Some(listed.into_iter().filter(is_own).map(|repository| repository.id).collect()))
 }
 
 /// A list that failed.
@@ -358,7 +347,7 @@ mod tests {
         });
         let shown = stage.of.client.list_repositories(&Scope::User, 1).await.unwrap();
         assert_eq!(shown.len(), 3, "the forge shows those of her organization and of others, too");
-        assert_eq!(page_of(&stage.of, 1).await.unwrap(), Some(vec![home.0]));
+        assert_eq!(at_repositories::page(&stage.of.client, &stage.of.scope, 1).await.unwrap(), Some(vec![home.0]));
         let (reporting, _reported) = Stage::reporting();
         Repositories::default().look(&stage.key(), &stage.of, &reporting).await.unwrap();
         assert_eq!(stage.emulator.calls().of(RouteKind::RepositoryById), 1);
