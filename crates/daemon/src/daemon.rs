@@ -1,7 +1,7 @@
 //! The daemon: everything put together, started and stopped.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use backend_host::{HostError, Program};
@@ -151,7 +151,8 @@ struct Start<'a> {
     config: &'a Config,
     backends: BTreeMap<BackendId, Backend>,
     purpose: Purpose,
-    in_use: Option<InUse>,
+    /// The configuration's file and the program that looks after machines, where it can be read again.
+    read_from: Option<(&'a Path, &'a Program)>,
 }
 
 impl Daemon {
@@ -165,10 +166,9 @@ impl Daemon {
     pub fn start_in(directory: StateDirectory, config: &Config, options: &Options) -> Result<Self, StartError> {
         let machines = directory.path().join(MACHINES);
         let backends = parts::backends(config, &machines, &options.supervisor, |_, _| None)?;
-        let in_use = options.file.as_deref();
-        let in_use = in_use.map(|file| InUse::new(file, &options.supervisor, &machines, config, &backends));
+        let read_from = options.file.as_deref().map(|file| (file, &options.supervisor));
         let purpose = if options.once { Purpose::Once } else { Purpose::Serve };
-        Start { directory, temporary: false, config, backends, purpose, in_use }.begin()
+        Start { directory, temporary: false, config, backends, purpose, read_from }.begin()
     }
 
     /// As [`Daemon::start`], with these machines in the place of what the configuration says of each backend but its
@@ -177,7 +177,7 @@ impl Daemon {
         let backends = config.backends.keys().map(|id| (id.clone(), Backend::Modelled(modelled.clone()))).collect();
         let directory = StateDirectory::lock(&config.state_directory)?;
         let purpose = Purpose::Serve;
-        Start { directory, temporary: false, config, backends, purpose, in_use: None }.begin()
+        Start { directory, temporary: false, config, backends, purpose, read_from: None }.begin()
     }
 
     /// Cleans up after the configuration's own deployment, whose state directory is locked: launches nothing, and ends
@@ -191,7 +191,7 @@ impl Daemon {
         let backends = parts::backends(config, &directory.path().join(MACHINES), supervisor, |_, _| None)?;
         let (answer, answered) = oneshot::channel();
         let purpose = Purpose::Collect(Some(Box::new(Collecting::new(how, answer))));
-        let start = Start { directory, temporary: false, config, backends, purpose, in_use: None };
+        let start = Start { directory, temporary: false, config, backends, purpose, read_from: None };
         Ok((start.begin()?, answered))
     }
 
@@ -208,7 +208,7 @@ impl Daemon {
         let backends = parts::backends(config, &config.state_directory.join(MACHINES), supervisor, |_, _| None)?;
         let (answer, answered) = oneshot::channel();
         let purpose = Purpose::Collect(Some(Box::new(Collecting::new(how, answer))));
-        let start = Start { directory, temporary: true, config, backends, purpose, in_use: None };
+        let start = Start { directory, temporary: true, config, backends, purpose, read_from: None };
         Ok((start.begin()?, answered))
     }
 
@@ -247,6 +247,9 @@ impl Start<'_> {
         let claim = Claim::of(&config.deployment)?;
         let clock = Clock::start();
         let parts = Parts::new(config, self.backends)?;
+        let in_use = self
+            .read_from
+            .map(|(file, supervisor)| InUse::new(file, supervisor, &directory.path().join(MACHINES), config, &parts));
         let policy = parts.policy;
         let (store, loaded) = Store::open(&directory.path().join(STORE))?;
         let fresh_start = FreshStart::new(&loaded.memory, config);
@@ -304,7 +307,7 @@ impl Start<'_> {
             notifier: Notifier::of_process(),
         };
         let owner = tokio::spawn(owner.run(events, ordered, wish));
-        let desk = Arc::new(Desk::new(orders, self.in_use));
+        let desk = Arc::new(Desk::new(orders, in_use));
         let server = listen(&directory, Arc::clone(&desk));
         let control = Control { wishes: Arc::new(wishes), desk };
         Ok(Daemon { owner, control, reports: latest, server, claim, directory, temporary: self.temporary })

@@ -101,7 +101,7 @@ impl Forges {
                 };
                 let client =
                     Client::new(&settings).map_err(|source| ForgeError::Client { forge: forge.id.clone(), source })?;
-                let token = TokenSource { file: watched.token_file.clone(), first: watched.token.clone() };
+                let token = TokenSource::new(watched.token_file.clone(), watched.token.clone());
                 let (scope, interval) = (watched.scope.clone(), forge.interval);
                 let scope = ScopeClient {
                     client,
@@ -121,6 +121,11 @@ impl Forges {
     /// One scope; of a repository within one, that one.
     pub(crate) fn scope(&self, key: &ScopeKey) -> Option<&ScopeClient> {
         self.scopes.get(key).or_else(|| self.scopes.get(&key.watched()))
+    }
+
+    /// One watched scope.
+    pub(crate) fn watched(&self, key: &ScopeKey) -> Option<&ScopeClient> {
+        self.scopes.get(key)
     }
 
     /// All scopes.

@@ -49,7 +49,7 @@ impl Stage {
             client: Client::new(&settings).unwrap(),
             scope,
             interval: Duration::from_secs(3),
-            token: TokenSource { file: None, first: token.into() },
+            token: TokenSource::new(None, token.into()),
             id: KnownId::default(),
             at_repository: true,
             names: PlaceNames::default(),

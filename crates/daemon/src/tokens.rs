@@ -50,13 +50,29 @@ impl KnownId {
     }
 }
 
-/// Where a scope's token comes from, and what is known of it.
+/// Where a scope's token comes from, and which one is in use.
 #[derive(Debug, Clone)]
 pub(crate) struct TokenSource {
     /// The file; nothing for a token that cannot change.
     pub(crate) file: Option<PathBuf>,
-    /// The token that the daemon was started with.
-    pub(crate) first: SecretString,
+    in_use: Arc<Mutex<SecretString>>,
+}
+
+impl TokenSource {
+    /// A token with the file that it was read from, if it was one. Clones are about the same.
+    pub(crate) fn new(file: Option<PathBuf>, token: SecretString) -> Self {
+        Self { file, in_use: Arc::new(Mutex::new(token)) }
+    }
+
+    /// The token in use.
+    pub(crate) fn in_use(&self) -> SecretString {
+        self.in_use.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Another one is in use from now on.
+    pub(crate) fn replace(&self, token: SecretString) {
+        *self.in_use.lock().unwrap_or_else(PoisonError::into_inner) = token;
+    }
 }
 
 /// What a look at the file came to.
@@ -71,8 +87,7 @@ pub(crate) enum Look {
 /// Keeps the token of one scope up to date.
 #[derive(Debug)]
 pub(crate) struct Tokens {
-    file: Option<PathBuf>,
-    in_use: SecretString,
+    source: TokenSource,
     looked_at: Instant,
     /// Whether the forge refused the token in use.
     refused: bool,
@@ -90,25 +105,23 @@ struct Judged {
 }
 
 /// What the forge says of a token.
-enum Verdict {
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// It is good for all that is needed.
     Good,
-    /// Not to be used, whatever happens.
+    /// With it the scope is another one: not to be used, whatever happens.
     Another(String),
     /// It works less than a good one, but no worse than one that is refused.
     Lacking(String),
-    /// Not to be used now.
-    Bad(String),
+    /// The forge does not know it.
+    Unknown(String),
+    /// The forge did not say.
+    Unasked(String),
 }
 
 impl Tokens {
     pub(crate) fn new(source: &TokenSource) -> Self {
-        Self {
-            file: source.file.clone(),
-            in_use: source.first.clone(),
-            looked_at: Instant::now(),
-            refused: false,
-            judged: None,
-        }
+        Self { source: source.clone(), looked_at: Instant::now(), refused: false, judged: None }
     }
 
     /// Notes how the last call went: with a refused token the file is looked at more often.
@@ -125,7 +138,7 @@ impl Tokens {
     /// When the file is to be looked at next; never without a file.
     pub(crate) fn next_look(&self) -> Option<Instant> {
         let every = if self.refused { LOOK_EVERY_WHILE_REFUSED } else { LOOK_EVERY };
-        self.file.as_ref().map(|_| self.looked_at + every)
+        self.source.file.as_ref().map(|_| self.looked_at + every)
     }
 
     /// Why the token that is in the file now is not used.
@@ -137,7 +150,7 @@ impl Tokens {
     pub(crate) async fn look(&mut self, of: &ScopeClient) -> Look {
         let (client, scope) = (&of.client, &of.scope);
         self.looked_at = Instant::now();
-        let Some(file) = self.file.clone() else { return Look::Same };
+        let Some(file) = self.source.file.clone() else { return Look::Same };
         let read = tokio::task::spawn_blocking(move || config::read_again(&file)).await;
         let token = match read {
             Ok(Ok(token)) => token,
@@ -148,18 +161,18 @@ impl Tokens {
             }
             Err(_) => return Look::Same,
         };
-        if same(&token, &self.in_use) {
+        if same(&token, &self.source.in_use()) {
             self.judged = None;
             return Look::Same;
         }
         if let Some(judged) = self.judged.as_ref().filter(|judged| same(&token, &judged.token) && !judged.is_old()) {
             return if judged.works && self.refused { self.take_over(client, scope, token) } else { Look::Same };
         }
-        let (why, works) = match judge(of, &token).await {
+        let (why, works) = match judge(of, &token, Some(of)).await {
             Verdict::Good => return self.take_over(client, scope, token),
             Verdict::Lacking(_) if self.refused => return self.take_over(client, scope, token),
             Verdict::Lacking(why) => (why, true),
-            Verdict::Another(why) | Verdict::Bad(why) => (why, false),
+            Verdict::Another(why) | Verdict::Unknown(why) | Verdict::Unasked(why) => (why, false),
         };
         tracing::warn!(%scope, why, "the new token in the file is not used");
         let why = format!("a new token is not used: {why}");
@@ -172,7 +185,7 @@ impl Tokens {
             return Look::Same;
         }
         tracing::info!(%scope, "another token is used from now on");
-        self.in_use = token;
+        self.source.replace(token);
         self.judged = None;
         self.refused = false;
         Look::Replaced
@@ -185,19 +198,22 @@ impl Judged {
     }
 }
 
-/// Asks the forge whom a token stands for, and what it may do there.
-async fn judge(of: &ScopeClient, token: &SecretString) -> Verdict {
+/// Asks the forge whom a token stands for, and what it may do there. It is compared with what the scope is `before` it is
+/// used, if it was one.
+pub(crate) async fn judge(of: &ScopeClient, token: &SecretString, before: Option<&ScopeClient>) -> Verdict {
     let client = match of.client.with_token(token) {
         Ok(client) => client,
-        Err(error) => return Verdict::Bad(chain(&error)),
+        Err(error) => return Verdict::Unasked(chain(&error)),
     };
     // The instance is the same whoever asks.
     if of.scope != Scope::Instance {
         match client.scope_id(&of.scope).await {
             Ok(Some(id)) => {
-                let known = match known(of).await {
+                let known = match known(before).await {
                     Ok(known) => known,
-                    Err(error) => return Verdict::Bad(format!("nobody can tell whose it is now: {}", chain(&error))),
+                    Err(error) => {
+                        return Verdict::Unasked(format!("nobody can tell whose it is now: {}", chain(&error)));
+                    }
                 };
                 if let Some(known) = known.filter(|known| *known != id) {
                     let scope = &of.scope;
@@ -208,15 +224,17 @@ async fn judge(of: &ScopeClient, token: &SecretString) -> Verdict {
             Err(error) if matches!(error.class(), ErrorClass::Forbidden { .. } | ErrorClass::NotFound) => {
                 return Verdict::Lacking(chain(&error));
             }
-            Err(error) => return Verdict::Bad(chain(&error)),
+            // What is asked for next says it of the token.
+            Err(error) if error.class() == ErrorClass::Auth => {}
+            Err(error) => return Verdict::Unasked(chain(&error)),
         }
     }
     let lacks = match client.rights(&of.scope).await {
         Ok(rights) => of.lacks(&rights),
-        Err(error) => return Verdict::Bad(chain(&error)),
+        Err(error) => return Verdict::Unasked(chain(&error)),
     };
     if lacks.contains(&Lack::KnownToken) {
-        return Verdict::Bad("the forge does not know it".to_owned());
+        return Verdict::Unknown("the forge does not know it".to_owned());
     }
     if let Some(lack) = lacks.iter().find_map(said_of_token) {
         return Verdict::Lacking(lack);
@@ -231,20 +249,21 @@ async fn judge_at_repositories(client: &Client, scope: &Scope) -> Verdict {
         Err(error) if matches!(error.class(), ErrorClass::Forbidden { .. } | ErrorClass::NotFound) => {
             return Verdict::Lacking(format!("its repositories cannot be listed: {}", chain(&error)));
         }
-        Err(error) => return Verdict::Bad(chain(&error)),
+        Err(error) => return Verdict::Unasked(chain(&error)),
     };
     match at_repositories::tried(client, own).await {
         Ok(tried) => match tried.and_then(|tried| tried.lacks.iter().find_map(said_of_token)) {
             Some(lack) => Verdict::Lacking(lack),
             None => Verdict::Good,
         },
-        Err(error) => Verdict::Bad(chain(&error)),
+        Err(error) => Verdict::Unasked(chain(&error)),
     }
 }
 
 /// The id that a new token is compared with: before the planner knows one, that of the token in use. Nothing when that
 /// one is refused; an error when the forge does not say.
-async fn known(of: &ScopeClient) -> Result<Option<i64>, forgejo::Error> {
+async fn known(of: Option<&ScopeClient>) -> Result<Option<i64>, forgejo::Error> {
+    let Some(of) = of else { return Ok(None) };
     if let Some(known) = of.id.get() {
         return Ok(Some(known));
     }
@@ -268,7 +287,19 @@ fn said_of_token(lack: &Lack) -> Option<String> {
     }
 }
 
-fn same(one: &SecretString, other: &SecretString) -> bool {
+/// Whether the token in use is refused, so that one that does less is better: false where the forge does not say.
+pub(crate) async fn is_refused(of: &ScopeClient) -> bool {
+    let rights = of.client.rights(&of.scope).await;
+    rights.is_ok_and(|rights| {
+        rights.lacks.iter().any(|lack| match lack {
+            Lack::TokenScope { reads, .. } => !reads,
+            Lack::KnownToken | Lack::Ownership | Lack::Visibility => true,
+            Lack::ActionsUnit | Lack::Name { .. } => false,
+        })
+    })
+}
+
+pub(crate) fn same(one: &SecretString, other: &SecretString) -> bool {
     one.expose_secret() == other.expose_secret()
 }
 
@@ -299,16 +330,17 @@ mod tests {
     async fn where_runners_are_registered_at_repositories_a_token_must_be_able_to_write_there() {
         let stage = Stage::new(organization()).await;
         let reads = stage.token_of_dana(&[READS]);
-        assert!(matches!(judge(&stage.of, &reads).await, Verdict::Lacking(_)));
+        assert!(matches!(judge(&stage.of, &reads, Some(&stage.of)).await, Verdict::Lacking(_)));
         let writes = stage.token_of_dana(&[READS, TokenScope::Write(Category::Repository)]);
-        assert!(matches!(judge(&stage.of, &writes).await, Verdict::Good));
+        assert!(matches!(judge(&stage.of, &writes, Some(&stage.of)).await, Verdict::Good));
     }
 
     #[tokio::test]
     async fn a_token_that_the_forge_does_not_know_is_never_used() {
         for scope in [Scope::Instance, organization(), Scope::User] {
             let stage = Stage::new(scope).await;
-            assert!(matches!(judge(&stage.of, &"mistyped".to_owned().into()).await, Verdict::Bad(_)));
+            let verdict = judge(&stage.of, &"mistyped".to_owned().into(), Some(&stage.of)).await;
+            assert!(matches!(verdict, Verdict::Unknown(_)), "{verdict:?}");
         }
     }
 
@@ -324,6 +356,6 @@ mod tests {
         let of_the_old_one =
             Matcher::when(move |kind, _, _| kind == RouteKind::ScopeId && asked.fetch_add(1, Ordering::Relaxed) > 0);
         stage.emulator.faults().add(FaultRule::always(of_the_old_one, Effect::status(500)));
-        assert!(matches!(judge(&stage.of, &eves.into()).await, Verdict::Bad(_)));
+        assert!(matches!(judge(&stage.of, &eves.into(), Some(&stage.of)).await, Verdict::Unasked(_)));
     }
 }

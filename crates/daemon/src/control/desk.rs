@@ -90,9 +90,11 @@ impl Desk {
 
     async fn exchange(&self, current: InUse) -> Result<(InUse, Reloaded), Reply> {
         let refused = |reasons| Reply::Refused { reasons };
+        let before = current.clone();
         let read = tokio::task::spawn_blocking(move || current.read_again()).await;
         let next = read.map_err(|_| Reply::refused("reading the configuration failed", "please report this defect"))?;
-        let next = next.map_err(refused)?;
+        let mut next = next.map_err(refused)?;
+        before.judge_tokens(&mut next).await.map_err(refused)?;
         let parts = Box::new(next.parts);
         let draining = self.order(|answer| Order::Use { parts, answer }).await?.map_err(refused)?;
         Ok((next.in_use, Reloaded { draining, ..next.reloaded }))

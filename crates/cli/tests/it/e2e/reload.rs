@@ -1,7 +1,8 @@
 //! The configuration changes while jobs run.
 
+use emulator::{Effect, FaultRule, Matcher, RouteKind};
 use forge_model::script::{Concurrency, JobSpec};
-use forge_model::{Status, TokenScope, TokenSpec};
+use forge_model::{Category, Status, TokenScope, TokenSpec};
 use rustix::process::Signal;
 
 use super::config::{Pool, Setup};
@@ -83,14 +84,22 @@ fn a_file_with_mistakes_changes_nothing_and_all_of_them_are_told() {
     finish(world, running, &[next]);
 }
 
+/// A new token of the organization's owner.
+fn token_with(world: &World, scope: TokenScope) -> String {
+    world.emulator.with_forge(|forge, _| {
+        let dana = forge.owner_named("dana").expect("dana").id;
+        forge.create_token(dana, TokenSpec::new(&[scope])).expect("a token")
+    })
+}
+
+fn write_second(world: &World, token: &str) {
+    super::world::write(&world.place.path().join("token-2"), token, 0o600);
+}
+
 #[test]
 fn a_token_may_come_from_another_file() {
     let (world, running) = with_running_job(&Setup::new(2));
-    let second = world.emulator.with_forge(|forge, _| {
-        let dana = forge.owner_named("dana").expect("dana").id;
-        forge.create_token(dana, TokenSpec::new(&[TokenScope::All])).expect("a token")
-    });
-    super::world::write(&world.place.path().join("token-2"), &second, 0o600);
+    write_second(&world, &token_with(&world, TokenScope::All));
     world.rewrite("token_file = \"token\"", "token_file = \"token-2\"");
     let ran = ask(&world, "reload");
     check_quiet(&ran);
@@ -98,6 +107,76 @@ fn a_token_may_come_from_another_file() {
     let next = push(&world, "debian");
     world.until_is(&next, Status::Success);
     finish(world, running, &[next]);
+}
+
+#[test]
+fn a_key_that_names_a_token_which_may_less_or_is_not_known_changes_nothing() {
+    let (world, running) = with_running_job(&Setup::new(2));
+    let reads = token_with(&world, TokenScope::Read(Category::Organization));
+    world.rewrite("token_file = \"token\"", "token_file = \"token-2\"");
+    world.rewrite("max = 2", "max = 3");
+    let all = token_with(&world, TokenScope::All);
+    let cases = [(reads.as_str(), "it lacks write:organization"), ("mistyped", "the forge does not know it")];
+    for (token, why) in cases {
+        write_second(&world, token);
+        let ran = ask(&world, "reload");
+        assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{}", ran.err);
+        assert!(ran.err.contains("the new token cannot be used: ") && ran.err.contains(why), "{}", ran.err);
+        assert!(ran.err.contains("hint: `forgescale check` tells"), "{}", ran.err);
+    }
+    // A good one is not used either while the forge does not say whose it is.
+    write_second(&world, &all);
+    let silent = Matcher::when(|kind, _, _| kind == RouteKind::ScopeId);
+    let fault = world.emulator.faults().add(FaultRule::always(silent, Effect::status(500)));
+    let ran = ask(&world, "reload");
+    assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{}", ran.err);
+    assert!(ran.err.contains("hint: reload again once the forge answers"), "{}", ran.err);
+    world.emulator.faults().remove(fault);
+    assert!(world.explain("debian").contains("1 of 2 machines"));
+    let next = push(&world, "debian");
+    world.until_is(&next, Status::Success);
+
+    world.emulator.with_forge(|forge, _| forge.revoke_token(&world.token));
+    write_second(&world, &reads);
+    let ran = ask(&world, "reload");
+    assert_eq!(ran.status, Some(0), "less than all is better than nothing: {}", ran.err);
+    assert!(ran.err.contains("the new token is used, since the one before is refused"), "{}", ran.err);
+    write_second(&world, &all);
+    let ran = ask(&world, "reload");
+    check_quiet(&ran);
+    assert!(ran.out.contains("token of org:acme at "), "{}", ran.out);
+    assert!(ran.out.contains("token-2"), "{}", ran.out);
+    finish(world, running, &[next]);
+}
+
+#[test]
+fn a_worse_token_in_the_same_file_is_not_used_and_the_rest_is() {
+    let (mut world, running) = with_running_job(&Setup::new(1));
+    let good = world.token.clone();
+    world.write_token(&token_with(&world, TokenScope::Read(Category::Organization)));
+    world.rewrite("max = 1", "max = 2");
+    let ran = ask(&world, "reload");
+    assert_eq!(ran.status, Some(0), "{}", ran.err);
+    assert!(ran.err.contains("the new token is not used, the one before stays in use: it lacks"), "{}", ran.err);
+    assert!(ran.out.contains("max: 1 -> 2"), "{}", ran.out);
+    let next = push(&world, "debian");
+    world.until_is(&next, Status::Success);
+    world.write_token(&good);
+    finish(world, running, &[next]);
+}
+
+#[test]
+fn a_scope_is_added_unless_the_forge_refuses_its_token_there() {
+    let (world, running) = with_running_job(&Setup::new(2));
+    world.rewrite("[\"org:acme\"]", "[\"org:acme\", \"org:other\"]");
+    let ran = ask(&world, "reload");
+    assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{}", ran.err);
+    assert!(ran.err.contains("org:other at ") && ran.err.contains("its token cannot be used there"), "{}", ran.err);
+    world.rewrite("org:other", "user");
+    check_quiet(&ask(&world, "reload"));
+    world.rewrite(", \"user\"", "");
+    check_quiet(&ask(&world, "reload"));
+    finish(world, running, &[]);
 }
 
 #[test]

@@ -1,15 +1,20 @@
 //! Reload: the configuration is read again, and used without touching running jobs.
 //!
 //! ```text
-//! file ─► Config ─► set aside what needs a restart ─► Parts ─► owner: would something be left alone? ─► used from now on
-//!           └► mistakes ──────────────────────────────────┴────────► refused, nothing has changed ◄────┘
+//! file ─► Config ─► set aside what needs a restart ─► Parts ─► other tokens: what does the forge say of them?
+//!           │                                          │            │       └─► owner: would something be left alone?
+//!           └► mistakes                                │            │              │        └─► used from now on
+//!                └────────────► refused, nothing has changed ◄──────┴──────────────┘
 //! ```
 //!
 //! Promises: all mistakes are told at once; either all of it is used or nothing; backends that are configured as before
 //! stay what they are.
 
+mod tokens;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use backend_host::Program;
 use planner::change::Stranded;
@@ -18,6 +23,7 @@ use planner::ids::{BackendId, DeploymentId};
 use crate::chain;
 use crate::config::{self, Config, ConfigError, Origin, Problem, Setting, Surroundings};
 use crate::control::{Reloaded, Said};
+use crate::forges::Forges;
 use crate::machines::Backend;
 use crate::parts::{self, Parts};
 
@@ -39,6 +45,7 @@ pub(crate) struct InUse {
     runtime_directory: Option<PathBuf>,
     settings: BTreeMap<String, String>,
     backends: BTreeMap<BackendId, (config::Backend, Backend)>,
+    forges: Arc<Forges>,
 }
 
 /// A configuration that can be used.
@@ -54,13 +61,7 @@ pub(crate) struct Next {
 
 impl InUse {
     /// What a daemon was started with.
-    pub(crate) fn new(
-        file: &Path,
-        supervisor: &Program,
-        machines: &Path,
-        config: &Config,
-        backends: &BTreeMap<BackendId, Backend>,
-    ) -> Self {
+    pub(crate) fn new(file: &Path, supervisor: &Program, machines: &Path, config: &Config, parts: &Parts) -> Self {
         Self {
             file: file.to_owned(),
             supervisor: supervisor.clone(),
@@ -69,7 +70,8 @@ impl InUse {
             state_directory: config.state_directory.clone(),
             runtime_directory: config.runtime_directory.clone(),
             settings: config.settings.iter().map(|setting| (setting.key.clone(), shown(setting))).collect(),
-            backends: both(config, backends),
+            backends: both(config, &parts.backends),
+            forges: Arc::clone(&parts.forges),
         }
     }
 
@@ -87,12 +89,21 @@ impl InUse {
         };
         let backends = parts::backends(&config, &self.machines, &self.supervisor, known)
             .map_err(|error| vec![Said { text: chain(&error), hint: AS_BEFORE.to_owned() }])?;
-        let in_use = Self::new(&self.file, &self.supervisor, &self.machines, &config, &backends);
         let parts = Parts::new(&config, backends)
             .map_err(|error| vec![Said { text: chain(&error), hint: AS_BEFORE.to_owned() }])?;
+        let in_use = Self::new(&self.file, &self.supervisor, &self.machines, &config, &parts);
         let settings = if restart.is_empty() { in_use.settings } else { kept(&self.settings, in_use.settings) };
         let reloaded = Reloaded { changed, restart, draining: Vec::new(), warnings };
         Ok(Next { in_use: Self { settings, ..in_use }, parts, reloaded })
+    }
+
+    /// Asks forges about the tokens of the next configuration that are not in use already. One that must not be used is
+    /// a reason to refuse, or the one in use stays: see [`tokens`].
+    pub(crate) async fn judge_tokens(&self, next: &mut Next) -> Result<(), Vec<Said>> {
+        let judged = tokens::judged(&self.forges, &next.parts.forges).await?;
+        next.reloaded.changed.extend(judged.replaced);
+        next.reloaded.warnings.extend(judged.warnings);
+        Ok(())
     }
 
     /// Keys that have another value now: those that need a restart, and the others.
