@@ -15,7 +15,7 @@ const STAND_IN: &str = "stand-in-runner";
 #[derive(Debug, Parser)]
 #[command(name = "forgescale", version, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Arguments<C: Subcommand> {
-    /// What is logged to standard error, such as `debug` or `warn,daemon=trace` [default: `$FORGESCALE_LOG`, else `info`; `error` for the demo, `off` for check]
+    /// What is logged to standard error, such as `debug` or `warn,daemon=trace` [default: `$FORGESCALE_LOG`, else `info`; `error` for the demo, `off` for check and gc]
     #[arg(long, global = true, value_name = "FILTER")]
     pub(crate) log: Option<String>,
     /// What is asked for.
@@ -68,13 +68,12 @@ pub(crate) enum Asked {
 }
 
 impl Asked {
-    /// What is logged when nobody says anything: check and demo tell their own story.
+    /// What is logged when nobody says anything: check, gc and demo tell their own story.
     pub(crate) fn default_log(&self) -> &'static str {
         match self {
             Self::Demo(_) => "error",
-            // What went wrong is what it tells; libraries would tell it again.
-            Self::Check(_) => "off",
-            Self::Gc(_) => "warn",
+            // What went wrong is what they tell; libraries would tell it again.
+            Self::Check(_) | Self::Gc(_) => "off",
             Self::Run(_) | Self::Config(_) | Self::Explain(_) | Self::Reload(_) | Self::Confirm(_) | Self::Version => {
                 "info"
             }

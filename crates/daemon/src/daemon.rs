@@ -11,13 +11,13 @@ use planner::ids::{BackendId, DeploymentId};
 use planner::report::Report;
 use planner::state::State;
 use store::{Store, StoreError};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::alerts::Alerts;
 use crate::claim::Claim;
 use crate::clock::Clock;
-use crate::collect::{Collect, Collected, Collecting};
+use crate::collect::{Collect, Collecting, Collection};
 use crate::config::Config;
 use crate::control::{Desk, Request, Server};
 use crate::forges::ForgeError;
@@ -181,18 +181,15 @@ impl Daemon {
     }
 
     /// Cleans up after the configuration's own deployment, whose state directory is locked: launches nothing, and ends
-    /// when nothing more can go. What came of it comes through the channel.
+    /// when nothing more can go.
     pub fn collect_in(
         directory: StateDirectory,
         config: &Config,
         supervisor: &Program,
         how: Collect,
-    ) -> Result<(Self, oneshot::Receiver<Collected>), StartError> {
-        let backends = parts::backends(config, &directory.path().join(MACHINES), supervisor, |_, _| None)?;
-        let (answer, answered) = oneshot::channel();
-        let purpose = Purpose::Collect(Some(Box::new(Collecting::new(how, answer))));
-        let start = Start { directory, temporary: false, config, backends, purpose, read_from: None };
-        Ok((start.begin()?, answered))
+    ) -> Result<Collection, StartError> {
+        let machines = directory.path().join(MACHINES);
+        Self::collect(directory, &machines, false, config, supervisor, how)
     }
 
     /// The same for another deployment, on the same backends and scopes: a daemon of the configuration's own may run
@@ -202,14 +199,25 @@ impl Daemon {
         config: &mut Config,
         supervisor: &Program,
         how: Collect,
-    ) -> Result<(Self, oneshot::Receiver<Collected>), StartError> {
+    ) -> Result<Collection, StartError> {
         config.deployment = deployment.clone();
         let directory = StateDirectory::try_lock(&config.state_directory.join(format!("{OF_ANOTHER}{deployment}")))?;
-        let backends = parts::backends(config, &config.state_directory.join(MACHINES), supervisor, |_, _| None)?;
-        let (answer, answered) = oneshot::channel();
-        let purpose = Purpose::Collect(Some(Box::new(Collecting::new(how, answer))));
-        let start = Start { directory, temporary: true, config, backends, purpose, read_from: None };
-        Ok((start.begin()?, answered))
+        Self::collect(directory, &config.state_directory.join(MACHINES), true, config, supervisor, how)
+    }
+
+    fn collect(
+        directory: StateDirectory,
+        machines: &Path,
+        temporary: bool,
+        config: &Config,
+        supervisor: &Program,
+        how: Collect,
+    ) -> Result<Collection, StartError> {
+        let backends = parts::backends(config, machines, supervisor, |_, _| None)?;
+        let (collecting, collected, waiting) = Collecting::new(how);
+        let purpose = Purpose::Collect(Some(Box::new(collecting)));
+        let daemon = Start { directory, temporary, config, backends, purpose, read_from: None }.begin()?;
+        Ok(Collection { daemon, collected, waiting })
     }
 
     /// Tells it what to do.

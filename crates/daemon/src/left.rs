@@ -1,6 +1,7 @@
-//! What a report shows that shall go or cannot.
+//! What a report shows that shall go or cannot, as data and as lines for people.
 
-use planner::report::{Alert, MachineReason, Report};
+use planner::ids::{BackendId, Handle, MachineName, PoolId, RunnerId, ScopeKey, Try};
+use planner::report::{Alert, MachineReason, MachineReport, Report, RunnerReport};
 
 use crate::control::Left;
 
@@ -35,4 +36,32 @@ pub(crate) fn told(report: &Report) -> Left {
 /// Whether an alert is about something that should be gone.
 fn needs_a_human(alert: &Alert) -> bool {
     matches!(alert, Alert::KillsHeld { .. } | Alert::MachineNotRemoved { .. } | Alert::RunnerNotRemoved { .. })
+}
+
+/// A machine on a line.
+pub(crate) fn machine(name: &MachineName, backend: &BackendId, pool: &PoolId, handle: &Handle, attempt: Try) -> String {
+    format!("machine {name} on backend {backend} (pool {pool}) for {handle} try {}", attempt.0)
+}
+
+/// A registration on a line, with whose it is if that is known.
+pub(crate) fn registration(scope: &ScopeKey, id: RunnerId, whose: Option<(&Handle, Try)>) -> String {
+    let whose = whose.map(|(handle, attempt)| format!(" for {handle} try {}", attempt.0)).unwrap_or_default();
+    format!("registration {} in {scope}{whose}", id.0)
+}
+
+/// A machine with the reason for its being there.
+pub(crate) fn of_machine(of: &MachineReport) -> String {
+    format!("{}: {}", machine(&of.name, &of.backend, &of.pool, &of.handle, of.attempt), of.reason)
+}
+
+/// A registration with the reason for its being there.
+pub(crate) fn of_runner(of: &RunnerReport) -> String {
+    format!("{}: {}", registration(&of.scope, of.id, Some((&of.handle, of.attempt))), of.reason)
+}
+
+impl Left {
+    /// Machines and registrations, one line each.
+    pub fn lines(&self) -> Vec<String> {
+        self.machines.iter().map(of_machine).chain(self.runners.iter().map(of_runner)).collect()
+    }
 }

@@ -44,7 +44,7 @@ mod tokens;
 mod vault;
 
 pub use backend::{chain, wall_ms};
-pub use collect::{Collect, Collected};
+pub use collect::{Collect, Collected, Collection, Waiting};
 pub use daemon::{Control, Daemon, Options, StartError};
 pub use follow::follow;
 pub use forges::ForgeError;

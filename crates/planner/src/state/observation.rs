@@ -131,13 +131,17 @@ impl Observation {
     /// Whether everything was listed completely since the start: the jobs and runners of every scope, the machines of every
     /// backend.
     pub fn is_complete(&self, policy: &Policy) -> bool {
-        let scopes = policy.scopes.iter().all(|(scope, policy)| {
-            self.scopes.get(scope).is_some_and(|seen| {
-                let swept = !policy.at_repository || seen.repositories_swept;
-                seen.is_fresh() && seen.complete && seen.runners_listed() && swept
-            })
-        });
-        scopes && policy.backends.keys().all(|backend| self.machines_listed(backend))
+        policy.scopes.keys().all(|scope| self.is_scope_complete(policy, scope))
+            && policy.backends.keys().all(|backend| self.machines_listed(backend))
+    }
+
+    /// Whether the jobs and runners of a scope were listed completely since the start.
+    pub fn is_scope_complete(&self, policy: &Policy, scope: &ScopeKey) -> bool {
+        self.scopes.get(scope).is_some_and(|seen| {
+            let at_repository = policy.scopes.get(scope).is_some_and(|policy| policy.at_repository);
+            let swept = !at_repository || seen.repositories_swept;
+            seen.is_fresh() && seen.complete && seen.runners_listed() && swept
+        })
     }
 
     /// Whether the machines of a backend were listed completely since the start.

@@ -1,5 +1,9 @@
 //! Cleaning up by hand.
 
+use std::fs::{self, File};
+use std::process::Stdio;
+
+use emulator::{Effect, FaultRule, Matcher, RouteKind};
 use forge_model::script::{Concurrency, JobSpec};
 use forge_model::{RegistrationEnd, Status};
 use planner::ids::DeploymentId;
@@ -13,6 +17,19 @@ use crate::{Ran, check_quiet, forgescale, run};
 
 fn gc(world: &World, arguments: &[&str]) -> Ran {
     run(forgescale(["gc", "--config"]).arg(world.config()).args(arguments).env("PATH", "/usr/local/bin:/usr/bin:/bin"))
+}
+
+/// Checks that it has done what it was asked for, and has said nothing but what it waited for.
+#[track_caller]
+fn check_done(ran: &Ran) {
+    let said_more = ran.err.lines().any(|line| !line.starts_with("waiting for "));
+    assert!(ran.status == Some(0) && !said_more, "{:?}: {}\n{}", ran.status, ran.out, ran.err);
+}
+
+/// The lines below a title.
+fn listed<'a>(ran: &'a Ran, title: &str) -> Vec<&'a str> {
+    let below = ran.out.lines().skip_while(|line| *line != format!("{title}:")).skip(1);
+    below.take_while(|line| line.starts_with("  ")).map(|line| line.trim_end_matches(", with all of it")).collect()
 }
 
 fn machines(world: &World) -> usize {
@@ -33,7 +50,7 @@ fn what_a_dead_daemon_has_left_is_removed_and_running_jobs_are_left_alone() {
     let stray = foreign::register(&world, &DeploymentId::new(world.deployment.clone()), &done);
 
     let ran = gc(&world, &["--dry-run"]);
-    check_quiet(&ran);
+    check_done(&ran);
     assert!(ran.out.contains("would be removed, or stopped and removed:\n"), "{}", ran.out);
     assert_eq!(ran.out.matches(&format!("for {}", done.handle)).count(), 2, "machine and registration: {}", ran.out);
     assert!(ran.out.contains("1 machine runs its job and is left alone"), "{}", ran.out);
@@ -41,7 +58,7 @@ fn what_a_dead_daemon_has_left_is_removed_and_running_jobs_are_left_alone() {
     assert_eq!(end_of(&world, &stray), Some(RegistrationEnd::StillThere));
 
     let ran = gc(&world, &[]);
-    check_quiet(&ran);
+    check_done(&ran);
     assert_eq!(ran.out.matches(&format!("for {}", done.handle)).count(), 2, "{}", ran.out);
     assert!(
         ran.out.contains("removed:\n") && ran.out.contains("1 machine runs its job and is left alone"),
@@ -58,7 +75,7 @@ fn what_a_dead_daemon_has_left_is_removed_and_running_jobs_are_left_alone() {
     world.check_success(&[running, done]);
     world.check_nothing_left();
     let ran = gc(&world, &[]);
-    check_quiet(&ran);
+    check_done(&ran);
     assert!(ran.out.contains("there is nothing to clean up"), "{}", ran.out);
 }
 
@@ -120,12 +137,18 @@ fn of_another_deployment_only_what_is_dead_goes_and_the_rest_by_force() {
     world.until_explained(&blocker, &["no pool has the label `elsewhere`"]);
 
     let ran = gc(&world, &["--deployment", &old, "--dry-run"]);
-    check_quiet(&ran);
+    check_done(&ran);
     assert!(ran.out.starts_with(&format!("deployment {old}\nwould be removed, or stopped")), "{}", ran.out);
     assert_eq!((machines(&world), end_of(&world, &stray)), (3, Some(RegistrationEnd::StillThere)));
+    let promised = ran;
 
     let ran = gc(&world, &["--deployment", &old]);
-    check_quiet(&ran);
+    check_done(&ran);
+    let mut removed = listed(&ran, "removed");
+    removed.sort_unstable();
+    assert_eq!(listed(&promised, "would be removed, or stopped and removed"), removed, "{}", promised.out);
+    let alone = "left alone, since it shows life (--force takes it)";
+    assert_eq!(listed(&promised, alone), listed(&ran, alone), "{}", promised.out);
     let (removed, rest) = ran.out.split_once("left alone, since it shows life (--force takes it):").expect("two parts");
     assert!(removed.contains(done.handle.as_str()) && removed.contains(blocker.handle.as_str()), "{}", ran.out);
     assert!(rest.contains(held_back.handle.as_str()), "{}", ran.out);
@@ -138,14 +161,32 @@ fn of_another_deployment_only_what_is_dead_goes_and_the_rest_by_force() {
     assert!(alive(&world), "{:?}", processes::of_deployment(&old));
 
     let ran = gc(&world, &["--deployment", &old, "--force"]);
-    check_quiet(&ran);
+    check_done(&ran);
     assert!(ran.out.contains(held_back.handle.as_str()), "{}", ran.out);
     assert!(world.is(&running, Status::Running) && world.is(&held_back, Status::Waiting) && machines(&world) == 1);
 
     world.let_go("running");
     world.until_is(&running, Status::Success);
-    check_quiet(&gc(&world, &["--deployment", &old]));
+    check_done(&gc(&world, &["--deployment", &old]));
     world.check_success(&[done, running]);
     assert!(names(&world.state()).iter().all(|name| !name.starts_with("gc-")));
     world.check_nothing_left();
+}
+
+#[test]
+fn what_it_waits_for_is_told_while_it_waits_and_nothing_of_its_log() {
+    let world = World::new(&Setup::new(1));
+    let refuses = Matcher::when(|kind, _, _| kind == RouteKind::ListRunners);
+    let fault = world.emulator.faults().add(FaultRule::always(refuses, Effect::status(500)));
+    let said = world.place.path().join("said");
+    let mut command = forgescale(["gc", "--config"]);
+    command.arg(world.config()).env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    command.stderr(File::create(&said).expect("a file")).stdout(Stdio::null());
+    let mut gc = command.spawn().expect("the binary starts");
+    let text = || fs::read_to_string(&said).unwrap_or_default();
+    world.until("it tells what it waits for", || text().contains("org:acme at "));
+    assert!(text().starts_with("waiting for ") && text().contains("cannot be listed: "), "{}", text());
+    world.emulator.faults().remove(fault);
+    assert!(gc.wait().expect("an end").success());
+    assert!(text().lines().all(|line| line.starts_with("waiting for ")), "{}", text());
 }

@@ -1,0 +1,318 @@
+//! Cleaning up by hand: a life of the daemon that launches nothing, and ends when nothing more can go.
+//!
+//! ```text
+//! everything listed completely ─► sweeps and ends, as always ─► only running jobs are left ─► told
+//!                  │                    └► it takes too long ─► told what is left
+//!                  └► told what is waited for, all the time
+//! ```
+//!
+//! Promises: the rules are the planner's, so that no running job is touched. Of *another* deployment, which may have a
+//! living daemon somewhere, nothing that shows life is touched unless that is forced: only machines whose process is
+//! dead and registrations whose runner is offline. A dry run promises what the same call without it does, and no more.
+
+mod waiting;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use planner::action::Action;
+use planner::event::Decision;
+use planner::ids::{AssignmentKey, RunnerId, ScopeKey};
+use planner::policy::Policy;
+use planner::report::MachineReason;
+use planner::seen::JobState;
+use planner::state::{Assignment, State};
+use planner::step::Turn;
+use tokio::sync::{oneshot, watch};
+
+use crate::control::Left;
+use crate::daemon::Daemon;
+use crate::left;
+use waiting::Waited;
+pub use waiting::Waiting;
+
+/// How long all of it may take. Sweeps need a few polls and the settle time; what is slower than this waits for a forge or
+/// a backend that does not answer.
+const TOGETHER: Duration = Duration::from_mins(5);
+
+/// How to clean up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Collect {
+    /// Change nothing: find out what would be done.
+    pub dry_run: bool,
+    /// The deployment is another than the configuration's, and may have a daemon of its own.
+    pub another: bool,
+    /// Of another deployment take what shows life, too.
+    pub force: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collected {
+    /// What was removed, one line each.
+    pub removed: Vec<String>,
+    /// What would have been removed, were it no dry run.
+    pub would_go: Vec<String>,
+    /// What was left alone, since it shows life and is another deployment's.
+    pub alive: Vec<String>,
+    /// What is left.
+    pub left: Left,
+    /// Machines whose jobs run on.
+    pub running: u32,
+    /// Whether all was seen, and nothing is left that could still go.
+    pub finished: bool,
+}
+
+/// A cleaning that has begun.
+#[derive(Debug)]
+pub struct Collection {
+    /// The daemon that cleans up, and ends when that is over.
+    pub daemon: Daemon,
+    /// What came of it.
+    pub collected: oneshot::Receiver<Collected>,
+    /// What is waited for just now.
+    pub waiting: watch::Receiver<Waiting>,
+}
+
+/// A cleaning that is under way.
+#[derive(Debug)]
+pub(crate) struct Collecting {
+    how: Collect,
+    until: Instant,
+    removed: Vec<String>,
+    sweeps: BTreeMap<(ScopeKey, RunnerId), String>,
+    /// Machines that cannot be removed so far.
+    set_aside: BTreeMap<AssignmentKey, String>,
+    withheld: BTreeMap<Whose, Withheld>,
+    answer: oneshot::Sender<Collected>,
+    waiting: watch::Sender<Waiting>,
+}
+
+/// Whose action was withheld.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Whose {
+    Assignment(AssignmentKey),
+    Stray(ScopeKey, RunnerId),
+}
+
+/// What was withheld, and why.
+#[derive(Debug)]
+struct Withheld {
+    text: String,
+    why: Why,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    DryRun,
+    ShowsLife,
+}
+
+impl Collecting {
+    /// With the ends at which what comes of it and what is waited for can be heard.
+    pub(crate) fn new(how: Collect) -> (Self, oneshot::Receiver<Collected>, watch::Receiver<Waiting>) {
+        let (answer, collected) = oneshot::channel();
+        let (waiting, waits_for) = watch::channel(Waiting::default());
+        let collecting = Self {
+            how,
+            until: Instant::now() + TOGETHER,
+            removed: Vec::new(),
+            sweeps: BTreeMap::new(),
+            set_aside: BTreeMap::new(),
+            withheld: BTreeMap::new(),
+            answer,
+            waiting,
+        };
+        (collecting, collected, waits_for)
+    }
+
+    /// Whether an action may be begun.
+    pub(crate) fn allows(&self, state: &State, action: &Action) -> bool {
+        self.why_withheld(state, action).is_none()
+    }
+
+    /// Looks change nothing and are always allowed. What shows life is left alone by a dry run as it is without.
+    fn why_withheld(&self, state: &State, action: &Action) -> Option<Why> {
+        let is_dead = match action {
+            Action::CheckScope { .. }
+            | Action::LookUpRunner { .. }
+            | Action::ReadLog { .. }
+            | Action::AskWhose { .. } => return None,
+            _ if !self.how.another || self.how.force => true,
+            Action::Sweep { scope, id } => {
+                state.journal.strays.get(&(scope.forge.clone(), *id)).is_some_and(|stray| !stray.online)
+            }
+            _ => {
+                let assignment = action.key().and_then(|key| state.journal.assignments.get(key));
+                assignment.is_some_and(Assignment::is_dead)
+            }
+        };
+        match (is_dead, self.how.dry_run) {
+            (false, _) => Some(Why::ShowsLife),
+            (true, true) => Some(Why::DryRun),
+            (true, false) => None,
+        }
+    }
+
+    /// Takes note of what a turn did and did not.
+    pub(crate) fn note(&mut self, state: &State, turn: &Turn) {
+        for ended in &turn.ended {
+            let (key, of) = (&ended.key, &ended.assignment);
+            self.withheld.remove(&Whose::Assignment(key.clone()));
+            if state.journal.assignments.contains_key(key) {
+                self.set_aside.insert(key.clone(), machine(key, of));
+            } else {
+                self.removed.push(format!("{}, with all of it", machine(key, of)));
+            }
+        }
+        for decision in &turn.decisions {
+            if let Decision::Forget { key, .. } = decision
+                && let Some(text) = self.set_aside.remove(key)
+            {
+                self.removed.push(format!("{text}, after it could not be removed for a while"));
+            }
+        }
+        for (_, action) in &turn.actions {
+            if let Action::Sweep { scope, id } = action {
+                self.withheld.remove(&Whose::Stray(scope.clone(), *id));
+                self.sweeps.insert((scope.clone(), *id), registration(state, scope, *id));
+            }
+        }
+        for action in &turn.withheld {
+            let Some(why) = self.why_withheld(state, action) else { continue };
+            let (whose, text) = if let Action::Sweep { scope, id } = action {
+                (Whose::Stray(scope.clone(), *id), registration(state, scope, *id))
+            } else {
+                let Some(key) = action.key() else { continue };
+                let Some(of) = state.journal.assignments.get(key) else { continue };
+                (Whose::Assignment(key.clone()), machine(key, of))
+            };
+            self.withheld.insert(whose, Withheld { text, why });
+        }
+    }
+
+    /// Whether it is over: nothing more can go, or it takes too long. Says what it waits for otherwise.
+    pub(crate) fn is_over(&self, policy: &Policy, state: &State, turn: &Turn) -> bool {
+        let held = if state.journal.kills_held() > 0 { policy.limits.hold } else { Duration::ZERO };
+        let waited = self.waited_for(policy, state, turn);
+        let is_over = waited.is_empty() || Instant::now() >= self.until + held;
+        self.waiting.send_replace(Waiting::new(waited));
+        is_over
+    }
+
+    /// All that is waited for; nothing when nothing more can go.
+    fn waited_for(&self, policy: &Policy, state: &State, turn: &Turn) -> Vec<Waited> {
+        let mut waited = waiting::unseen(policy, state);
+        waited.extend(self.assignments(state, turn));
+        waited.extend(self.strays(state, turn));
+        // Forgetting is the last of an assignment; other decisions have something follow.
+        let settled = turn.actions.is_empty()
+            && state.journal.in_flight.is_empty()
+            && turn.decisions.iter().all(|decision| matches!(decision, Decision::Forget { .. }));
+        if waited.is_empty() && !settled {
+            waited.push(Waited::Answers);
+        }
+        waited
+    }
+
+    /// Assignments that neither run their job nor are withheld.
+    fn assignments(&self, state: &State, turn: &Turn) -> impl Iterator<Item = Waited> {
+        let machines: BTreeMap<_, _> = turn.report.machines.iter().map(|machine| (&machine.name, machine)).collect();
+        let withheld = |key: &AssignmentKey| self.withheld.contains_key(&Whose::Assignment(key.clone()));
+        let waited = state.journal.assignments.iter().filter_map(|(key, assignment)| {
+            match machines.get(&assignment.machine_name) {
+                _ if withheld(key) => None,
+                Some(machine) if matches!(machine.reason, MachineReason::Running | MachineReason::Vanished) => None,
+                Some(machine) => Some(Waited::Machine((*machine).clone())),
+                None => Some(Waited::Registration(key.clone())),
+            }
+        });
+        waited.collect::<Vec<_>>().into_iter()
+    }
+
+    /// Registrations without a machine whose job does not run, and that are not withheld.
+    fn strays(&self, state: &State, turn: &Turn) -> impl Iterator<Item = Waited> {
+        let runners = turn.report.runners.iter().map(|runner| ((&runner.scope.forge, runner.id), runner));
+        let runners: BTreeMap<_, _> = runners.collect();
+        let waits = state.journal.strays.iter().filter(|((_, id), stray)| {
+            !matches!(stray.job, JobState::Running { .. })
+                && !self.withheld.contains_key(&Whose::Stray(stray.scope.clone(), *id))
+        });
+        let waited = waits.filter_map(|((forge, id), _)| runners.get(&(forge, *id)));
+        let waited = waited.map(|runner| Waited::Runner((*runner).clone()));
+        waited.collect::<Vec<_>>().into_iter()
+    }
+
+    /// Tells what came of it.
+    pub(crate) fn tell(self, policy: &Policy, state: &State, turn: &Turn) {
+        let finished = self.waited_for(policy, state, turn).is_empty();
+        let swept = self
+            .sweeps
+            .iter()
+            .filter(|((scope, id), _)| !state.journal.strays.contains_key(&(scope.forge.clone(), *id)));
+        let mut removed = self.removed.clone();
+        removed.extend(swept.map(|(_, text)| text.clone()));
+        let running = turn.report.machines.iter().filter(|machine| machine.reason == MachineReason::Running).count();
+        let collected = Collected {
+            removed,
+            would_go: self.texts(Why::DryRun),
+            alive: self.texts(Why::ShowsLife),
+            left: left::told(&turn.report),
+            running: u32::try_from(running).unwrap_or(u32::MAX),
+            finished,
+        };
+        // Whoever asked may have gone.
+        let _ = self.answer.send(collected);
+    }
+
+    fn texts(&self, why: Why) -> Vec<String> {
+        let withheld = self.withheld.values().filter(|withheld| withheld.why == why);
+        withheld.map(|withheld| withheld.text.clone()).collect()
+    }
+}
+
+fn machine(key: &AssignmentKey, of: &Assignment) -> String {
+    left::machine(&of.machine_name, &of.backend, &of.pool, &key.job.handle, key.attempt)
+}
+
+fn registration(state: &State, scope: &ScopeKey, id: RunnerId) -> String {
+    let stray = state.journal.strays.get(&(scope.forge.clone(), id));
+    left::registration(scope, id, stray.map(|stray| (&stray.identity.handle, stray.identity.attempt)))
+}
+
+#[cfg(test)]
+mod tests {
+    use planner::event::Outcome;
+    use planner::ids::{BackendId, ForgeId, Handle, JobKey, MachineName, PoolId, ScopeId, Try};
+    use planner::step::Ended;
+    use planner::time::Tick;
+
+    use super::*;
+
+    #[test]
+    fn a_machine_that_was_set_aside_and_then_removed_is_told_once_as_removed() {
+        let (mut collecting, _collected, _waiting) =
+            Collecting::new(Collect { dry_run: false, another: false, force: false });
+        let forge = ForgeId::new("http://f");
+        let scope = ScopeKey { forge: forge.clone(), scope: ScopeId::new("user") };
+        let key = AssignmentKey { job: JobKey { forge, handle: Handle::new("h") }, attempt: Try(1) };
+        let (pool, backend, name) = (PoolId::new("p"), BackendId::new("b"), MachineName::new("fs-1"));
+        let assignment = Assignment::new(scope, pool, backend, name, Tick(0));
+        let mut state = State::default();
+        state.journal.assignments.insert(key.clone(), assignment.clone());
+        let outcome = Outcome::Completed;
+        let ended = vec![Ended { key: key.clone(), assignment, outcome: outcome.clone() }];
+        collecting.note(&state, &Turn { ended, ..Turn::default() });
+        assert!(collecting.removed.is_empty(), "it is still there");
+
+        state.journal.assignments.clear();
+        let decisions = vec![Decision::Forget { key, outcome }];
+        for _ in 0..2 {
+            collecting.note(&state, &Turn { decisions: decisions.clone(), ..Turn::default() });
+        }
+        assert_eq!(
+            collecting.removed,
+            ["machine fs-1 on backend b (pool p) for h try 1, after it could not be removed for a while"]
+        );
+    }
+}
