@@ -8,6 +8,8 @@
 
 mod chain;
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod launch;
 
 use std::future::Future;

@@ -1,9 +1,11 @@
 //! Checks and generated files of the project: `cargo xtask tidy`, `cargo xtask generate`, `cargo xtask dist`,
-//! `cargo xtask bench all`, `cargo xtask simulate`, `cargo xtask sabotage`, `cargo xtask chaos`.
+//! `cargo xtask bench all`, `cargo xtask simulate`, `cargo xtask sabotage`, `cargo xtask chaos`,
+//! `cargo xtask conformance`.
 #![forbid(unsafe_code)]
 
 mod bench;
 mod chaos;
+mod conformance;
 mod dist;
 mod generate;
 mod rules;
@@ -55,6 +57,12 @@ enum Task {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Try a backend against the contract of backends, and print a table of what was tried
+    Conformance {
+        /// Whom to try
+        #[arg(long, value_enum)]
+        backend: conformance::Tried,
+    },
     /// Show that deliberate defects of the planner break simulated worlds
     Sabotage {
         /// Only those whose description contains these words
@@ -79,6 +87,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Bench { arguments } => (Vec::new(), bench::run(&arguments)?),
         Task::Simulate { arguments } => (Vec::new(), worlds::run("simulate", &arguments)?),
         Task::Chaos { kills, seed } => (Vec::new(), chaos::run(kills, seed)?),
+        Task::Conformance { backend } => (Vec::new(), conformance::run(backend)?),
         Task::Sabotage { arguments } => (Vec::new(), worlds::run("sabotage", &arguments)?),
     };
     let mut out = io::stderr().lock();

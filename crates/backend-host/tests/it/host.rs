@@ -182,7 +182,7 @@ impl Drop for Host {
 }
 
 /// The control groups of a deployment's machines below that of this process, or beside it.
-fn groups(deployment: &str) -> Vec<PathBuf> {
+pub(crate) fn groups(deployment: &str) -> Vec<PathBuf> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let mounts = read("/proc/self/mountinfo");
     let mount = mounts.lines().find(|line| line.contains(" - cgroup2 ")).and_then(|line| line.split(' ').nth(4));

@@ -1,6 +1,8 @@
 //! The host backend with real processes: supervisors are `examples/supervisor.rs`, runners are small shell scripts.
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod daemon_gone;
 #[cfg(test)]
 mod host;

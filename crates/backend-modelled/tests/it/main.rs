@@ -1,0 +1,4 @@
+//! What the modelled backend promises, tried from outside.
+
+#[cfg(test)]
+mod conformance;
