@@ -1,5 +1,9 @@
 //! Runs a world to its end, and judges the end.
 
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::fault::Fault;
 use crate::judge::Broken;
 use crate::shape::Shape;
 use crate::tally::Tally;
@@ -20,16 +24,25 @@ pub const QUIET_BOUND_PER_JOB_MS: u64 = 60_000;
 pub struct Report {
     /// The first invariant that was broken, if any.
     pub broken: Option<Broken>,
+    /// When it ended or broke, in milliseconds.
+    pub ended_at: u64,
+    /// How often each fault came by chance.
+    pub came: BTreeMap<Fault, u64>,
     /// What was counted.
     pub tally: Tally,
     /// What happened, if that was asked for.
     pub trace: Vec<String>,
 }
 
-/// Runs the world of a shape to its end.
+/// Runs the world of a shape to its end. A panic breaks invariant 12.
 pub fn run(shape: &Shape, traced: bool) -> Report {
     let mut world = World::drawn(shape, traced);
-    world.run();
+    // What is left of a world that panicked is only read.
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| world.run())) {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words");
+        world.judge.breaks(12, format!("the world panics: {text}"));
+    }
     world.into_report()
 }
 
@@ -133,6 +146,12 @@ impl World {
         tally.turns = self.daemon.turns;
         tally.faults_ms = quiet;
         tally.settled_ms = self.now - quiet;
-        Report { broken: self.judge.broken, tally, trace: self.trace.into_lines() }
+        Report {
+            broken: self.judge.broken,
+            ended_at: self.now,
+            came: self.weather.into_came(),
+            tally,
+            trace: self.trace.into_lines(),
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What a person reads when a world breaks: the seed, the invariant, and the last events about the job concerned.
 
+use std::collections::BTreeSet;
+
 use crate::ending::{Report, run};
 use crate::judge::Broken;
 use crate::shape::Shape;
@@ -15,16 +17,41 @@ pub fn explain(shape: &Shape) -> String {
     format!("seed {} breaks invariant {}: {}\n{last}", shape.seed, broken.invariant, broken.what)
 }
 
-/// The last lines of a trace about what broke: a handle, or a machine and through it its handle.
+/// The last lines of a trace about what broke: a job and its machines.
 fn about<'a>(broken: &Broken, trace: &'a [String]) -> Vec<&'a str> {
-    let words = |text: &str| -> Vec<String> {
-        text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).map(str::to_owned).collect()
-    };
-    let is_uuid = |word: &String| word.len() == 36 && word.matches('-').count() == 4;
-    let is_subject = |word: &String| is_uuid(word) || word.starts_with("fs-");
-    let subjects: Vec<String> = words(&broken.what).into_iter().filter(is_subject).collect();
-    let concerns =
-        |line: &&String| subjects.is_empty() || subjects.iter().any(|subject| line.contains(subject.as_str()));
+    let mut subjects = subjects(&broken.what);
+    // The call that made a machine names its job too, and the other way round.
+    let creates = trace.iter().filter(|line| line.contains(" Create {"));
+    let related = creates.map(|line| self::subjects(line)).filter(|named| !named.is_disjoint(&subjects));
+    let related: Vec<BTreeSet<&str>> = related.collect();
+    subjects.extend(related.into_iter().flatten());
+    let concerns = |line: &&String| subjects.is_empty() || subjects.iter().any(|subject| line.contains(subject));
     let lines: Vec<&str> = trace.iter().filter(concerns).map(String::as_str).collect();
     lines[lines.len().saturating_sub(LAST_LINES)..].to_vec()
+}
+
+/// The handles, runners and machines that a text names.
+fn subjects(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let is_uuid = |word: &str| word.len() == 36 && word.matches('-').count() == 4;
+    words.filter(|word| is_uuid(word) || word.starts_with("fs-")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_about_a_machine_is_told_about_its_job_too() {
+        let (job, other) = ("13a16201-310d-4aba-a834-09b1f2fb545f", "a4d21225-283a-42e8-abaa-b8919ec9278a");
+        let trace = [
+            format!("pushed job 1: {job}"),
+            format!("pushed job 2: {other}"),
+            format!("call 1 Create {{ handle: Handle(\"{job}\"), machine: MachineName(\"fs-1\") }}"),
+            format!("call 2 Create {{ handle: Handle(\"{other}\"), machine: MachineName(\"fs-2\") }}"),
+            "process 1 of fs-1: Exit".to_owned(),
+        ];
+        let broken = Broken { invariant: 6, what: "machine fs-1 is still there".to_owned() };
+        assert_eq!(about(&broken, &trace), [&*trace[0], &*trace[2], &*trace[4]]);
+    }
 }

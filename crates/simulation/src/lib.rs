@@ -24,7 +24,7 @@
 //! | `judge`, `ending` | the invariants, on every step and in the end |
 //! | `tally`, `reasons` | what was counted |
 //! | `script`, `scenario` | scenarios: a world that follows a script, and the files that hold them |
-//! | `explain` | what a person reads when something breaks |
+//! | `explain`, `shrink` | what a person reads when something breaks, and the smallest world that breaks so |
 //!
 //! Deliberately absent: HTTP, real processes, a real clock.
 #![forbid(unsafe_code)]
@@ -51,6 +51,7 @@ mod scenario;
 mod script;
 mod setting;
 mod shape;
+mod shrink;
 mod tally;
 mod trace;
 mod weather;
@@ -62,6 +63,7 @@ pub use fault::Fault;
 pub use judge::{Broken, LAUNCH_BOUND_MS, REMOVAL_BOUND_MS};
 pub use scenario::{Played, Scenario};
 pub use shape::Shape;
+pub use shrink::{Shrunk, shrink};
 pub use tally::Tally;
 
 #[cfg(feature = "sabotage")]

@@ -1,6 +1,6 @@
 //! Runs many worlds on all cores: `cargo xtask simulate` builds it in release form and hands over to it.
 //!
-//! Worlds know no threads; each is run by one. A world that panics breaks invariant 12.
+//! Worlds know no threads; each is run by one.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "sabotage")]
@@ -10,14 +10,15 @@ mod simulate;
 use std::process::ExitCode;
 
 /// What may be asked for.
-const USAGE: &str = "simulate [--seeds N] [--start SEED] [--allow-absent] | trace SEED | sabotage [WORDS]";
+const USAGE: &str = "simulate [--seeds N] [--start SEED] [--allow-absent] | \
+    trace SEED [--jobs N] [--quiet SPAN] [--without FAULT,…] [--only FAULT,N,…] | trace FILE | sabotage [WORDS]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.split_first() {
         Some((&"simulate", options)) => simulate::Options::parse(options).map(|options| simulate::run_all(&options)),
-        Some((&"trace", [seed])) => seed.parse().map(simulate::trace).map_err(|_| format!("no seed: {seed}")),
+        Some((&"trace", [which, options @ ..])) => simulate::trace(which, options),
         #[cfg(feature = "sabotage")]
         Some((&"sabotage", words)) => Ok(sabotage::run(&words.join(" "))),
         _ => Err("nothing to do".to_owned()),

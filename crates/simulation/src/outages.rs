@@ -24,7 +24,9 @@ impl World {
         if self.is_quiet() || lasts && self.now > self.quiet_due {
             return;
         }
-        self.befall(fault, None, None);
+        if self.weather.lets(fault) {
+            self.befall(fault, None, None);
+        }
         self.next_of(fault);
     }
 

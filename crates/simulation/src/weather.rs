@@ -1,10 +1,11 @@
 //! How bad a world is: the rate of each fault, drawn from the seed. Some worlds are calm, some terrible, and each fault is
 //! absent from many of them, so that each is also met without the others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dice::Dice;
 use crate::fault::{Fault, Often};
+use crate::shape::Shape;
 
 /// However bad, something gets through.
 const MOST: u64 = 900;
@@ -13,16 +14,25 @@ const MOST: u64 = 900;
 #[derive(Debug, Clone)]
 pub(crate) struct Weather {
     rates: Vec<u64>,
+    /// How often each has come, or would have.
+    came: Vec<u64>,
+    /// Of which faults only some come.
+    only: BTreeMap<Fault, BTreeSet<u64>>,
 }
 
 impl Weather {
     /// No faults at all.
     pub(crate) fn calm() -> Self {
-        Self { rates: vec![0; Fault::ALL.len()] }
+        Self::of(vec![0; Fault::ALL.len()], BTreeMap::new())
+    }
+
+    fn of(rates: Vec<u64>, only: BTreeMap<Fault, BTreeSet<u64>>) -> Self {
+        Self { rates, came: vec![0; Fault::ALL.len()], only }
     }
 
     /// Draws the weather of a world, and leaves some faults out of it.
-    pub(crate) fn drawn(seed: u64, without: &BTreeSet<Fault>) -> Self {
+    pub(crate) fn drawn(shape: &Shape) -> Self {
+        let seed = shape.seed;
         // Of ten worlds one is calm and two are terrible.
         let (present, strength) = match Dice::of(seed, "climate").between(0, 9) {
             0 => (0, 0),
@@ -32,7 +42,7 @@ impl Weather {
         };
         let rates = Fault::ALL.iter().map(|fault| {
             let mut dice = Dice::of(seed, &format!("rate of {}", fault.word()));
-            if !dice.chance(present) || without.contains(fault) {
+            if !dice.chance(present) || shape.without.contains(fault) {
                 return 0;
             }
             match fault.often() {
@@ -44,7 +54,19 @@ impl Weather {
                 Often::Every(low, high) => dice.between(low, high) * 1_000 / strength.max(1),
             }
         });
-        Self { rates: rates.collect() }
+        Self::of(rates.collect(), shape.only.clone())
+    }
+
+    /// Counts that a fault would come now; whether it does.
+    pub(crate) fn lets(&mut self, fault: Fault) -> bool {
+        let came = &mut self.came[fault as usize];
+        *came += 1;
+        self.only.get(&fault).is_none_or(|times| times.contains(came))
+    }
+
+    /// How often each fault has come, or would have but for `only`.
+    pub(crate) fn into_came(self) -> BTreeMap<Fault, u64> {
+        Fault::ALL.iter().copied().zip(self.came).filter(|(_, came)| *came > 0).collect()
     }
 
     /// The rate of a fault.

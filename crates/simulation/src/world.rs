@@ -100,7 +100,7 @@ impl World {
         let (policy, forges) = crate::setting::policy(&mut setting, forges);
         let backends = policy.backends.keys().map(|id| (id.clone(), ModelBackend::new(setting.chance(500)))).collect();
         let workload = Workload::drawn(&mut setting, shape.jobs);
-        let weather = Weather::drawn(seed, &shape.without);
+        let weather = Weather::drawn(shape);
         let mut world = Self::of(seed, policy, forges, backends, weather, workload, Script::default(), traced);
         world.agenda.enter(0, Happening::Person);
         let quiet_at = setting.between(120_000, 300_000);
@@ -221,7 +221,7 @@ impl World {
     /// Whether a fault strikes something: by the dice, or since a script says so. Counted and noted if it does.
     pub(crate) fn strikes(&mut self, fault: Fault, on: &str) -> bool {
         let rate = self.weather.rate(fault);
-        let drawn = rate > 0 && self.dice.fault(fault).chance(rate) && !self.is_quiet();
+        let drawn = rate > 0 && self.dice.fault(fault).chance(rate) && !self.is_quiet() && self.weather.lets(fault);
         let strikes = drawn || self.script.takes(fault, on);
         if strikes {
             self.note_fault(fault, on);

@@ -1,5 +1,5 @@
 //! Checks and generated files of the project: `cargo xtask tidy`, `cargo xtask generate`, `cargo xtask dist`,
-//! `cargo xtask bench all`, `cargo xtask simulate`, `cargo xtask sabotage`, `cargo xtask chaos`,
+//! `cargo xtask bench all`, `cargo xtask simulate`, `cargo xtask trace`, `cargo xtask sabotage`, `cargo xtask chaos`,
 //! `cargo xtask conformance`.
 #![forbid(unsafe_code)]
 
@@ -48,6 +48,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Tell all that happens in one simulated world
+    #[command(disable_help_flag = true)]
+    Trace {
+        /// `SEED` with `--jobs N`, `--quiet SPAN`, `--without FAULT,…`, `--only FAULT,N,…`, or a scenario file
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Kill the daemon at random moments under load: no job may be lost or run twice, nothing may be left
     Chaos {
         /// How often
@@ -86,6 +93,7 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Task::Bench { arguments } => (Vec::new(), bench::run(&arguments)?),
         Task::Simulate { arguments } => (Vec::new(), worlds::run("simulate", &arguments)?),
+        Task::Trace { arguments } => (Vec::new(), worlds::run("trace", &arguments)?),
         Task::Chaos { kills, seed } => (Vec::new(), chaos::run(kills, seed)?),
         Task::Conformance { backend } => (Vec::new(), conformance::run(backend)?),
         Task::Sabotage { arguments } => (Vec::new(), worlds::run("sabotage", &arguments)?),

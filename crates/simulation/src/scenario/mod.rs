@@ -30,8 +30,9 @@
 //! how many runners, all attempts together), `machines N`, `machines N to M`, `runners N` (registrations), `made N` (machines,
 //! ever), `calls WORD N`, `told WORDS`, `not told WORDS`. The judge's invariants must hold beside.
 //!
-//! A file with `seed` is a world from a seed instead, with what `without`, `jobs` and `quiet` leave of it: that is what
-//! shrinking writes. Below `reasons` stand the words that were told about each attempt, in order; a test compares them.
+//! A file with `seed` is a world from a seed instead, with what `jobs N`, `quiet at SPAN`, `without FAULT …` and
+//! `only FAULT N …` (of all the times that it would come only these) leave of it: that is what [`crate::shrink()`] writes.
+//! Below `reasons` stand the words that were told about each attempt, in order; a test compares them.
 
 mod parse;
 

@@ -49,6 +49,11 @@ impl Scenario {
                     self.shape_mut().without.insert(fault);
                 }
             }
+            ["only", fault, times @ ..] => {
+                let fault = named(fault)?;
+                let times = times.iter().map(|time| number(time)).collect::<Result<_, _>>()?;
+                self.shape_mut().only.insert(fault, times);
+            }
             ["jobs", count] => self.shape_mut().jobs = Some(number(count)?),
             ["quiet", "at", at] => {
                 let at = span(at)?;

@@ -1,12 +1,16 @@
 //! The long run: worlds from seed after seed, on all cores, until one breaks or all have ended.
 
+mod failure;
+mod traced;
+
 use std::io::Write as _;
-use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use simulation::{Shape, Tally, explain, run};
+pub(crate) use traced::trace;
+
+use simulation::{Shape, Tally, run};
 
 /// What is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,13 +53,13 @@ struct Shared {
     end: u64,
     stop: AtomicBool,
     tally: Mutex<Tally>,
-    /// The smallest seed that broke, with what, as far as known.
-    broken: Mutex<Option<(u64, String)>>,
+    /// The smallest seed that broke, as far as known.
+    broken: Mutex<Option<u64>>,
 }
 
 /// Runs all seeds. Fails where one breaks, or where a fault or a reason never came.
 #[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "measures real time, outside of worlds")]
-pub(crate) fn run_timed(options: &Options) -> (Tally, Option<(u64, String)>, std::time::Duration) {
+pub(crate) fn run_timed(options: &Options) -> (Tally, Option<u64>, std::time::Duration) {
     let begun = std::time::Instant::now();
     let shared = Shared {
         next: AtomicU64::new(options.start),
@@ -83,19 +87,12 @@ fn work(shared: &Shared) {
         if seed >= shared.end {
             break;
         }
-        let what = match catch_unwind(|| run(&Shape::of(seed), false)) {
-            Ok(report) => {
-                tally.add(&report.tally);
-                report.broken.map(|broken| format!("invariant {}: {}", broken.invariant, broken.what))
-            }
-            Err(_) => Some("invariant 12: the world panics".to_owned()),
-        };
-        if let Some(what) = what {
+        let report = run(&Shape::of(seed), false);
+        tally.add(&report.tally);
+        if report.broken.is_some() {
             shared.stop.store(true, Ordering::Relaxed);
-            if let Ok(mut broken) = shared.broken.lock()
-                && broken.as_ref().is_none_or(|(smallest, _)| seed < *smallest)
-            {
-                *broken = Some((seed, what));
+            if let Ok(mut broken) = shared.broken.lock() {
+                *broken = Some(broken.map_or(seed, |smallest| smallest.min(seed)));
             }
         }
     }
@@ -109,11 +106,8 @@ pub(crate) fn run_all(options: &Options) -> ExitCode {
     let (tally, broken, took) = run_timed(options);
     let seconds = took.as_secs_f64();
     tell(&tally, seconds);
-    if let Some((seed, what)) = broken {
-        say(&format!("\nseed {seed} breaks {what}"));
-        if let Ok(told) = catch_unwind(|| explain(&Shape::of(seed))) {
-            say(&told);
-        }
+    if let Some(seed) = broken {
+        failure::tell(seed);
         return ExitCode::FAILURE;
     }
     let absent: Vec<&str> = tally
@@ -155,17 +149,4 @@ fn tell(tally: &Tally, seconds: f64) {
         tally.deceived,
         tally.settled_ms / 1_000,
     ));
-}
-
-/// Prints the trace of one world.
-pub(crate) fn trace(seed: u64) -> ExitCode {
-    let report = run(&Shape::of(seed), true);
-    report.trace.iter().for_each(|line| say(line));
-    match report.broken {
-        Some(broken) => {
-            say(&format!("breaks invariant {}: {}", broken.invariant, broken.what));
-            ExitCode::FAILURE
-        }
-        None => ExitCode::SUCCESS,
-    }
 }

@@ -136,5 +136,7 @@ fn every_scenario_is_linked_in_the_row_of_its_name() {
         let own = format!("{row}.txt");
         assert!(!files.contains(&own) || linked(&proof).any(|file| file == own), "{row} does not link to {own}");
     }
-    assert_eq!(all, files, "a scenario has no row");
+    // What shrinking has written tells of a seed and not of a row.
+    let of_rows: BTreeSet<String> = files.into_iter().filter(|file| !file.starts_with("seed-")).collect();
+    assert_eq!(all, of_rows, "a scenario has no row");
 }

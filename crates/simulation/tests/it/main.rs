@@ -1,5 +1,6 @@
 //! The seed loop.
 
 mod failure_modes;
+mod sabotage;
 mod scenarios;
 mod seeds;

@@ -39,7 +39,7 @@ fn seeds_run_twice_give_the_same_trace() {
 #[expect(clippy::disallowed_methods, reason = "a person names the seed to replay")]
 fn one_seed() {
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let Report { broken, tally, trace } = run(&Shape::of(seed.unwrap_or(0)), true);
+    let Report { broken, tally, trace, .. } = run(&Shape::of(seed.unwrap_or(0)), true);
     if seed.is_some() {
         for line in trace {
             println!("{line}");
