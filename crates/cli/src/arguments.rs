@@ -165,7 +165,7 @@ pub(crate) struct Gc {
 /// `explain`.
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// A job's handle (or its first 6 characters), a repository (`owner/name` or its id), a pool, or `all`; a summary without it
+    /// A job's handle (or its first 6 characters), a repository (`owner/name` or its id), a pool, a scope (`org:acme`), a machine (`fs-…`), or `all`; a summary without it
     pub(crate) subject: Option<String>,
     /// Where the report is
     #[command(flatten)]

@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use planner::event::Outcome;
+use planner::event::{EndReason, Outcome};
+use planner::ids::AssignmentKey;
+use planner::state::Assignment;
 use planner::step::Ended;
 use planner::time::Tick;
 use store::HistoryRow;
 
-/// One word for an outcome.
-pub(crate) fn word(outcome: &Outcome) -> &'static str {
-    match outcome {
+use crate::names::Names;
+
+/// One word for what came of it.
+fn word(ended: &Ended) -> &'static str {
+    match ended.outcome {
+        Outcome::Completed if ran_too_long(ended) => "ran_too_long",
         Outcome::Completed => "completed",
         Outcome::EndedElsewhere => "ended_elsewhere",
         Outcome::Released => "released",
@@ -18,22 +23,50 @@ pub(crate) fn word(outcome: &Outcome) -> &'static str {
     }
 }
 
+/// Whether its process was stopped since its job had run for as long as its pool allows.
+fn ran_too_long(ended: &Ended) -> bool {
+    ended.assignment.ending.as_ref().is_some_and(|end| end.reason == EndReason::RunOver)
+}
+
+/// What a line of the log says of an assignment's job; all of it is left out where no list has shown it yet, after a
+/// restart say.
+#[derive(Debug, Default)]
+pub(crate) struct JobInLog<'a> {
+    pub(crate) job: Option<&'a str>,
+    pub(crate) repository: Option<String>,
+    pub(crate) run: Option<i64>,
+}
+
+impl<'a> JobInLog<'a> {
+    pub(crate) fn of(key: &AssignmentKey, assignment: &'a Assignment, names: &Names) -> Self {
+        let row = assignment.job.as_ref();
+        let repository = row.filter(|row| row.repository != 0);
+        Self {
+            job: row.map(|row| row.name.as_str()).filter(|name| !name.is_empty()),
+            repository: repository.map(|row| names.shown(&key.job.forge, row.repository)),
+            run: row.and_then(|row| row.run),
+        }
+    }
+}
+
 /// Says that an assignment is over.
-pub(crate) fn log(ended: &Ended) {
+pub(crate) fn log(ended: &Ended, names: &Names) {
     let assignment = &ended.assignment;
-    let outcome = word(&ended.outcome);
-    // Left out when it is not known: after a restart, say.
-    let job = assignment.job.as_ref().map(|job| job.name.as_str()).filter(|name| !name.is_empty());
+    let outcome = word(ended);
+    let JobInLog { job, repository, run } = JobInLog::of(&ended.key, assignment, names);
     let machine = &assignment.machine_name;
     match &ended.outcome {
+        Outcome::Completed if ran_too_long(ended) => {
+            tracing::warn!(handle = %ended.key.job.handle, job, repository, run, %machine, outcome, "a job ran too long and was stopped");
+        }
         Outcome::Completed | Outcome::EndedElsewhere | Outcome::Released => {
-            tracing::info!(handle = %ended.key.job.handle, job, %machine, outcome, "an assignment is over");
+            tracing::info!(handle = %ended.key.job.handle, job, repository, run, %machine, outcome, "an assignment is over");
         }
         Outcome::LaunchFailed { error, .. } => {
-            tracing::warn!(handle = %ended.key.job.handle, job, %machine, outcome, error, "a launch failed");
+            tracing::warn!(handle = %ended.key.job.handle, job, repository, run, %machine, outcome, error, "a launch failed");
         }
         Outcome::Lost => {
-            tracing::warn!(handle = %ended.key.job.handle, job, %machine, outcome, "a job was lost with its machine");
+            tracing::warn!(handle = %ended.key.job.handle, job, repository, run, %machine, outcome, "a job was lost with its machine");
         }
     }
 }
@@ -51,7 +84,7 @@ pub(crate) fn row(ended: &Ended, ended_at_ms: u64) -> HistoryRow {
         attempt: ended.key.attempt.0,
         pool: assignment.pool.to_string(),
         machine: assignment.machine_name.to_string(),
-        outcome: word(&ended.outcome).to_owned(),
+        outcome: word(ended).to_owned(),
         waited_ms: assignment.waited.map(millis),
         booted_ms: between(assignment.begun_at, assignment.contacted).filter(|_| !assignment.adopted),
         ran_ms: assignment.track.running_since.map(|_| millis(assignment.run.total())),
@@ -65,15 +98,15 @@ fn millis(span: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use planner::ids::{AssignmentKey, BackendId, ForgeId, Handle, JobKey, JobName, MachineName, PoolId};
+    use planner::ids::{BackendId, ForgeId, Handle, JobKey, JobName, MachineName, PoolId};
     use planner::ids::{ScopeId, ScopeKey, Try};
     use planner::seen::{JobSeen, JobState};
-    use planner::state::Assignment;
+    use planner::state::Ending;
 
     use super::*;
 
     #[test]
-    fn a_row_tells_the_jobs_name_and_how_long_it_has_waited() {
+    fn a_row_tells_the_jobs_name_how_long_it_has_waited_and_what_came_of_it() {
         let forge = ForgeId::new("https://f");
         let scope = ScopeKey { forge: forge.clone(), scope: ScopeId::new("user") };
         let name = MachineName::new("fs-1");
@@ -83,12 +116,17 @@ mod tests {
             handle: Handle::new("h"),
             id: 1,
             repository: 7,
+            run: None,
             name: JobName::new("build"),
             runs_on: Vec::new().into(),
             state: JobState::Waiting,
         });
         let key = AssignmentKey { job: JobKey { forge, handle: Handle::new("h") }, attempt: Try(1) };
-        let row = row(&Ended { key, assignment, outcome: Outcome::Completed }, 5);
-        assert_eq!((row.waited_ms, row.job.as_str(), row.repository), (Some(1_500), "build", 7));
+        let mut ended = Ended { key, assignment, outcome: Outcome::Completed };
+        let told = row(&ended, 5);
+        assert_eq!((told.waited_ms, told.job.as_str(), told.repository), (Some(1_500), "build", 7));
+        assert_eq!(told.outcome, "completed");
+        ended.assignment.ending = Some(Ending { reason: EndReason::RunOver, at: Tick(1) });
+        assert_eq!(row(&ended, 5).outcome, "ran_too_long");
     }
 }

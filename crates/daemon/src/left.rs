@@ -11,7 +11,10 @@ const MOST: usize = 500;
 /// All that is not simply at work.
 pub(crate) fn told(report: &Report) -> Left {
     let works = |reason: &MachineReason| {
-        matches!(reason, MachineReason::Running | MachineReason::Launching { .. } | MachineReason::Claiming)
+        matches!(
+            reason,
+            MachineReason::Running | MachineReason::Launching { .. } | MachineReason::Claiming | MachineReason::Found
+        )
     };
     let mut machines: Vec<_> = report.machines.iter().filter(|machine| !works(&machine.reason)).cloned().collect();
     let mut runners = report.runners.clone();

@@ -24,8 +24,19 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The pause after a lookup that failed: a name is not worth a burden on a forge in trouble.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(30);
 
-/// Names by forge and id. One that the token may not see is kept as nothing, so that it is not asked for again.
-type Known = Mutex<BTreeMap<(ForgeId, i64), Option<String>>>;
+/// Names by forge and id.
+type Known = Mutex<BTreeMap<(ForgeId, i64), Name>>;
+
+/// What is known of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Name {
+    /// It is being asked for.
+    Asked,
+    /// The token may not see it. It is not asked for again.
+    Hidden,
+    /// This one.
+    Told(String),
+}
 
 /// A repository and a scope that showed it.
 type Wanted = (ScopeKey, i64);
@@ -50,27 +61,38 @@ impl Names {
     pub(crate) fn ask(&mut self, forges: Arc<Forges>) {
         let (wanted, lookups) = mpsc::channel(WAITING);
         self.wanted = wanted;
-        lock(&self.known).retain(|_, name| name.is_some());
+        lock(&self.known).retain(|_, name| matches!(name, Name::Told(_)));
         tokio::spawn(look_up(forges, lookups, Arc::downgrade(&self.known)));
     }
 
-    /// Asks for the names that a report lacks, and gives those that are known.
+    /// A repository for people: its name, or as long as that is not known its id.
+    pub(crate) fn shown(&self, forge: &ForgeId, id: i64) -> String {
+        match lock(&self.known).get(&(forge.clone(), id)) {
+            Some(Name::Told(name)) => name.clone(),
+            Some(Name::Asked | Name::Hidden) | None => format!("id {id}"),
+        }
+    }
+
+    /// Asks for the names that a report lacks, and gives those that are known, or known to be hidden.
     pub(crate) fn of(&self, report: &Report) -> Vec<RepositoryName> {
         let mut known = lock(&self.known);
         let mut names = BTreeMap::new();
         for job in &report.jobs {
             let key = (job.forge.clone(), job.repository);
             match known.get(&key) {
-                Some(Some(name)) => {
-                    names.insert(key, name.clone());
+                Some(Name::Told(name)) => {
+                    names.insert(key, Some(name.clone()));
+                }
+                Some(Name::Hidden) => {
+                    names.insert(key, None);
                 }
                 None if known.len() < MOST && job.repository != 0 => {
                     let scope = ScopeKey { forge: job.forge.clone(), scope: job.scope.clone() };
                     if self.wanted.try_send((scope, job.repository)).is_ok() {
-                        known.insert(key, None);
+                        known.insert(key, Name::Asked);
                     }
                 }
-                Some(None) | None => {}
+                Some(Name::Asked) | None => {}
             }
         }
         names.into_iter().map(|((forge, id), name)| RepositoryName { forge, id, name }).collect()
@@ -84,11 +106,13 @@ async fn look_up(forges: Arc<Forges>, mut lookups: mpsc::Receiver<Wanted>, known
         let Some(known) = known.upgrade() else { return };
         let pause = match answer {
             Ok(name) => {
-                lock(&known).insert((scope.forge, id), Some(name));
+                lock(&known).insert((scope.forge, id), Name::Told(name));
                 PAUSE
             }
-            // It stays without a name.
-            Err(error) if matches!(error.class(), ErrorClass::Forbidden { .. } | ErrorClass::NotFound) => PAUSE,
+            Err(error) if matches!(error.class(), ErrorClass::Forbidden { .. } | ErrorClass::NotFound) => {
+                lock(&known).insert((scope.forge, id), Name::Hidden);
+                PAUSE
+            }
             Err(error) => {
                 tracing::debug!(repository = id, %error, "the name of a repository could not be looked up");
                 // Asked for again as long as a report lacks it.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use planner::action::Action;
 use planner::event::{Decision, EndReason, Event};
 use planner::fold::fold;
-use planner::ids::{RunnerUuid, ScopeKey};
+use planner::ids::{AssignmentKey, RunnerUuid, ScopeKey};
 use planner::policy::Policy;
 use planner::report::Report;
 use planner::state::State;
@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::collect::Collecting;
 use crate::control::Order;
 use crate::fresh_start::FreshStart;
-use crate::history;
+use crate::history::{self, JobInLog};
 use crate::lanes::Lanes;
 use crate::names::Names;
 use crate::notify::Notifier;
@@ -191,7 +191,7 @@ impl Owner {
             tracing::error!(action = action.word(), %violation, "an action was dropped: please report this defect");
         }
         for (id, action) in &turn.actions {
-            log_action(action);
+            self.log_action(action);
             self.lanes.begin(*id, action.clone());
         }
         self.alerts.tell(&turn.report.alerts);
@@ -199,7 +199,7 @@ impl Owner {
             log_decision(decision);
         }
         for ended in &turn.ended {
-            history::log(ended);
+            history::log(ended, &self.names);
             self.store.record(history::row(ended, wall_ms()));
             if let Some(registered) = ended.assignment.registration.known() {
                 self.lanes.vault.drop_runner(&registered.uuid);
@@ -292,6 +292,27 @@ impl Owner {
         }
     }
 
+    fn log_action(&self, action: &Action) {
+        let of = |key: &AssignmentKey| {
+            let assignment = self.state.journal.assignments.get(key)?;
+            Some(JobInLog::of(key, assignment, &self.names))
+        };
+        match action {
+            Action::Create { key, machine, tags, .. } => {
+                let JobInLog { job, repository, run } = of(key).unwrap_or_default();
+                tracing::info!(handle = %key.job.handle, job, repository, run, attempt = key.attempt.0, %machine, pool = %tags.pool, "launching");
+            }
+            Action::EndEarly { key, reason, .. } => {
+                let JobInLog { job, repository, run } = of(key).unwrap_or_default();
+                tracing::warn!(handle = %key.job.handle, job, repository, run, reason, "failing a job whose process is dead");
+            }
+            Action::Sweep { scope, id } => {
+                tracing::info!(%scope, runner = id.0, "deleting a registration without a machine");
+            }
+            _ => tracing::debug!(action = action.word(), of = action.key().map(ToString::to_string), "calling"),
+        }
+    }
+
     /// Credentials that nothing refers to any more are dropped, once it is known what is there.
     fn tidy_vault(&self) {
         let known = self.policy.backends.keys().all(|backend| self.state.seen.machines_listed(backend));
@@ -307,21 +328,6 @@ impl Owner {
             .chain(journal.strays.values().map(|stray| &stray.uuid))
             .collect();
         self.lanes.vault.retain(|uuid| in_use.contains(uuid));
-    }
-}
-
-fn log_action(action: &Action) {
-    match action {
-        Action::Create { key, machine, tags, .. } => {
-            tracing::info!(handle = %key.job.handle, attempt = key.attempt.0, %machine, pool = %tags.pool, "launching");
-        }
-        Action::EndEarly { key, reason, .. } => {
-            tracing::warn!(handle = %key.job.handle, reason, "failing a job whose process is dead");
-        }
-        Action::Sweep { scope, id } => {
-            tracing::info!(%scope, runner = id.0, "deleting a registration without a machine");
-        }
-        _ => tracing::debug!(action = action.word(), of = action.key().map(ToString::to_string), "calling"),
     }
 }
 

@@ -38,15 +38,15 @@ pub struct ReportFile {
     pub report: Report,
 }
 
-/// The name of a repository, `owner/name`; without it a report shows the id.
+/// What the forge says of the name of a repository. Of one that is not here it has not answered yet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RepositoryName {
     /// Its forge.
     pub forge: ForgeId,
     /// Its id there.
     pub id: i64,
-    /// Its name, `owner/name`.
-    pub name: String,
+    /// Its name, `owner/name`; nothing where the forge does not tell it to our token.
+    pub name: Option<String>,
 }
 
 /// Why a report could not be written or read.
@@ -157,7 +157,11 @@ mod tests {
             written_at_ms: 1_000,
             pid: std::process::id(),
             deployment: DeploymentId::new("ci"),
-            repositories: vec![RepositoryName { forge: ForgeId::new("http://f"), id: 7, name: "acme/web".to_owned() }],
+            repositories: vec![RepositoryName {
+                forge: ForgeId::new("http://f"),
+                id: 7,
+                name: Some("acme/web".to_owned()),
+            }],
             report: Report::default(),
         }
     }

@@ -125,6 +125,7 @@ fn job(id: i64, running: i64) -> JobSeen {
         handle: handle(id),
         id,
         repository: id % REPOSITORIES,
+        run: None,
         name: JobName::new(format!("build (linux, {id})")),
         runs_on: vec![format!("debian-{}", id % 5), "docker".to_owned()].into(),
         state: if id < running { JobState::Running { task: TaskId(id + 1) } } else { JobState::Waiting },

@@ -44,6 +44,9 @@ pub struct JobSeen {
     pub id: i64,
     /// The repository's id.
     pub repository: i64,
+    /// The id of its run, where the forge lists it: since Forgejo 16 (protocol 1.3).
+    #[serde(default)]
+    pub run: Option<i64>,
     /// The display name.
     pub name: JobName,
     /// The labels asked for, in order.

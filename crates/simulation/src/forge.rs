@@ -175,6 +175,7 @@ impl ForgeSide {
                 handle: Handle::new(row.handle.as_str()),
                 id: row.id.0,
                 repository: row.repo_id.0,
+                run: None,
                 name: JobName::new(row.name),
                 runs_on: row.runs_on.into(),
                 state: match (row.status, row.task_id) {

@@ -200,6 +200,7 @@ fn older_than_handles() -> JobSeen {
         handle: Handle::new(""),
         id: 0,
         repository: 1,
+        run: None,
         name: JobName::new("old"),
         runs_on: vec!["debian".to_owned()].into(),
         state: JobState::Waiting,

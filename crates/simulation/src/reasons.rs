@@ -3,7 +3,7 @@
 use planner::report::{Alert, LaunchStep, MachineReason, Reason, Report, RunnerReason};
 
 /// Every word there is.
-pub(crate) const WORDS: [&str; 61] = [
+pub(crate) const WORDS: [&str; 62] = [
     "job: no labels",
     "job: no handle",
     "job: no pool",
@@ -65,6 +65,7 @@ pub(crate) const WORDS: [&str; 61] = [
     "alert: pool fails",
     "alert: runner not removed",
     "machine: scope in doubt",
+    "machine: found",
 ];
 
 /// The place of a job's reason in [`WORDS`].
@@ -124,6 +125,7 @@ fn of_machine(reason: &MachineReason) -> usize {
         MachineReason::AwaitingPolls => 42,
         MachineReason::Vanished => 43,
         MachineReason::ScopeInDoubt { .. } => 60,
+        MachineReason::Found => 61,
     }
 }
 

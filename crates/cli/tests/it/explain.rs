@@ -35,6 +35,7 @@ fn job(handle: &str, repository: i64, state: JobState, reason: Reason) -> JobRep
         handle: Handle::new(handle),
         id: 1,
         repository,
+        run: (repository == 7).then_some(311),
         name: JobName::new(format!("build\u{1b}[2J of {repository}")),
         runs_on: vec!["debian".to_owned(), "gpu".to_owned()].into(),
         state,
@@ -96,7 +97,10 @@ fn place_of(report: Report, pid: u32, age: Duration) -> TempDir {
         written_at_ms: u64::try_from(now.saturating_sub(age).as_millis()).expect("a time in range"),
         pid,
         deployment: DeploymentId::new("ci-berlin"),
-        repositories: vec![RepositoryName { forge: forge(), id: 7, name: "acme/web".to_owned() }],
+        repositories: vec![
+            RepositoryName { forge: forge(), id: 7, name: Some("acme/web".to_owned()) },
+            RepositoryName { forge: forge(), id: 8, name: None },
+        ],
         report,
     };
     let place = TempDir::new().expect("a folder");
@@ -148,6 +152,7 @@ fn a_job_is_found_by_its_handle_or_the_beginning_of_it() {
         for line in [
             FULL,
             "  repository: acme/web at https://forge.example",
+            "  run:        id 311",
             "  seen in:    org:acme",
             "  runs on:    debian, gpu",
             "  state:      waiting",
@@ -165,7 +170,7 @@ fn a_running_job_comes_with_its_machine() {
     let ran = explain_fresh(&["a00000"]);
     check_quiet(&ran);
     assert!(ran.out.contains("\nmachines\n  fs-1234 (backend here, pool debian) for a0000000"), "{}", ran.out);
-    assert!(ran.out.contains("runs on fs-1234 since 3m 0s"), "{}", ran.out);
+    assert!(ran.out.contains("runs on fs-1234, seen running for 3m 0s"), "{}", ran.out);
 }
 
 #[test]
@@ -204,10 +209,10 @@ fn a_repository_is_found_by_name_or_id() {
         check_quiet(&ran);
         assert_eq!([FULL, SUSPECT, RUNNING].map(|handle| ran.out.contains(handle)), jobs, "{word}: {}", ran.out);
     }
-    for word in ["other/web", "9"] {
+    for (word, why) in [("other/web", "no configured scope covers other/web"), ("9", "no job of repository 9")] {
         let ran = explain_fresh(&[word]);
         assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""));
-        assert!(ran.err.contains(&format!("no job of repository {word}")), "{}", ran.err);
+        assert!(ran.err.starts_with(&format!("error: {why}")), "{}", ran.err);
     }
 }
 
@@ -257,6 +262,68 @@ fn a_pool_is_shown_with_its_room_its_machines_and_its_jobs() {
     assert!(ran.out.contains("\npools\n  debian: 4 of 4 machines\n"), "{}", ran.out);
     assert!(ran.out.contains("\nmachines\n  fs-1234 (backend here, pool debian)"), "{}", ran.out);
     assert_eq!([FULL, SUSPECT, RUNNING].map(|handle| ran.out.contains(handle)), [true, false, true], "{}", ran.out);
+}
+
+#[test]
+fn a_scope_is_shown_with_its_jobs_their_machines_and_what_is_wrong_there() {
+    let mut report = report();
+    let elsewhere = ScopeKey { forge: forge(), scope: ScopeId::new("user") };
+    report.scopes.push(ScopeReport { scope: elsewhere.clone(), ..report.scopes[0].clone() });
+    report.jobs[1].scope = ScopeId::new("user");
+    report.alerts.push(Alert::ScopeChanged { scope: elsewhere });
+    let place = place_of(report, std::process::id(), Duration::ZERO);
+    for (word, jobs, of_user) in [("Org:Acme", [true, false, true], false), ("user", [false, true, false], true)] {
+        let ran = explain(&place, &[word]);
+        check_quiet(&ran);
+        assert_eq!([FULL, SUSPECT, RUNNING].map(|handle| ran.out.contains(handle)), jobs, "{word}: {}", ran.out);
+        assert_eq!(ran.out.contains("has another id than before"), of_user, "{}", ran.out);
+        assert_eq!(
+            ran.out.contains("\n  fs-1234 (") && ran.out.contains("\n  55 in org:acme"),
+            !of_user,
+            "{}",
+            ran.out
+        );
+        assert!(ran.out.contains(": listed 2.0s before the report\n") && !ran.out.contains("40 jobs"), "{}", ran.out);
+    }
+    let ran = explain(&place, &["repo:acme/web"]);
+    assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""));
+    for words in ["no scope repo:acme/web is watched", "`forgescale explain acme/web`", "scopes are: org:acme, user"] {
+        assert!(ran.err.contains(words), "{words}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_machine_is_shown_with_its_job() {
+    let ran = explain_fresh(&["fs-1234"]);
+    check_quiet(&ran);
+    assert!(ran.out.contains("\nmachines\n  fs-1234 (backend here, pool debian) for a0000000"), "{}", ran.out);
+    assert_eq!([FULL, SUSPECT, RUNNING].map(|handle| ran.out.contains(handle)), [false, false, true], "{}", ran.out);
+    let ran = explain_fresh(&["fs-9999"]);
+    assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""));
+    assert!(ran.err.contains("machine fs-9999 is not in the report\nhint: it was removed"), "{}", ran.err);
+}
+
+#[test]
+fn a_name_that_is_being_looked_up_is_not_said_to_need_a_right() {
+    let mut report = report();
+    report.jobs[1].repository = 9;
+    let ran = explain(&place_of(report, std::process::id(), Duration::ZERO), &["acme/other"]);
+    assert!(
+        ran.out.contains("  repository: id 9 at https://forge.example (its name is being looked up)"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.err.contains("these may be: its name is being looked up"), "{}", ran.err);
+}
+
+#[test]
+fn a_pool_that_may_have_no_machine_is_not_said_to_be_full() {
+    let mut report = report();
+    report.pools[0].max = 0;
+    report.jobs[0].reason = Reason::PoolFull { pool: PoolId::new("debian"), used: 0, max: 0 };
+    let ran = explain(&place_of(report, std::process::id(), Duration::ZERO), &["debian"]);
+    assert!(ran.out.contains("  debian: launches nothing (max = 0); machines that go on: 4\n"), "{}", ran.out);
+    assert!(ran.out.contains("  why:        pool debian launches nothing: its max is 0\n"), "{}", ran.out);
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn settled(context: &Context<'_>, job: &Wanted<'_>) -> Option<Reason> {
         return Some(Reason::NoHandle);
     }
     if let Some((key, assignment)) = job.served_by {
-        return Some(reasons::job(context, key, assignment));
+        return Some(reasons::job(context, key, assignment, job.row));
     }
     if sabotage::is(Sabotage::FailedAsSupply)
         && context.state.journal.handles.get(&job.key).is_some_and(|memory| memory.rest == Rested::LaunchFailed)

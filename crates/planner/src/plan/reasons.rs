@@ -4,10 +4,12 @@ use super::context::Context;
 use super::scopes;
 use crate::ids::AssignmentKey;
 use crate::report::{LaunchStep, MachineReason, Reason};
+use crate::seen::{JobSeen, JobState};
 use crate::state::{Assignment, MachineFact, Registration, Start};
+use crate::time::Tick;
 
-/// Why the job of an assignment is where it is.
-pub(super) fn job(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) -> Reason {
+/// Why the job of an assignment is where its row in the list says.
+pub(super) fn job(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, row: &JobSeen) -> Reason {
     let machine = assignment.machine_name.clone();
     if let Some(death) = assignment.death {
         return if assignment.runs() && assignment.track.running.twice_after(death.at) {
@@ -18,7 +20,8 @@ pub(super) fn job(context: &Context<'_>, key: &AssignmentKey, assignment: &Assig
             Reason::EarlierTry { attempt: key.attempt }
         };
     }
-    if assignment.runs() {
+    // A list from before the machine was found says nothing of the assignment yet, but enough for people.
+    if assignment.runs() || is_found(assignment) && matches!(row.state, JobState::Running { .. }) {
         return if matches!(assignment.whose, Some((_, false))) {
             Reason::RunsElsewhere
         } else {
@@ -48,11 +51,18 @@ pub(super) fn machine(assignment: &Assignment) -> MachineReason {
         MachineReason::Vanished
     } else if assignment.runs() {
         MachineReason::Running
+    } else if is_found(assignment) {
+        MachineReason::Found
     } else if assignment.contacted.is_some() {
         MachineReason::Claiming
     } else {
         MachineReason::Launching { step: step(assignment) }
     }
+}
+
+/// Whether its machine was found and its job has not been listed since.
+fn is_found(assignment: &Assignment) -> bool {
+    assignment.adopted && assignment.track.listed_at == Tick::default()
 }
 
 /// Which step of its launch an assignment is at.

@@ -21,6 +21,7 @@ pub(super) fn job(job: &Wanted<'_>, reason: Reason) -> JobReport {
         handle: job.key.handle.clone(),
         id: job.row.id,
         repository: job.row.repository,
+        run: job.row.run,
         name: job.row.name.clone(),
         runs_on: job.row.runs_on.clone(),
         state: job.row.state,

@@ -142,7 +142,12 @@ impl fmt::Display for Alert {
                 "the runner {runner} in reach of {scope} is not ours and could take our jobs: it has the labels {}",
                 labels.join(", ")
             ),
-            Self::TokenUnknown { scope, message } => write!(f, "the token of {scope} is not valid: {message}"),
+            Self::TokenUnknown { scope, message } => {
+                write!(
+                    f,
+                    "the token of {scope} is refused; nothing new is seen or launched there until it is replaced: {message}"
+                )
+            }
             Self::TokenLacksScope { scope, message } => write!(f, "the token lacks a right in {scope}: {message}"),
             Self::PoolFails { pool, failures, last_error } => write!(
                 f,

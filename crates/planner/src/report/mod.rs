@@ -47,6 +47,9 @@ pub struct JobReport {
     pub id: i64,
     /// Its repository's id.
     pub repository: i64,
+    /// The id of its run, where the forge lists it.
+    #[serde(default)]
+    pub run: Option<i64>,
     /// Its display name.
     pub name: JobName,
     /// The labels that it asks for.

@@ -181,7 +181,8 @@ pub enum Reason {
     Running {
         /// The machine.
         machine: MachineName,
-        /// For how long, as observed.
+        /// For how long, as observed: the forge's lists do not tell when it began (protocol 1.3), and of what an earlier
+        /// life of the daemon has observed only whole minutes are kept.
         ran: Duration,
     },
     /// Its process has ended; the next polls tell how the job did.
@@ -257,6 +258,8 @@ pub enum MachineReason {
         /// What is being done.
         step: LaunchStep,
     },
+    /// It was found, after a restart say, and its job has not been listed since: how that stands is not known yet.
+    Found,
     /// Its runner waits for its job.
     Claiming,
     /// Its job runs.
@@ -322,11 +325,9 @@ impl fmt::Display for Reason {
                 write!(f, "no pool has the label {}", listed(missing_labels))?;
                 closest.as_ref().map_or(Ok(()), |pool| write!(f, " (closest: pool {pool})"))
             }
-            Self::PoolFull { pool, used, max } => write!(f, "pool {pool} is full: {used} of {max} machines"),
-            Self::BackendFull { backend, used, max } => {
-                write!(f, "backend {backend} is full: {used} of {max} machines")
-            }
-            Self::DeploymentFull { used, max } => write!(f, "the deployment is full: {used} of {max} machines"),
+            Self::PoolFull { pool, used, max } => full(f, format_args!("pool {pool}"), *used, *max),
+            Self::BackendFull { backend, used, max } => full(f, format_args!("backend {backend}"), *used, *max),
+            Self::DeploymentFull { used, max } => full(f, format_args!("the deployment"), *used, *max),
             Self::RepositoryFull { pool, used, max } => {
                 write!(f, "its repository has its share of pool {pool}: {used} of {max} machines")
             }
@@ -368,7 +369,7 @@ impl fmt::Display for Reason {
                 write!(f, "the last {failures} listings of {scope} failed: {last_error}")
             }
             Self::TokenUnknown { scope, message, remaining } => {
-                write!(f, "the token of {scope} is not valid (tried again in {}): {message}", short(*remaining))
+                write!(f, "the token of {scope} is refused (tried again in {}): {message}", short(*remaining))
             }
             Self::TokenLacksScope { scope, message, remaining } => {
                 write!(f, "the token may not register in {scope} (tried again in {}): {message}", short(*remaining))
@@ -385,10 +386,10 @@ impl fmt::Display for Reason {
                 write!(f, "{step} on machine {machine} of pool {pool}, try {}", attempt.0)
             }
             Self::Claiming { machine, waited, limit } => {
-                write!(f, "its runner on {machine} asks for it since {} of {}", short(*waited), short(*limit))
+                write!(f, "its runner on {machine} has asked for it for {} of {}", short(*waited), short(*limit))
             }
             Self::Releasing { machine } => write!(f, "its runner on {machine} is being taken back"),
-            Self::Running { machine, ran } => write!(f, "runs on {machine} since {}", short(*ran)),
+            Self::Running { machine, ran } => write!(f, "runs on {machine}, seen running for {}", short(*ran)),
             Self::ProcessEnded { machine } => write!(f, "its process on {machine} has ended; the next polls tell how"),
             Self::ResultMissing { machine } => write!(f, "its process on {machine} has ended, its result is missing"),
             Self::RunsElsewhere => write!(f, "runs on a runner that is not ours"),
@@ -411,6 +412,7 @@ impl fmt::Display for MachineReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Launching { step } => write!(f, "{step}"),
+            Self::Found => write!(f, "found by this daemon; how its job stands has not been listed since"),
             Self::Claiming => write!(f, "its runner waits for its job"),
             Self::Running => write!(f, "its job runs"),
             Self::Grace { remaining } => write!(f, "its job is gone; it is stopped in {}", short(*remaining)),
@@ -440,6 +442,15 @@ impl fmt::Display for RunnerReason {
             Self::AwaitingPolls => write!(f, "waiting to see how its job stands"),
             Self::Deleting => write!(f, "being deleted"),
         }
+    }
+}
+
+/// What has no room. With a max of 0 that is meant so, and nothing is full.
+fn full(f: &mut fmt::Formatter<'_>, what: fmt::Arguments<'_>, used: u32, max: u32) -> fmt::Result {
+    match (max, used) {
+        (0, 0) => write!(f, "{what} launches nothing: its max is 0"),
+        (0, _) => write!(f, "{what} launches nothing: its max is 0 (machines that go on: {used})"),
+        _ => write!(f, "{what} is full: {used} of {max} machines"),
     }
 }
 

@@ -243,3 +243,25 @@ fn how_long_a_job_has_waited_and_its_name_are_known_after_a_restart_too() {
     assert_eq!(scene.assignment("h2").waited, waited);
     assert_eq!(scene.assignment("h2").job.as_ref().map(|job| job.name.as_str()), Some("build"));
 }
+
+#[test]
+fn a_machine_that_was_found_is_not_said_to_wait_or_boot_before_its_job_is_listed() {
+    let mut scene = Scene::running(&["h1"]);
+    restarts(&mut scene);
+    // The list of jobs comes first and says nothing of machines that are found later; or it does not come at all.
+    for is_listed in [true, false] {
+        scene.begins_again();
+        if is_listed {
+            scene.lists_jobs(true);
+        }
+        scene.lists_runners(true);
+        scene.lists_machines(true);
+        scene.turn();
+        assert_eq!(*scene.machine_reason("h1"), MachineReason::Found);
+        if is_listed {
+            assert!(matches!(scene.reason("h1"), Reason::Running { .. }), "{}", scene.reason("h1"));
+        }
+    }
+    scene.goes_on(1);
+    assert_eq!(*scene.machine_reason("h1"), MachineReason::Running);
+}

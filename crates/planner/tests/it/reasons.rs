@@ -25,11 +25,11 @@ fn a_job_says_at_each_step_where_it_is() {
     scene.contacts("h1");
     scene.polls(3);
     let waits = sentence(&scene, "h1");
-    assert!(waits.starts_with(&format!("its runner on {machine} asks for it since ")), "{waits}");
+    assert!(waits.starts_with(&format!("its runner on {machine} has asked for it for ")), "{waits}");
     assert!(waits.ends_with(" of 15s"), "{waits}");
     scene.claims("h1");
     scene.polls(5);
-    assert_eq!(sentence(&scene, "h1"), format!("runs on {machine} since 12s"));
+    assert_eq!(sentence(&scene, "h1"), format!("runs on {machine}, seen running for 12s"));
     assert_eq!(*scene.machine_reason("h1"), MachineReason::Running);
 }
 

@@ -205,6 +205,7 @@ impl Scene {
             handle: Handle::new(handle),
             id,
             repository,
+            run: None,
             name: JobName::new(name),
             runs_on: runs_on.iter().map(|&label| label.to_owned()).collect::<Vec<_>>().into(),
             state: JobState::Waiting,

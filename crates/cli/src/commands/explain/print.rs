@@ -15,10 +15,7 @@ use super::sentence::{kind, plain, state};
 pub(super) fn summary(file: &ReportFile, age: Duration, out: &mut impl Write) -> io::Result<()> {
     let report = &file.report;
     head(file, age, out)?;
-    writeln!(out, "\nscopes")?;
-    for scope in &report.scopes {
-        writeln!(out, "  {}: {}", plain(&scope.scope.to_string()), listed(scope, report.at))?;
-    }
+    scopes(file, out)?;
     pools(file, out)?;
     let mut kinds: BTreeMap<String, u32> = BTreeMap::new();
     for job in &report.jobs {
@@ -48,10 +45,37 @@ pub(super) fn pool(file: &ReportFile, age: Duration, out: &mut impl Write) -> io
     things(file, "no job has a machine of it or a reason that names it: `forgescale explain all` has all jobs", out)
 }
 
+/// What is known of one scope: when it was listed, its jobs with their machines, its stray runners, what is wrong.
+pub(super) fn scope(file: &ReportFile, age: Duration, out: &mut impl Write) -> io::Result<()> {
+    head(file, age, out)?;
+    scopes(file, out)?;
+    runners_unseen(&file.report.scopes, out)?;
+    things(file, "no job is served in it: those of a narrower scope are shown there", out)?;
+    alerts(file, out)
+}
+
+/// One machine with its job.
+pub(super) fn machine(file: &ReportFile, age: Duration, out: &mut impl Write) -> io::Result<()> {
+    head(file, age, out)?;
+    things(file, "its job is not listed (any more)", out)?;
+    alerts(file, out)
+}
+
 fn pools(file: &ReportFile, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\npools")?;
     let mut pools = file.report.pools.iter();
-    pools.try_for_each(|pool| writeln!(out, "  {}: {} of {} machines", pool.pool, pool.used, pool.max))
+    pools.try_for_each(|pool| match (pool.max, pool.used) {
+        (0, 0) => writeln!(out, "  {}: launches nothing (max = 0)", pool.pool),
+        (0, used) => writeln!(out, "  {}: launches nothing (max = 0); machines that go on: {used}", pool.pool),
+        (max, used) => writeln!(out, "  {}: {used} of {max} machines", pool.pool),
+    })
+}
+
+fn scopes(file: &ReportFile, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nscopes")?;
+    let mut scopes = file.report.scopes.iter();
+    scopes
+        .try_for_each(|scope| writeln!(out, "  {}: {}", plain(&scope.scope.to_string()), listed(scope, file.report.at)))
 }
 
 /// Jobs, or what is said where there is none; machines and stray runners.
@@ -63,7 +87,7 @@ fn things(file: &ReportFile, no_job: &str, out: &mut impl Write) -> io::Result<(
     if !file.report.machines.is_empty() {
         writeln!(out, "\nmachines")?;
     }
-    file.report.machines.iter().try_for_each(|machine| self::machine(machine, out))?;
+    file.report.machines.iter().try_for_each(|machine| machine_line(machine, out))?;
     if !file.report.runners.is_empty() {
         writeln!(out, "\nstray runners")?;
     }
@@ -118,19 +142,22 @@ fn job(job: &JobReport, file: &ReportFile, out: &mut impl Write) -> io::Result<(
     let (name, forge) = (named::name(job, file), &job.forge);
     let repository = match name {
         Some(name) => format!("{} at {forge}", plain(name)),
-        None => format!("id {} at {forge} ({})", job.repository, named::NEEDED),
+        None => format!("id {} at {forge} ({})", job.repository, named::why_not(job, file)),
     };
     let runs_on = if job.runs_on.is_empty() { "(nothing)".to_owned() } else { job.runs_on.join(", ") };
     writeln!(out, "\n{}", plain(job.handle.as_str()))?;
     writeln!(out, "  job:        {}", plain(job.name.as_str()))?;
     writeln!(out, "  repository: {repository}")?;
+    if let Some(run) = job.run {
+        writeln!(out, "  run:        id {run}")?;
+    }
     writeln!(out, "  seen in:    {}", plain(job.scope.as_str()))?;
     writeln!(out, "  runs on:    {}", plain(&runs_on))?;
     writeln!(out, "  state:      {}", state(job.state))?;
     writeln!(out, "  why:        {}", plain(&job.reason.to_string()))
 }
 
-fn machine(machine: &MachineReport, out: &mut impl Write) -> io::Result<()> {
+fn machine_line(machine: &MachineReport, out: &mut impl Write) -> io::Result<()> {
     let MachineReport { name, backend, pool, handle, attempt, reason } = machine;
     let handle = plain(handle.as_str());
     writeln!(

@@ -1,8 +1,8 @@
 //! What the question is about, and the part of the report that answers it.
 //!
 //! ```text
-//! nothing ─► summary      all ─► all      owner/name ─► repository
-//! a word ─► pool, exactly ─► job by handle ─► repository by id ─► not listed
+//! nothing ─► summary      all ─► all      kind:name ─► scope      owner/name ─► repository
+//! a word ─► pool, scope or machine, exactly ─► job by handle ─► repository by id ─► not listed
 //! ```
 //!
 //! Promise: a repository whose jobs may be in the report is answered with these jobs, even when the forge does not tell
@@ -12,7 +12,8 @@ use std::collections::BTreeSet;
 
 use anyhow::anyhow;
 use daemon::report_file::ReportFile;
-use planner::ids::{ForgeId, Handle, PoolId};
+use planner::ids::{ForgeId, Handle, MachineName, PoolId, ScopeKey};
+use planner::report::Alert;
 
 use super::named::{self, Meant};
 use crate::failure::Failure;
@@ -25,7 +26,10 @@ const MOST_CANDIDATES: usize = 5;
 
 /// What can be asked about.
 const SUBJECTS: &str = "ask about a job (its handle or at least 6 characters of it), a repository (`owner/name` or its id), \
-                        a pool by its name, or `all`";
+                        a pool by its name, a scope (`org:acme`), a machine (`fs-…`), or `all`";
+
+/// What the names of machines begin with.
+const MACHINE: &str = "fs-";
 
 /// What was asked for, as found in a report.
 pub(super) enum Subject {
@@ -37,6 +41,10 @@ pub(super) enum Subject {
     Jobs(Jobs),
     /// A pool, with its machines and the jobs that they are for or that wait for it.
     Pool(PoolId),
+    /// A scope (of several forges, perhaps), with the jobs that are served in it.
+    Scope(BTreeSet<ScopeKey>),
+    /// A machine, with the job that it is for.
+    Machine(MachineName, Handle),
 }
 
 /// Jobs, and what is doubtful about them as the answer.
@@ -53,6 +61,7 @@ impl Subject {
         match text {
             None => Ok(Self::Summary),
             Some("all") => Ok(Self::All),
+            Some(name) if name.contains(':') => scope(name, file).map(Self::Scope),
             Some(name) if name.contains('/') => repository(name, file).map(Self::Jobs),
             Some(word) => Self::word(word, file),
         }
@@ -62,8 +71,19 @@ impl Subject {
         if let Some(pool) = file.report.pools.iter().find(|pool| pool.pool.as_str() == word) {
             return Ok(Self::Pool(pool.pool.clone()));
         }
+        let named = scopes_named(word, file);
+        if !named.is_empty() {
+            return Ok(Self::Scope(named));
+        }
+        if let Some(machine) = file.report.machines.iter().find(|machine| machine.name.as_str() == word) {
+            return Ok(Self::Machine(machine.name.clone(), machine.handle.clone()));
+        }
         if let Some(jobs) = handle(word, file)? {
             return Ok(Self::Jobs(jobs));
+        }
+        if word.starts_with(MACHINE) {
+            return Err(Failure::not_done(anyhow!("machine {word} is not in the report"))
+                .hint("it was removed after its job, or is another deployment's: see `forgescale explain all`"));
         }
         match word.parse::<i64>() {
             Ok(id) => repository_by_id(id, file).map(Self::Jobs),
@@ -79,6 +99,14 @@ impl Subject {
     pub(super) fn cut(&self, mut file: ReportFile) -> ReportFile {
         let report = &mut file.report;
         let handles: BTreeSet<Handle> = match self {
+            Self::Scope(scopes) => return cut_to_scopes(file, scopes),
+            Self::Machine(name, handle) => {
+                report.machines.retain(|machine| machine.name == *name);
+                report
+                    .alerts
+                    .retain(|alert| matches!(alert, Alert::MachineNotRemoved { machine, .. } if machine == name));
+                BTreeSet::from([handle.clone()])
+            }
             Self::Summary | Self::All => return file,
             Self::Jobs(jobs) => jobs.found.iter().map(|(_, handle)| handle.clone()).collect(),
             Self::Pool(pool) => {
@@ -94,6 +122,47 @@ impl Subject {
         report.runners.retain(|runner| handles.contains(&runner.handle));
         file
     }
+}
+
+fn cut_to_scopes(mut file: ReportFile, scopes: &BTreeSet<ScopeKey>) -> ReportFile {
+    let report = &mut file.report;
+    report.scopes.retain(|of| scopes.contains(&of.scope));
+    report.jobs.retain(|job| scopes.contains(&ScopeKey { forge: job.forge.clone(), scope: job.scope.clone() }));
+    let handles: BTreeSet<&Handle> = report.jobs.iter().map(|job| &job.handle).collect();
+    report.machines.retain(|machine| handles.contains(&machine.handle));
+    report.runners.retain(|runner| scopes.contains(&runner.scope.watched()));
+    report.alerts.retain(|alert| match alert {
+        Alert::ScopeChanged { scope }
+        | Alert::TokenUnknown { scope, .. }
+        | Alert::TokenLacksScope { scope, .. }
+        | Alert::Overlap { scope, .. }
+        | Alert::RunnerNotRemoved { scope, .. } => scopes.contains(&scope.watched()),
+        Alert::IncompleteListing { of } => scopes.iter().any(|scope| of.ends_with(&format!(" of {scope}"))),
+        Alert::JobParked { forge, handle, .. } => {
+            scopes.iter().any(|scope| scope.forge == *forge) && handles.contains(handle)
+        }
+        Alert::KillsHeld { .. } | Alert::PoolFails { .. } | Alert::MachineNotRemoved { .. } => false,
+    });
+    file
+}
+
+/// The watched scopes of that name, on whichever forge. Names differ by more than case.
+fn scopes_named(name: &str, file: &ReportFile) -> BTreeSet<ScopeKey> {
+    let scopes = file.report.scopes.iter().map(|scope| &scope.scope);
+    scopes.filter(|scope| scope.scope.as_str().eq_ignore_ascii_case(name)).cloned().collect()
+}
+
+fn scope(name: &str, file: &ReportFile) -> Result<BTreeSet<ScopeKey>, Failure> {
+    let named = scopes_named(name, file);
+    if !named.is_empty() {
+        return Ok(named);
+    }
+    let failure = Failure::not_done(anyhow!("no scope {name} is watched"));
+    let failure = match name.strip_prefix("repo:") {
+        Some(repository) => failure.hint(format!("ask about a repository as `forgescale explain {repository}`")),
+        None => failure,
+    };
+    Err(scopes(failure, file))
 }
 
 /// The job whose handle is `word` or begins with it.
@@ -132,9 +201,13 @@ fn repository(name: &str, file: &ReportFile) -> Result<Jobs, Failure> {
     }
     let found = having(Meant::Perhaps);
     if found.is_empty() {
-        return Err(none_of(name));
+        let is_covered = file.report.scopes.iter().any(|scope| named::covers(scope.scope.scope.as_str(), name));
+        let uncovered = || scopes(Failure::not_done(anyhow!("no configured scope covers {name}")), file);
+        return Err(if is_covered { none_of(name) } else { uncovered() });
     }
-    let doubt = format!("which jobs are of {name} is not known, these may be: {}", named::NEEDED);
+    let mut jobs = file.report.jobs.iter().filter(|job| found.contains(&(job.forge.clone(), job.handle.clone())));
+    let why = jobs.next().map(|job| named::why_not(job, file)).unwrap_or_default();
+    let doubt = format!("which jobs are of {name} is not known, these may be: {why}");
     Ok(Jobs { found, doubt: Some(doubt) })
 }
 
@@ -155,6 +228,13 @@ fn not_listed(word: &str) -> Failure {
         .hint("the forge lists only jobs that wait or run: this one may be finished, cancelled or skipped")
         .hint("a job that waits for other jobs (needs) or for an approval is not listed before they are through")
         .hint("a job of a repository that no configured scope covers is not seen")
+}
+
+/// With the names of some scopes.
+fn scopes(failure: Failure, file: &ReportFile) -> Failure {
+    let scopes = file.report.scopes.iter().take(MOST_CANDIDATES);
+    let names: Vec<&str> = scopes.map(|scope| scope.scope.scope.as_str()).collect();
+    failure.hint(format!("scopes are: {}", names.join(", ")))
 }
 
 /// With the names of some pools, for whom meant one.

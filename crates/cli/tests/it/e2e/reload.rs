@@ -59,7 +59,7 @@ fn a_signal_reloads_too_and_a_max_of_nothing_ends_nothing() {
     world.daemon().signal(Signal::HUP);
     world.until("it is reloaded", || world.logged("the configuration was reloaded"));
     let late = push(&world, "debian");
-    world.until_explained(&late, &["pool debian is full: 1 of 0 machines"]);
+    world.until_explained(&late, &["pool debian launches nothing: its max is 0 (machines that go on: 1)"]);
     assert!(world.is(&running, Status::Running));
     world.rewrite("max = 0", "max = 3");
     world.daemon().signal(Signal::HUP);
