@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let scope = ScopeKey { forge: ForgeId::new("http://127.0.0.1:9"), scope: ScopeId::new("instance") };
     let tags =
         MachineTags { pool: PoolId::new("pool"), scope, handle: handle.clone(), attempt: Try(1), scope_id: None };
-    backend.create(CreateRequest { name: name.clone(), tags, stop_grace: Duration::from_mins(1) }).await?;
+    backend.create(CreateRequest { name: name.clone(), tags, image: None, stop_grace: Duration::from_mins(1) }).await?;
     if phase == "start" {
         let launch = Launch {
             url: "http://127.0.0.1:9".to_owned(),

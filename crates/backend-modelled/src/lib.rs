@@ -148,7 +148,7 @@ mod tests {
         let scope = ScopeKey { forge: ForgeId::new("http://forge.example"), scope: ScopeId::new("org:acme") };
         let tags =
             MachineTags { pool: PoolId::new("p"), scope, handle: Handle::new("h"), attempt: Try(1), scope_id: None };
-        CreateRequest { name: MachineName::new(name), tags, stop_grace: Duration::ZERO }
+        CreateRequest { name: MachineName::new(name), tags, image: None, stop_grace: Duration::ZERO }
     }
 
     fn launch() -> Launch {

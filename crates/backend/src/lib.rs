@@ -42,6 +42,9 @@ pub struct CreateRequest {
     pub name: MachineName,
     /// What every listing gives back.
     pub tags: MachineTags,
+    /// The image that the first label of its job names, where it names one (protocol 4). Backends without images have no use
+    /// for it.
+    pub image: Option<String>,
     /// How long the runner may take to end after somebody else than [`Backend::destroy`] has asked it to, before all of the
     /// machine is killed.
     pub stop_grace: Duration,

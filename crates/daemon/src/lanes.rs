@@ -72,7 +72,7 @@ impl Lanes {
         match action {
             Action::Create { backend, machine, tags, stop_grace, .. } => {
                 let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
-                let request = CreateRequest { name: machine, tags, stop_grace };
+                let request = CreateRequest { name: machine, tags, image: None, stop_grace };
                 answered(backend.create(request).await.map(|()| Answer::Created))
             }
             Action::Register { scope, machine, identity, .. } => {

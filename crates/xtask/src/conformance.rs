@@ -14,6 +14,8 @@ use crate::tidy::root;
 pub(crate) enum Tried {
     /// Processes of this host
     Host,
+    /// Containers of the engine at `FORGESCALE_TEST_DOCKER`, or of the usual one
+    Docker,
     /// Machines that exist in memory alone
     Modelled,
 }
@@ -23,6 +25,7 @@ impl Tried {
     fn test(self) -> (&'static str, &'static str) {
         match self {
             Self::Host => ("backend-host", "conformance::the_host_backend_conforms"),
+            Self::Docker => ("backend-docker", "conformance::the_docker_backend_conforms"),
             Self::Modelled => ("backend-modelled", "conformance::the_modelled_backend_conforms"),
         }
     }

@@ -220,7 +220,7 @@ pub(crate) fn request(name: &str, stop_grace: Duration) -> CreateRequest {
         attempt: Try(1),
         scope_id: None,
     };
-    CreateRequest { name: MachineName::new(name), tags, stop_grace }
+    CreateRequest { name: MachineName::new(name), tags, image: None, stop_grace }
 }
 
 pub(crate) fn launch() -> Launch {

@@ -167,7 +167,7 @@ pub(super) fn request(name: &MachineName, behaviour: Behaviour) -> CreateRequest
         attempt: Try(1),
         scope_id: Some(42),
     };
-    CreateRequest { name: name.clone(), tags, stop_grace: STOP }
+    CreateRequest { name: name.clone(), tags, image: None, stop_grace: STOP }
 }
 
 pub(super) fn launch(behaviour: Behaviour) -> Launch {

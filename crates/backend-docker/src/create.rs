@@ -1,0 +1,64 @@
+//! Making a machine.
+
+use std::sync::Arc;
+
+use ::backend::CreateRequest;
+use bollard::query_parameters::CreateContainerOptionsBuilder;
+
+use crate::backend::Docker;
+use crate::binding;
+use crate::error::DockerError;
+use crate::machines::{self, Found, Phase};
+use crate::specification::{self, Prepared};
+
+/// Makes the container of a machine, with all that it needs.
+pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest) -> Result<(), DockerError> {
+    if !binding::is_name(&request.name) {
+        return Err(DockerError::BadName);
+    }
+    let settings = &docker.settings;
+    let image = request.image.as_deref().or(settings.image.as_deref()).ok_or(DockerError::NoImage)?;
+    // Before this machine's turn: whoever destroys it meanwhile does not wait for an image.
+    docker.images.have(&docker.engine, image, settings.pull).await?;
+    let runner_volume =
+        docker.runner_volume.filled(&docker.engine, &settings.deployment, &settings.runner, image).await?;
+    let network = docker.network.of(&docker.engine, &settings.deployment, &settings.network).await?;
+
+    let _turn = docker.turn(&request.name).await;
+    if let Some(found) = existing(docker, request).await? {
+        return still_usable(docker, &found);
+    }
+    if docker.asked_to_end(&request.name) {
+        return Err(DockerError::AlreadyUsed);
+    }
+    let prepared = Prepared { image, runner_volume: &runner_volume, network: &network };
+    let body = specification::of(settings, request, prepared)?;
+    let options = CreateContainerOptionsBuilder::default().name(request.name.as_str()).build();
+    let client = docker.engine.client().await?;
+    match docker.engine.call("create a container", client.create_container(Some(options), body)).await {
+        Ok(_) => {
+            docker.changed();
+            Ok(())
+        }
+        // The name is taken: by a create of an earlier daemon that came late, or by somebody else.
+        Err(error) if error.status() == Some(409) => match existing(docker, request).await? {
+            Some(found) => still_usable(docker, &found),
+            None => Err(DockerError::NotOurs),
+        },
+        Err(error) if error.status() == Some(404) => {
+            docker.forget_prepared().await;
+            Err(DockerError::ImageMissing { image: image.to_owned() })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn existing(docker: &Docker, request: &CreateRequest) -> Result<Option<Found>, DockerError> {
+    let found = machines::of(&docker.engine, &docker.settings.deployment, &request.name).await?;
+    Ok(found.into_iter().next())
+}
+
+fn still_usable(docker: &Docker, found: &Found) -> Result<(), DockerError> {
+    let is_living = matches!(found.phase, Phase::Created | Phase::Running);
+    if is_living && !docker.asked_to_end(&found.name) { Ok(()) } else { Err(DockerError::AlreadyUsed) }
+}

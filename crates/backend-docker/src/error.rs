@@ -1,0 +1,244 @@
+//! What can go wrong, and which class it is for back-off.
+
+use std::io;
+use std::path::PathBuf;
+
+use ::backend::BackendError;
+use bollard::errors::Error as EngineError;
+use planner::error_class::{Acted, ErrorClass};
+
+/// An error of the Docker backend. Inside a [`BackendError`] it is the source, and says what stood in the way.
+#[derive(Debug, thiserror::Error)]
+pub enum DockerError {
+    /// The deployment cannot become part of names.
+    #[error(
+        "a deployment has 1 to 63 letters, digits, dots, dashes and underscores, and begins with a letter or digit"
+    )]
+    BadDeployment,
+    /// The name cannot be that of a container.
+    #[error("a machine's name has 2 to 128 letters, digits and dashes, and begins with a letter or digit")]
+    BadName,
+    /// There was no connection.
+    #[error("the container engine could not be reached")]
+    Connect {
+        /// The cause.
+        #[source]
+        source: Box<EngineError>,
+    },
+    /// The engine refused, or failed.
+    #[error("the container engine did not {call}")]
+    Engine {
+        /// What it was to do.
+        call: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<EngineError>,
+    },
+    /// The engine did not answer.
+    #[error("the container engine did not {call} within {seconds} s")]
+    Late {
+        /// What it was to do.
+        call: &'static str,
+        /// For how long it was waited.
+        seconds: u64,
+    },
+    /// Neither the label nor the backend names an image.
+    #[error("the job's first label names no image, and neither does the backend")]
+    NoImage,
+    /// The engine does not have the image, and it is not to be pulled.
+    #[error("the container engine has no image {image}")]
+    ImageMissing {
+        /// Its name.
+        image: String,
+    },
+    /// The image could not be pulled.
+    #[error("the image {image} could not be pulled")]
+    NotPulled {
+        /// Its name.
+        image: String,
+        /// The cause.
+        #[source]
+        source: Box<EngineError>,
+    },
+    /// The image is on its way.
+    #[error("the image {image} is still being pulled")]
+    Pulling {
+        /// Its name.
+        image: String,
+    },
+    /// The runner's program could not be read.
+    #[error("the runner {} could not be read", path.display())]
+    Runner {
+        /// Its file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// A name can be used once.
+    #[error("the name is used by a machine that has ended or is stopping")]
+    AlreadyUsed,
+    /// The container's name is taken.
+    #[error("the name is used by a container that is not of this deployment")]
+    NotOurs,
+    /// There is no such machine, or none any more.
+    #[error("there is no such machine, or it has ended")]
+    NoMachine,
+    /// A machine takes one launch.
+    #[error("the machine was started for another job, try or runner")]
+    OtherBinding,
+    /// The machine was made for one job, which is among its arguments.
+    #[error("the machine was made for another job")]
+    OtherJob,
+    /// Without a handle the runner would take any job (protocol 3.6).
+    #[error("there is no handle")]
+    NoHandle,
+    /// What binds the machine does not fit a name.
+    #[error("the handle or the runner's uuid is too long for a container's name")]
+    BindingTooLong,
+    /// The launch was handed over, and nobody knows what came of it.
+    #[error("the launch was handed over before, and the machine has not started since")]
+    HandedOver,
+    /// The launch was not taken.
+    #[error("the launch could not be handed over")]
+    LaunchNotTaken {
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The work was cut short by the end of the runtime.
+    #[error("the work was abandoned")]
+    Abandoned,
+}
+
+impl DockerError {
+    /// What may help where only an operator can.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoImage => {
+                Some("write the label with an image, `debian:docker://IMAGE`, or give the backend an `image`")
+            }
+            Self::ImageMissing { .. } => Some("load it on the engine's host, or let it be pulled: pull = \"missing\""),
+            Self::Connect { source } if denied(source) => Some(
+                "whoever may use this socket owns the host: add the daemon's user to its group if that is what you want",
+            ),
+            Self::Connect { .. } => Some("is the engine running, and is `host` the right address?"),
+            _ => None,
+        }
+    }
+
+    /// As the trait wants it, with what was being done, to follow "could not".
+    pub(crate) fn doing(self, doing: String) -> BackendError {
+        BackendError { doing, class: self.class(), acted: self.acted(), source: Some(Box::new(self)) }
+    }
+
+    /// The engine's answer, by the status of HTTP.
+    pub(crate) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Engine { source, .. } | Self::Connect { source } | Self::NotPulled { source, .. } => status(source),
+            _ => None,
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::BadDeployment
+            | Self::BadName
+            | Self::NoImage
+            | Self::ImageMissing { .. }
+            | Self::AlreadyUsed
+            | Self::NotOurs
+            | Self::OtherBinding
+            | Self::OtherJob
+            | Self::NoHandle
+            | Self::BindingTooLong
+            | Self::Runner { .. } => ErrorClass::Permanent,
+            Self::NoMachine => ErrorClass::NotFound,
+            Self::Pulling { .. } => ErrorClass::Capacity,
+            Self::Connect { source } if denied(source) => ErrorClass::Auth,
+            // A registry says 404 for an image that is not there, through the engine.
+            Self::NotPulled { source, .. } if matches!(status(source), Some(404)) => ErrorClass::Permanent,
+            Self::Connect { source } | Self::Engine { source, .. } | Self::NotPulled { source, .. } => {
+                status(source).map_or(ErrorClass::Transient, class_of)
+            }
+            Self::Late { .. } | Self::HandedOver | Self::LaunchNotTaken { .. } | Self::Abandoned => {
+                ErrorClass::Transient
+            }
+        }
+    }
+
+    fn acted(&self) -> Acted {
+        match self {
+            Self::Engine { source, .. } => match status(source) {
+                Some(400..=499) => Acted::No,
+                _ => Acted::Maybe,
+            },
+            Self::Late { .. } | Self::HandedOver | Self::LaunchNotTaken { .. } | Self::Abandoned => Acted::Maybe,
+            _ => Acted::No,
+        }
+    }
+}
+
+fn status(error: &EngineError) -> Option<u16> {
+    match error {
+        EngineError::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        _ => None,
+    }
+}
+
+/// The class of an answer. The engine says 500 for most that goes wrong on its side, a full disk included.
+fn class_of(status: u16) -> ErrorClass {
+    match status {
+        401 => ErrorClass::Auth,
+        403 => ErrorClass::Forbidden,
+        404 => ErrorClass::NotFound,
+        429 => ErrorClass::RateLimited { retry_after: None },
+        409 | 500.. => ErrorClass::Transient,
+        _ => ErrorClass::Permanent,
+    }
+}
+
+/// Whether the operating system kept us from the socket.
+fn denied(error: &EngineError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status_code: u16) -> DockerError {
+        let source = EngineError::DockerResponseServerError { status_code, message: "x".to_owned() };
+        DockerError::Engine { call: "create a container", source: Box::new(source) }
+    }
+
+    #[test]
+    fn classes_come_from_the_engines_status() {
+        let cases = [
+            (400, ErrorClass::Permanent, Acted::No),
+            (404, ErrorClass::NotFound, Acted::No),
+            (409, ErrorClass::Transient, Acted::No),
+            (403, ErrorClass::Forbidden, Acted::No),
+            (500, ErrorClass::Transient, Acted::Maybe),
+            (503, ErrorClass::Transient, Acted::Maybe),
+        ];
+        for (status, class, acted) in cases {
+            let error = answered(status).doing("create machine x".to_owned());
+            assert_eq!((error.class, error.acted), (class, acted), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_missing_image_will_not_get_better_and_says_what_to_do() {
+        let error = DockerError::ImageMissing { image: "debian:13".to_owned() };
+        assert!(error.hint().is_some_and(|hint| hint.contains("pull")));
+        assert_eq!(error.doing("create machine x".to_owned()).class, ErrorClass::Permanent);
+    }
+}

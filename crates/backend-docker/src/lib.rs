@@ -1,0 +1,69 @@
+//! Machines as containers of a Docker engine: one fresh container for each job, and the job runs inside it.
+//!
+//! ```text
+//!            create                     start                                 end
+//! image ─► container "fs-1" ─► renamed "fs-1.TRY.RUNNER.HANDLE", attached ─► exited ─► removed
+//!              │ (created)       launch ─► standard input, started (running)
+//!              └ /.forgescale/forgejo-runner: a volume for reading only, filled once, shared by all
+//! ```
+//!
+//! Any image will do, unchanged: the static `forgejo-runner` comes in a volume, and it is told that every label of its pool
+//! means "here" (`debian:docker://image` becomes `debian:host`). No nesting, no socket of the engine in a job.
+//!
+//! - What a machine was made with is in its container's labels. Labels cannot change, so what was started on it is in its
+//!   container's *name*: it is renamed before the launch is handed over, and a renamed container is never given another one.
+//!   A rename is one call, written down by the engine before it answers, and shows in the same list as all the rest; names
+//!   of more than a thousand characters were tried.
+//! - The launch is the runner's configuration file, and that is its standard input (`-c /dev/stdin`): address, uuid, labels
+//!   and token, through a pipe that ends with it. It is in no argument, variable, label, layer or volume. Only the handle is
+//!   an argument, known since the container was made.
+//! - It is attached before it is started. A daemon that dies in between leaves a container that was never started, or one
+//!   that has all of its launch: never a runner with half of it.
+//! - A killed daemon changes nothing: containers belong to the engine, and exit codes are the engine's to keep.
+//! - Process 1 is the engine's own small init, so that strays are reaped; when the runner ends, all in the container does.
+//!
+//! What a job finds by default: no new privileges, the few capabilities of [`CAPABILITIES_KEPT`], a limit of processes, and a
+//! network of the deployment's own in which containers do not reach each other. They do reach the addresses of the host, and
+//! what listens there: an engine that listens on TCP without TLS is open to every job.
+//!
+//! | Module | Subject |
+//! |---|---|
+//! | `backend` | the calls, one at a time for each machine |
+//! | `engine` | the connection, deadlines |
+//! | `create`, `start`, `destroy`, `listing`, `logs` | the verbs of the interface |
+//! | `labels`, `binding` | what is written where |
+//! | `specification` | the container of a machine, hardening |
+//! | `launch` | the runner's configuration |
+//! | `image`, `runner_volume`, `network` | what must be there before a container |
+//! | `archive` | one file as a tar |
+//! | `watch` | events of the engine, as hints to list |
+//!
+//! Deliberately absent: retries and decisions; engines over ssh; a limit on the size of the engine's own answers, which are
+//! limited by deadlines alone: whoever controls the engine controls this host.
+#![forbid(unsafe_code)]
+
+mod archive;
+mod backend;
+mod binding;
+mod create;
+mod destroy;
+mod engine;
+mod error;
+mod image;
+mod labels;
+mod launch;
+mod listing;
+mod logs;
+mod machines;
+mod network;
+mod runner_volume;
+mod settings;
+mod specification;
+mod start;
+mod watch;
+
+pub use crate::backend::{CAPABILITIES, DockerBackend};
+pub use crate::engine::{Endpoint, Tls};
+pub use crate::error::DockerError;
+pub use crate::settings::{DockerSettings, Gpus, Limits, Network, Program, Pull, Ulimit};
+pub use crate::specification::CAPABILITIES_KEPT;

@@ -1,0 +1,81 @@
+//! The network of a deployment's machines: a bridge of their own, in which they do not reach each other.
+
+use std::collections::HashMap;
+
+use bollard::models::NetworkCreateRequest;
+use bollard::query_parameters::ListNetworksOptionsBuilder;
+use planner::ids::DeploymentId;
+use tokio::sync::Mutex;
+
+use crate::engine::Engine;
+use crate::error::DockerError;
+use crate::labels::{self, Role};
+use crate::settings::Network;
+
+/// Keeps containers of one bridge from each other.
+const BETWEEN_CONTAINERS: &str = "com.docker.network.bridge.enable_icc";
+
+/// The network, once it is known to be there.
+#[derive(Debug, Default)]
+pub(crate) struct OwnNetwork {
+    id: Mutex<Option<String>>,
+}
+
+impl OwnNetwork {
+    /// What a container is connected to: the id of our network, or what was named.
+    pub(crate) async fn of(
+        &self,
+        engine: &Engine,
+        deployment: &DeploymentId,
+        network: &Network,
+    ) -> Result<String, DockerError> {
+        if let Network::Named(name) = network {
+            return Ok(name.clone());
+        }
+        // Held meanwhile: the engine makes two of one name if it is asked twice.
+        let mut known = self.id.lock().await;
+        if let Some(id) = &*known {
+            return Ok(id.clone());
+        }
+        let id = match found(engine, deployment).await?.into_iter().next() {
+            Some(id) => id,
+            None => made(engine, deployment).await?,
+        };
+        Ok(known.insert(id).clone())
+    }
+
+    /// Looks again the next time.
+    pub(crate) async fn forget(&self) {
+        *self.id.lock().await = None;
+    }
+
+    /// Removes it, unless a container is connected.
+    pub(crate) async fn remove(&self, engine: &Engine, deployment: &DeploymentId) -> Result<(), DockerError> {
+        let mut known = self.id.lock().await;
+        *known = None;
+        let client = engine.client().await?;
+        for id in found(engine, deployment).await? {
+            engine.call("remove the network", client.remove_network(&id)).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn found(engine: &Engine, deployment: &DeploymentId) -> Result<Vec<String>, DockerError> {
+    let filter = labels::filter(deployment, Some(Role::Network), None);
+    let options = ListNetworksOptionsBuilder::default().filters(&filter).build();
+    let networks = engine.call("list networks", engine.client().await?.list_networks(Some(options))).await?;
+    Ok(networks.into_iter().filter_map(|network| network.id).collect())
+}
+
+async fn made(engine: &Engine, deployment: &DeploymentId) -> Result<String, DockerError> {
+    let request = NetworkCreateRequest {
+        name: format!("forgescale-{deployment}"),
+        driver: Some("bridge".to_owned()),
+        options: Some(HashMap::from([(BETWEEN_CONTAINERS.to_owned(), "false".to_owned())])),
+        labels: Some(labels::of(deployment, Role::Network)),
+        ..NetworkCreateRequest::default()
+    };
+    let made = engine.call("make a network", engine.client().await?.create_network(request)).await?;
+    Ok(made.id)
+}

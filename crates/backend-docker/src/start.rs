@@ -1,0 +1,77 @@
+//! Handing a launch over and starting the runner.
+//!
+//! ```text
+//! unbound ─rename─► bound ─attach, write, end of input─► launch held by the engine ─start─► running
+//! ```
+//!
+//! A machine that is bound and does not run is never given a launch again: the engine may hold one already, and would give
+//! the runner both.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::backend::Launch;
+use bollard::query_parameters::{AttachContainerOptionsBuilder, RenameContainerOptionsBuilder, StartContainerOptions};
+use planner::ids::MachineName;
+use secrecy::ExposeSecret as _;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::backend::Docker;
+use crate::binding::{self, Bound};
+use crate::error::DockerError;
+use crate::launch::configuration;
+use crate::machines::{self, Found, Phase};
+
+/// How long the engine may take the launch: a few hundred bytes into a socket.
+const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Starts the runner of a machine, once.
+pub(crate) async fn start(docker: &Arc<Docker>, name: &MachineName, launch: &Launch) -> Result<(), DockerError> {
+    if launch.handle.as_str().is_empty() {
+        return Err(DockerError::NoHandle);
+    }
+    let _turn = docker.turn(name).await;
+    let found = machines::of(&docker.engine, &docker.settings.deployment, name).await?;
+    let machine = found.into_iter().next().ok_or(DockerError::NoMachine)?;
+    let binding = launch.binding();
+    match &machine.bound {
+        Bound::To(bound) if *bound != binding => return Err(DockerError::OtherBinding),
+        Bound::To(_) if machine.phase == Phase::Created => return Err(DockerError::HandedOver),
+        Bound::To(_) => return Ok(()),
+        Bound::No if machine.phase != Phase::Created || docker.asked_to_end(name) => {
+            return Err(DockerError::NoMachine);
+        }
+        Bound::No => {}
+    }
+    if machine.tags.handle != launch.handle {
+        return Err(DockerError::OtherJob);
+    }
+    let bound = RenameContainerOptionsBuilder::default().name(&binding::bound_name(name, &binding)?).build();
+    let client = docker.engine.client().await?;
+    docker.engine.call("rename a container", client.rename_container(&machine.id, bound)).await?;
+    hand_over(docker, &machine, launch).await?;
+    let started = client.start_container(&machine.id, None::<StartContainerOptions>);
+    let started = docker.engine.long_call("start a container", started).await;
+    if started.is_err() {
+        // Perhaps the network is gone, or the volume.
+        docker.forget_prepared().await;
+    }
+    docker.changed();
+    started
+}
+
+/// Gives the launch to the engine, which gives it to the runner when there is one.
+async fn hand_over(docker: &Docker, machine: &Found, launch: &Launch) -> Result<(), DockerError> {
+    let client = docker.engine.client().await?;
+    let options = AttachContainerOptionsBuilder::default().stream(true).stdin(true).build();
+    let attached = client.attach_container(&machine.id, Some(options));
+    let mut attached = docker.engine.call("attach to a container", attached).await?;
+    let configuration = configuration(launch);
+    let written = async {
+        attached.input.write_all(configuration.expose_secret().as_bytes()).await?;
+        attached.input.shutdown().await
+    };
+    let late = |_| Err(std::io::ErrorKind::TimedOut.into());
+    let written = tokio::time::timeout(WRITE_DEADLINE, written).await.unwrap_or_else(late);
+    written.map_err(|source| DockerError::LaunchNotTaken { source })
+}

@@ -1,0 +1,142 @@
+//! An engine, an image on it, and what is looked for past the backend.
+
+use std::collections::HashMap;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use backend_docker::{DockerSettings, Endpoint, Limits, Network, Program, Pull};
+use bollard::models::ContainerInspectResponse;
+use bollard::query_parameters::{
+    CreateImageOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
+    ListVolumesOptionsBuilder,
+};
+use bollard::{API_DEFAULT_VERSION, Docker, body_full};
+use futures_util::TryStreamExt as _;
+use planner::ids::DeploymentId;
+
+use crate::skipped::skip;
+
+/// Names the engine.
+const VARIABLE: &str = "FORGESCALE_TEST_DOCKER";
+
+/// What the image is called.
+pub(crate) const IMAGE: &str = "forgescale-test-busybox:1";
+
+/// What test runners and their looks need.
+const APPLETS: [&str; 14] =
+    ["cat", "chown", "dd", "echo", "env", "grep", "id", "ls", "mkdir", "ps", "seq", "sh", "sleep", "touch"];
+
+/// The engine of these tests.
+pub(crate) struct Engine {
+    pub(crate) client: Docker,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) scratch: tempfile::TempDir,
+}
+
+/// The engine with the image, or none and the word that a test was skipped.
+pub(crate) async fn engine() -> Option<Engine> {
+    let address = std::env::var(VARIABLE).unwrap_or_else(|_| Endpoint::DEFAULT.to_owned());
+    let endpoint = Endpoint::parse(&address, None).unwrap();
+    let Endpoint::Unix(path) = &endpoint else { panic!("{VARIABLE} is no socket of this host") };
+    let connected = async {
+        let client = Docker::connect_with_unix(path.to_str()?, 60, API_DEFAULT_VERSION).ok()?;
+        client.negotiate_version().await.ok()
+    };
+    let Some(client) = connected.await else {
+        skip("no container engine");
+        return None;
+    };
+    if client.inspect_image(IMAGE).await.is_err() {
+        let Some(busybox) = static_busybox() else {
+            skip("no container engine with an image: busybox is missing, or not static");
+            return None;
+        };
+        import(&client, &busybox).await;
+    }
+    Some(Engine { client, endpoint, scratch: tempfile::tempdir().unwrap() })
+}
+
+fn static_busybox() -> Option<PathBuf> {
+    let found = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from).into_iter().find(|path| path.is_file())?;
+    // A program that names no interpreter needs no library.
+    let program = std::fs::read(&found).unwrap();
+    let interpreter = b"/lib64/ld-linux";
+    (!program.windows(interpreter.len()).any(|window| window == interpreter)).then_some(found)
+}
+
+async fn import(client: &Docker, busybox: &Path) {
+    let root = tempfile::tempdir().unwrap();
+    for folder in ["bin", "tmp", "etc"] {
+        std::fs::create_dir(root.path().join(folder)).unwrap();
+    }
+    std::fs::copy(busybox, root.path().join("bin/busybox")).unwrap();
+    for applet in APPLETS {
+        symlink("busybox", root.path().join("bin").join(applet)).unwrap();
+    }
+    let tar = Command::new("tar").arg("-C").arg(root.path()).args(["-c", "."]).output().unwrap();
+    assert!(tar.status.success());
+    let (repository, tag) = IMAGE.split_once(':').unwrap();
+    let options = CreateImageOptionsBuilder::default().from_src("-").repo(repository).tag(tag).build();
+    let imported = client.create_image(Some(options), Some(body_full(tar.stdout.into())), None);
+    imported.try_collect::<Vec<_>>().await.unwrap();
+}
+
+impl Engine {
+    /// Settings with a shell script in the runner's place, and without a network, which costs time.
+    pub(crate) fn settings(&self, deployment: &DeploymentId, script: &str) -> DockerSettings {
+        let path = self.scratch.path().join("runner");
+        // Once: another time would mean another runner.
+        if !path.exists() {
+            std::fs::write(&path, script).unwrap();
+        }
+        DockerSettings {
+            endpoint: self.endpoint.clone(),
+            deployment: deployment.clone(),
+            runner: Program { path, arguments: Vec::new() },
+            image: Some(IMAGE.to_owned()),
+            pull: Pull::Never,
+            network: Network::Named("none".to_owned()),
+            limits: Limits::default(),
+            more_capabilities: Vec::new(),
+            read_only: false,
+            runtime: None,
+            user_namespace: None,
+            user: None,
+            devices: Vec::new(),
+            gpus: None,
+            environment: Vec::new(),
+        }
+    }
+
+    /// Everything that carries the deployment.
+    pub(crate) async fn things(&self, deployment: &DeploymentId) -> Vec<String> {
+        let filter = filter(deployment);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filter).build();
+        let containers = self.client.list_containers(Some(options)).await.unwrap();
+        let containers = containers.into_iter().map(|container| format!("container {:?}", container.names));
+        let options = ListNetworksOptionsBuilder::default().filters(&filter).build();
+        let networks = self.client.list_networks(Some(options)).await.unwrap();
+        let networks = networks.into_iter().map(|network| format!("network {:?}", network.name));
+        let options = ListVolumesOptionsBuilder::default().filters(&filter).build();
+        let volumes = self.client.list_volumes(Some(options)).await.unwrap().volumes.unwrap_or_default();
+        let volumes = volumes.into_iter().map(|volume| format!("volume {}", volume.name));
+        containers.chain(networks).chain(volumes).collect()
+    }
+
+    /// All containers of a deployment, as the engine describes them.
+    pub(crate) async fn inspected(&self, deployment: &DeploymentId) -> Vec<ContainerInspectResponse> {
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filter(deployment)).build();
+        let mut inspected = Vec::new();
+        for container in self.client.list_containers(Some(options)).await.unwrap() {
+            let id = container.id.unwrap();
+            let seen = self.client.inspect_container(&id, None::<InspectContainerOptions>).await;
+            inspected.extend(seen);
+        }
+        inspected
+    }
+}
+
+fn filter(deployment: &DeploymentId) -> HashMap<String, Vec<String>> {
+    HashMap::from([("label".to_owned(), vec![format!("forgescale.deployment={deployment}")])])
+}

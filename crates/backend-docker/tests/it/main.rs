@@ -1,0 +1,17 @@
+//! The Docker backend on a real engine. Without one these tests say so and do nothing.
+//!
+//! The engine is that of `FORGESCALE_TEST_DOCKER` (`unix:///path`), or the usual one. Its image is made on the spot from a
+//! static busybox, so that no registry is needed.
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod engine;
+#[cfg(test)]
+mod hardening;
+#[cfg(test)]
+mod machine;
+#[cfg(test)]
+mod skipped;
+#[cfg(test)]
+mod trouble;

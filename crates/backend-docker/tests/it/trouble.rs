@@ -1,0 +1,117 @@
+//! What goes wrong, and what comes of it.
+
+use std::time::Instant;
+
+use backend::{Backend as _, chain};
+use backend_docker::{DockerBackend, Endpoint, Network};
+use planner::error_class::{Acted, ErrorClass};
+use planner::seen::{Exit, MachineState};
+
+use crate::engine::engine;
+use crate::machine::{Ground, launch, request};
+
+#[tokio::test]
+async fn an_image_that_is_not_there_is_a_permanent_error_with_its_name() {
+    let Some(engine) = engine().await else { return };
+    let ground = Ground::new(engine, "", |settings| settings.image = None);
+    let unnamed = ground.create("fs-1").await.unwrap_err();
+    assert_eq!((unnamed.class, unnamed.acted), (ErrorClass::Permanent, Acted::No), "{}", chain(&unnamed));
+    let mut request = request(ground.name("fs-1"));
+    request.image = Some("forgescale-test-nothing:1".to_owned());
+    let missing = ground.backend.create(request).await.unwrap_err();
+    assert_eq!((missing.class, missing.acted), (ErrorClass::Permanent, Acted::No));
+    let said = chain(&missing);
+    assert!(said.ends_with(": the container engine has no image forgescale-test-nothing:1"), "{said}");
+    ground.finish().await;
+}
+
+#[tokio::test]
+async fn an_engine_that_is_away_is_a_transient_error_and_keeps_nothing_from_starting() {
+    let Some(engine) = engine().await else { return };
+    let ground = Ground::new(engine, "", |settings| settings.endpoint = Endpoint::Unix("/nowhere/docker.sock".into()));
+    let error = ground.backend.list().await.unwrap_err();
+    assert_eq!((error.class, error.acted), (ErrorClass::Transient, Acted::No), "{}", chain(&error));
+}
+
+#[tokio::test]
+async fn a_start_that_the_engine_refuses_is_proof_that_nothing_ran() {
+    let Some(engine) = engine().await else { return };
+    let named = Network::Named("forgescale-test-no-such-network".to_owned());
+    let ground = Ground::new(engine, "", |settings| settings.network = named);
+    ground.create("fs-1").await.unwrap();
+    assert!(ground.start("fs-1").await.is_err());
+    assert_eq!(ground.ended("fs-1").await, Exit::NeverStarted);
+    let again = ground.start("fs-1").await.unwrap_err();
+    assert_eq!(again.class, ErrorClass::Transient, "{}", chain(&again));
+    ground.finish().await;
+}
+
+#[tokio::test]
+async fn a_volume_that_somebody_removed_is_filled_again() {
+    let Some(engine) = engine().await else { return };
+    let ground = Ground::new(engine, "cat > /dev/null; exit 5", |_| {});
+    ground.run("fs-1").await;
+    assert_eq!(ground.ended("fs-1").await, Exit::Code(5));
+    ground.destroy("fs-1").await;
+    let volume = ground.engine.things(ground.deployment()).await.remove(0);
+    let volume = volume.strip_prefix("volume ").unwrap();
+    let options = None::<bollard::query_parameters::RemoveVolumeOptions>;
+    ground.engine.client.remove_volume(volume, options).await.unwrap();
+    ground.run("fs-2").await;
+    assert_eq!(ground.ended("fs-2").await, Exit::Code(127), "the engine makes an empty one");
+    ground.run("fs-3").await;
+    assert_eq!(ground.ended("fs-3").await, Exit::Code(5));
+    // The empty one was made by the engine and carries nothing of ours until then.
+    ground.finish().await;
+}
+
+/// How many moments of a machine's making and starting are tried.
+const PARTS: u32 = 12;
+
+#[test]
+fn a_daemon_that_dies_at_any_moment_leaves_no_runner_with_half_a_launch() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let Some(engine) = runtime.block_on(engine()) else { return };
+    // Ends at once unless it has all of its launch.
+    let script = "grep -q fetch_interval || exit 98; while :; do sleep 0.1; done";
+    let ground = Ground::new(engine, script, |_| {});
+    let whole = runtime.block_on(async {
+        ground.run("fs-first").await;
+        ground.destroy("fs-first").await;
+        let began = Instant::now();
+        ground.run("fs-second").await;
+        let took = began.elapsed();
+        ground.destroy("fs-second").await;
+        took
+    });
+    let mut met = Vec::new();
+    for part in 0..=PARTS {
+        let moment = whole * part / PARTS;
+        let name = format!("fs-{part}");
+        // Another runtime, which ends in the middle of whatever it does: tasks, connections, all.
+        let dying = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let backend = DockerBackend::new(ground.settings.clone()).unwrap();
+        dying.block_on(async {
+            let life = async {
+                backend.create(request(ground.name(&name))).await.unwrap();
+                backend.start(&ground.name(&name), launch()).await.unwrap();
+            };
+            let _ = tokio::time::timeout(moment, life).await;
+        });
+        dying.shutdown_background();
+        runtime.block_on(async {
+            let seen = ground.seen(&name).await;
+            if let Some(seen) = &seen {
+                let bound = seen.binding == Some(launch().binding());
+                assert!(bound || seen.binding.is_none() && seen.state == MachineState::Ready, "{moment:?}: {seen:?}");
+                // The engine may still be starting it.
+                let state = ground.seen(&name).await.map(|seen| seen.state);
+                assert!(!matches!(state, Some(MachineState::Ended { exit: Exit::Code(_) })), "{moment:?}: {state:?}");
+            }
+            met.push(seen.map(|seen| (seen.state, seen.binding.is_some())));
+            ground.destroy(&name).await;
+        });
+    }
+    println!("met, by moment: {met:?}");
+    runtime.block_on(ground.finish());
+}
