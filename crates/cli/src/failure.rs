@@ -104,6 +104,7 @@ impl fmt::Display for Failure {
             }),
             Self::Config(error) => {
                 writeln!(f, "error: {}", chain(error))?;
+                error.hint().map_or(Ok(()), |hint| writeln!(f, "hint: {hint}"))?;
                 let ConfigError::Problems { file, problems } = error else { return Ok(()) };
                 problems.iter().try_for_each(|problem| Located { file, problem }.fmt(f))
             }

@@ -60,7 +60,7 @@ async fn tried_at(client: &Client, id: i64) -> Result<Option<Tried>, Error> {
             };
         }
     };
-    let Ok(scope) = Scope::parse(&format!("repo:{name}")) else { return Ok(None) };
+    let Ok(scope) = Scope::of_repository(&name) else { return Ok(None) };
     let lacks = client.rights(&scope).await?.lacks;
     let says_nothing = matches!(lacks[..], [Lack::ActionsUnit | Lack::Visibility]);
     Ok((!says_nothing).then_some(Tried { repository: Some(scope), lacks }))

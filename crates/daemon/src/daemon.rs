@@ -48,7 +48,7 @@ const ORDERS: usize = 4;
 const STORE: &str = "forgescale.sqlite";
 
 /// The folder of a host backend's machines in the state directory; one folder below it for each backend.
-const MACHINES: &str = "machines";
+pub(crate) const MACHINES: &str = "machines";
 
 /// Begins the name of the folder, in the state directory, of a clean-up after another deployment.
 const OF_ANOTHER: &str = "gc-";

@@ -104,7 +104,7 @@ impl ScopeClient {
     /// Asks for the name of a repository.
     async fn name_now(&self, id: i64) -> Result<Scope, Error> {
         let told = self.client.repository(id).await.inspect_err(|error| self.note(id, error))?;
-        let name = Scope::parse(&format!("repo:{told}")).ok();
+        let name = Scope::of_repository(&told).ok();
         if let Some(name) = &name {
             self.names.keep(id, name);
         } else {

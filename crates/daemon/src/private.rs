@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// `statfs` types of file systems that live in memory: tmpfs and ramfs (`linux/magic.h`).
 const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
 
+/// proc, sysfs and control groups of both versions, by the same.
+const THE_KERNELS: [u64; 4] = [0x9fa0, 0x6265_6572, 0x0027_e0eb, 0x6367_7270];
+
 /// Write permission of group and others.
 pub(crate) const WRITABLE_BY_OTHERS: u32 = 0o022;
 
@@ -61,6 +64,12 @@ pub(crate) enum NotPrivate {
 pub(crate) fn is_in_memory(path: &Path) -> io::Result<bool> {
     let kind = rustix::fs::statfs(path)?.f_type;
     Ok(IN_MEMORY.iter().any(|&magic| u64::try_from(kind).is_ok_and(|kind| kind == magic)))
+}
+
+/// Whether it is on a file system by which the kernel shows what it knows: proc, sysfs, control groups.
+pub(crate) fn is_the_kernels(path: &Path) -> io::Result<bool> {
+    let kind = rustix::fs::statfs(path)?.f_type;
+    Ok(THE_KERNELS.iter().any(|&magic| u64::try_from(kind).is_ok_and(|kind| kind == magic)))
 }
 
 /// Checks a directory that holds secrets itself: ours, and mode 0700.

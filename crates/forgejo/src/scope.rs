@@ -67,6 +67,11 @@ impl Scope {
         }
     }
 
+    /// The repository of that full name, `owner/name`, as the forge writes it.
+    pub fn of_repository(full_name: &str) -> Result<Self, ScopeError> {
+        Self::parse(&format!("repo:{full_name}"))
+    }
+
     /// Where its Actions endpoints live below `/api/v1`, encoded: `/admin`, `/orgs/acme`, `/repos/acme/web`, `/user`.
     pub fn path_prefix(&self) -> String {
         match self {

@@ -30,7 +30,7 @@ async fn runner(subject: &str, host: &HostSettings) -> Finding {
         Ok(version) => version,
         Err(error @ RunnerVersionError::Unknown { .. }) => {
             return Finding::warning(subject, chain(&error))
-                .hint("a build of your own? It must know what Forgejo Runner 12.8 knows");
+                .hint("a build of your own? It must know what Forgejo Runner 12.8.2 knows");
         }
         Err(error) => {
             return Finding::error(subject, chain(&error)).hint(upgrade());

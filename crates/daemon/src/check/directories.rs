@@ -1,6 +1,7 @@
 //! State and runtime directory: whether the daemon will be able to use them, without making or touching anything; and
 //! whether another daemon of the deployment runs on this host.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -11,25 +12,36 @@ use planner::ids::DeploymentId;
 use rustix::fs::{Access, AtFlags, CWD};
 
 use super::finding::Finding;
+use super::machines::Machines;
 use crate::chain;
 use crate::claim;
 use crate::config::Config;
 use crate::lock::{self, LockError, ONE_OF_TWO};
 use crate::private;
+use crate::report_file::ReportFile;
 use crate::vault::{LOST, MAKE_ONE};
 
 /// Logs, records and jobs' folders need some room: with less than this, work will soon fail.
 const LEAST_ROOM: u64 = 64 << 20;
 
+/// Where a state directory could be.
+const A_PLACE: &str =
+    "name a directory on a disk that is there or can be made: state_directory = \"/var/lib/forgescale\"";
+
 /// Both directories. What the configuration does not say is passed over.
-pub(super) fn check(config: &Config) -> Vec<Finding> {
+pub(super) fn check(config: &Config, machines: &Machines) -> Vec<Finding> {
     let directory = &config.state_directory;
     let is_given = !directory.as_os_str().is_empty();
     let mut findings = if is_given { state(directory) } else { Vec::new() };
     let is_taken = |file: File| lock::is_taken(&file).unwrap_or(false);
     let runs_with_it = is_given && File::open(directory.join(lock::NAME)).is_ok_and(is_taken);
-    if !config.deployment.as_str().is_empty() && !runs_with_it {
-        findings.extend(another(&config.deployment));
+    if !config.deployment.as_str().is_empty() {
+        if is_given {
+            findings.extend(of_others(config, machines, runs_with_it));
+        }
+        if !runs_with_it {
+            findings.extend(another(&config.deployment));
+        }
     }
     findings.extend(runtime(config.runtime_directory.as_deref()));
     findings
@@ -48,12 +60,36 @@ fn another(deployment: &DeploymentId) -> Option<Finding> {
     })
 }
 
+/// Other deployments whose state directory this is, or was.
+fn of_others(config: &Config, machines: &Machines, runs_with_it: bool) -> Option<Finding> {
+    let subject = format!("state_directory {}", config.state_directory.display());
+    // The last daemon with this directory has written it.
+    let last = ReportFile::read(&config.state_directory).ok().map(|file| file.deployment);
+    let last = last.filter(|last| *last != config.deployment);
+    if let (Some(last), true) = (&last, runs_with_it) {
+        let message = format!("the daemon that runs with it is of another deployment: {last}");
+        return Some(Finding::error(subject, message).hint("give each deployment a `state_directory` of its own"));
+    }
+    let others: BTreeSet<_> = machines.of_others.iter().cloned().chain(last).collect();
+    let names: Vec<_> = others.iter().map(ToString::to_string).collect();
+    let first = names.first()?;
+    let message = format!("another deployment has used it, of which something may be left: {}", names.join(", "));
+    Some(Finding::warning(subject, message).hint(format!(
+        "if `deployment` was changed on purpose, `forgescale gc --deployment {first}` cleans up after the old one; if not, give \
+         each deployment a `state_directory` of its own"
+    )))
+}
+
 fn state(directory: &Path) -> Vec<Finding> {
     let subject = format!("state_directory {}", directory.display());
     let there = match existing(directory) {
         Ok(there) => there,
-        Err(error) => return vec![Finding::error(subject, error.to_string()).hint("give another state_directory")],
+        Err(error) => return vec![Finding::error(subject, error.to_string()).hint(A_PLACE)],
     };
+    if private::is_the_kernels(there).unwrap_or(false) {
+        let message = format!("{} shows the kernel, and holds no files", there.display());
+        return vec![Finding::error(subject, message).hint(A_PLACE)];
+    }
     if let Err(error) = writable(there) {
         let message = format!("cannot write to {}: {error}", there.display());
         return vec![
@@ -73,7 +109,8 @@ fn existing(directory: &Path) -> io::Result<&Path> {
         match std::fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => return Ok(path),
             Ok(_) => return Err(io::Error::other(format!("{} is not a directory", path.display()))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // A file is in the way where a directory should be: it is met further up.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
             Err(error) => return Err(io::Error::other(format!("cannot look at {}: {error}", path.display()))),
         }
     }
@@ -134,11 +171,21 @@ fn runtime(directory: Option<&Path>) -> Vec<Finding> {
         Ok(Runtime::ToCome) => Finding::ok(subject, "it is not there yet, and can be made, in memory"),
         Ok(Runtime::OnDisk) => {
             let message = format!("it is not in memory, and secrets are written to no disk: {LOST}");
-            Finding::warning(subject, message).hint(MAKE_ONE)
+            Finding::warning(subject, message).hint(in_memory_elsewhere(directory))
         }
         Err(reason) => Finding::warning(subject, format!("{reason}: {LOST}"))
-            .hint("make it the daemon's user's own, mode 0700, or leave it to the daemon to make it"),
+            .hint("it must be a directory of the daemon's user, mode 0700, or one that the daemon can make"),
     }]
+}
+
+/// Where it could be instead. What is not in memory here is not recommended.
+fn in_memory_elsewhere(directory: &Path) -> &'static str {
+    if directory.starts_with("/run") {
+        "that is no tmpfs here: mount one there, or name a directory of the daemon's user's own that is on one, such as \
+         runtime_directory = \"/dev/shm/forgescale\""
+    } else {
+        MAKE_ONE
+    }
 }
 
 /// How a runtime directory is.

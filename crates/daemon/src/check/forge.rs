@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use forgejo::{Client, Error, ErrorClass, Greeting};
 
 use super::finding::Finding;
+use super::machines::Machines;
 use super::{Findings, clock, in_order, reach, runners, scope, service};
 use crate::chain;
 use crate::config::{Config, Forge};
@@ -17,7 +18,7 @@ const LEAST: u32 = 15;
 const MOST_GREETINGS: usize = 3;
 
 /// Everything about one forge.
-pub(super) async fn check(forge: &Forge, config: &Config) -> Vec<Finding> {
+pub(super) async fn check(forge: &Forge, config: &Config, machines: &Machines) -> Vec<Finding> {
     let subject = format!("forge {}", forge.id);
     let clients = match Forges::new(std::slice::from_ref(forge), config.limits.forge_deadline) {
         Ok(forges) => forges,
@@ -26,7 +27,7 @@ pub(super) async fn check(forge: &Forge, config: &Config) -> Vec<Finding> {
     // In the order of the file.
     let clients: Vec<&ScopeClient> = forge.scopes.iter().filter_map(|watched| clients.scope(&watched.key)).collect();
     let scopes = forge.scopes.iter().zip(&clients);
-    let scopes = scopes.map(|(watched, of)| Box::pin(scope::check(&watched.key, of)) as Findings<'_>);
+    let scopes = scopes.map(|(watched, of)| Box::pin(scope::check(&watched.key, of, machines)) as Findings<'_>);
     let (greeted, scopes, runners, service) = tokio::join!(
         greeting(&subject, forge, &clients),
         in_order(scopes.collect()),

@@ -23,6 +23,7 @@ mod forge;
 mod jobs;
 mod limits;
 mod lxc;
+mod machines;
 mod reach;
 mod repositories;
 mod runners;
@@ -38,6 +39,7 @@ use futures_util::stream;
 pub use finding::{Finding, Verdict};
 
 use crate::config::{Config, Surroundings};
+use machines::Machines;
 
 /// How many things are looked at side by side; each forge counts as one and asks for as many of its scopes.
 const SIDE_BY_SIDE: usize = 8;
@@ -60,10 +62,11 @@ pub async fn check(file: &Path, surroundings: &Surroundings) -> Vec<Finding> {
 
 /// What a configuration leads to.
 async fn led_to(config: &Config) -> Vec<Finding> {
+    let machines = &Machines::of(config);
     let mut checks: Vec<Findings<'_>> = Vec::new();
-    checks.extend(config.forges.iter().map(|it| Box::pin(forge::check(it, config)) as Findings<'_>));
+    checks.extend(config.forges.iter().map(|it| Box::pin(forge::check(it, config, machines)) as Findings<'_>));
     checks.extend(config.backends.iter().map(|(id, it)| Box::pin(backend::check(id, it, config)) as Findings<'_>));
-    checks.push(Box::pin(async { directories::check(config) }));
+    checks.push(Box::pin(async { directories::check(config, machines) }));
     in_order(checks).await
 }
 

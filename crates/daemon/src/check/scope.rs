@@ -4,12 +4,13 @@ use forgejo::{Lack, Rights, Scope};
 use planner::ids::ScopeKey;
 
 use super::finding::Finding;
+use super::machines::Machines;
 use super::repositories;
 use crate::chain;
 use crate::forges::ScopeClient;
 
 /// Rights and jobs of one scope.
-pub(super) async fn check(key: &ScopeKey, of: &ScopeClient) -> Vec<Finding> {
+pub(super) async fn check(key: &ScopeKey, of: &ScopeClient, machines: &Machines) -> Vec<Finding> {
     let subject = format!("scope {} of {}", key.scope, key.forge);
     let (rights, jobs) = tokio::join!(of.client.rights(&of.scope), of.client.list_jobs(&of.scope));
     let rights = match rights {
@@ -45,6 +46,7 @@ pub(super) async fn check(key: &ScopeKey, of: &ScopeClient) -> Vec<Finding> {
         Err(error) => Finding::error(&subject, format!("its jobs cannot be listed: {}", chain(&error)))
             .hint("look into the forge's own log"),
     }];
+    findings.extend(machines.same_scope(&subject, key, of).await);
     findings.extend(archived(&subject, &rights));
     findings.extend(repositories);
     findings

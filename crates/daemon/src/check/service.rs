@@ -16,7 +16,9 @@ const CERTIFICATES: &str = "SSL_CERT_FILE";
 
 /// The runners' way to one forge.
 pub(super) async fn check(forge: &Forge, config: &Config) -> Vec<Finding> {
-    let subject = format!("runner_url {}", forge.runner_url.as_str().trim_end_matches('/'));
+    // Named as what is in the file.
+    let key = if forge.runner_url == forge.url { "runners' way to" } else { "runner_url" };
+    let subject = format!("{key} {}", forge.runner_url.as_str().trim_end_matches('/'));
     let with_authorities = forge.ca_file.as_ref().and_then(|path| authorities(path).ok());
     let asking =
         |url: &str, ca_pem: Option<&[u8]>| Stranger::new(url, USER_AGENT, ca_pem, config.limits.forge_deadline);

@@ -52,6 +52,19 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// What to do about it; problems have hints of their own.
+    pub fn hint(&self) -> Option<&'static str> {
+        let Self::Unreadable { source, .. } = self else { return None };
+        Some(match source.kind() {
+            io::ErrorKind::IsADirectory => "name the file in it, such as DIRECTORY/forgescale.toml",
+            io::ErrorKind::NotFound => "`forgescale config init --output FILE` writes an example",
+            io::ErrorKind::PermissionDenied => "run this as a user that may read it: the one that the daemon runs as",
+            _ => "it must be a file of text, in TOML; `forgescale config init --output FILE` writes an example",
+        })
+    }
+}
+
 fn counted(count: usize) -> String {
     if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }
 }

@@ -151,6 +151,28 @@ impl<'a> Value<'a> {
     }
 }
 
+/// Where a key belongs that stands in a wrong table.
+fn elsewhere(name: &str) -> Option<String> {
+    let keys = super::reference::keys();
+    let of_the_name = |path: &str| match path.rsplit_once('.') {
+        Some((table, key)) => (key == name).then(|| shown_table(table)),
+        None => (path == name).then(|| "the top, above all tables".to_owned()),
+    };
+    let mut tables: Vec<String> = keys.iter().filter_map(|key| of_the_name(&key.path)).collect();
+    tables.sort();
+    tables.dedup();
+    (!tables.is_empty()).then(|| format!("it belongs to {}", tables.join(" or ")))
+}
+
+/// A table as it is written in a file: `forge[]` is `[[forge]]`, `backend.*` is `[backend.NAME]`.
+fn shown_table(path: &str) -> String {
+    match path.strip_suffix("[]") {
+        Some(list) if list.contains('.') => format!("an element of `{}`", list.replace("[]", "")),
+        Some(list) => format!("[[{list}]]"),
+        None => format!("[{}]", path.replace('*', "NAME")),
+    }
+}
+
 fn described(value: &DeValue<'_>) -> String {
     match value {
         DeValue::Integer(number) => format!("the number {}", number.as_str()),
@@ -311,8 +333,8 @@ impl<'a> Section<'a> {
                     .borrow_mut()
                     .retain(|other| other.key != meant || !other.reason.starts_with(MISSING));
             }
-            let hint = near
-                .map_or_else(|| format!("known here: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+            let hint = near.map(|near| format!("did you mean `{near}`?")).or_else(|| elsewhere(name));
+            let hint = hint.unwrap_or_else(|| format!("known here: {}", known.join(", ")));
             self.notes.complain(key.span().start, &self.key(name), Complaint::new("is not a known key").hint(hint));
         }
     }

@@ -189,7 +189,7 @@ async fn runner() -> Result<(Vec<String>, String), Failure> {
     }
     let program = super::supervisor()?.path;
     let path = program.to_str().context("this program's own path is no text").map_err(Failure::not_done)?;
-    let name = "the stand-in (no forgejo-runner 12.8 or newer in PATH)".to_owned();
+    let name = "the stand-in (no forgejo-runner 12.8.2 or newer in PATH)".to_owned();
     Ok((vec![path.to_owned(), "stand-in-runner".to_owned()], name))
 }
 

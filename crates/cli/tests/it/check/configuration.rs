@@ -24,9 +24,11 @@ fn five_mistakes_are_five_errors_with_places_and_hints_and_hide_nothing_else() {
     assert_eq!(found.status, Some(2));
     let (mistakes, others) = found.findings.split_at(5);
     assert!(mistakes.iter().all(|mistake| mistake.verdict == "error" && !mistake.hint.is_empty()), "{found:#?}");
-    for (subject, words) in
-        [("runner_url", "runners reach the forge"), ("backend here", "12.8.2"), ("state_directory", "can be made")]
-    {
+    for (subject, words) in [
+        ("runners' way to ", "runners reach the forge"),
+        ("backend here", "12.8.2"),
+        ("state_directory", "can be made"),
+    ] {
         let found = others.iter().any(|other| other.subject.starts_with(subject) && other.message.contains(words));
         assert!(found, "{subject}: {others:#?}");
     }
@@ -94,4 +96,13 @@ fn a_configuration_that_is_not_there_is_an_error_like_any_other() {
         "{}",
         ran.out
     );
+}
+
+#[test]
+fn a_directory_in_the_place_of_a_configuration_is_answered_with_a_hint() {
+    for (command, words) in [("check", "(hint: name the file in it"), ("run", "hint: name the file in it")] {
+        let ran = run(&mut forgescale([command, "--config", "/"]));
+        assert_eq!(ran.status, Some(2), "{}", ran.err);
+        assert!(format!("{}{}", ran.out, ran.err).contains(words), "{}{}", ran.out, ran.err);
+    }
 }

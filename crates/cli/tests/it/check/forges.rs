@@ -23,7 +23,7 @@ fn where_all_is_well_every_line_says_so() {
         "forge",
         "scope",
         "runners",
-        "runner_url",
+        "runners'",
         "backend",
         "state_directory",
         "runtime_directory",
@@ -158,7 +158,7 @@ fn a_persistent_runner_with_our_labels_is_named() {
 fn runners_need_the_service_and_the_same_forge() {
     let place = Place::new();
     let rest = place.emulator.faults().add(FaultRule::always(Matcher::kind(RouteKind::Ping), Effect::html(404)));
-    place.finds("runner_url ", "error", &["do not reach the forge", "/api/actions"]);
+    place.finds("runners' way to ", "error", &["do not reach the forge", "/api/actions"]);
     place.emulator.faults().remove(rest);
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

@@ -3,6 +3,10 @@
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 
+use daemon::report_file::{ReportFile, VERSION};
+use planner::ids::DeploymentId;
+use planner::report::Report;
+
 use super::place::Place;
 use crate::skipped::skip;
 
@@ -55,11 +59,66 @@ fn a_state_directory_may_be_used_by_a_daemon_and_must_be_writable() {
     fs::set_permissions(&state, fs::Permissions::from_mode(0o777)).unwrap();
     assert!(place.found().has("state_directory", "warning", &["other users can change", "chmod go-w"]));
     place.write("file", "", 0o600);
-    let text = place.text("\"org:acme\"", "").replace("\"state\"", "\"file/state\"");
-    place.write("c.toml", &text, 0o600);
+    for (directory, words) in
+        [("file/state", "/file is not a directory"), ("/proc/state", "/proc shows the kernel, and holds no files")]
+    {
+        let text = place.text("\"org:acme\"", "").replace("\"state\"", &format!("\"{directory}\""));
+        place.write("c.toml", &text, 0o600);
+        let found = place.found();
+        assert!(found.has("state_directory", "error", &[words, "name a directory on a disk"]), "{found:#?}");
+        assert_eq!(found.status, Some(2));
+    }
+}
+
+/// Writes the report of the daemon of a deployment into the state directory.
+fn reported(place: &Place, deployment: &str) {
+    let file = ReportFile {
+        version: VERSION,
+        written_at_ms: 1,
+        pid: 1,
+        deployment: DeploymentId::new(deployment),
+        repositories: Vec::new(),
+        report: Report::default(),
+    };
+    file.write(&place.folder.path().join("state")).expect("a written report");
+}
+
+#[test]
+fn a_state_directory_of_another_deployment_is_told() {
+    let place = Place::new();
+    let state = place.folder.path().join("state");
+    let machine = state.join("machines/gone/fs-1");
+    fs::create_dir_all(&machine).unwrap();
+    reported(&place, "ci");
+    let quiet = |place: &Place| !place.found().has("state_directory", "warning", &[]);
+    assert!(quiet(&place), "it is ours");
+    let record = |deployment: &str, id: i64| {
+        format!(
+            r#"{{"deployment":"{deployment}","name":"fs-1","tags":{{"pool":"debian","scope":{{"forge":"{}","scope":"org:acme"}},
+            "handle":"h","attempt":1,"scope_id":{id}}},"stop_grace_ms":1,"created_ms":1}}"#,
+            place.emulator.url().trim_end_matches('/')
+        )
+    };
+    let write = |text: String| fs::write(machine.join("machine.json"), text).unwrap();
+    write(record("ci-old", 4711));
     let found = place.found();
-    assert!(found.has("state_directory", "error", &["file"]), "{found:#?}");
-    assert_eq!(found.status, Some(2));
+    assert!(found.has("state_directory", "warning", &["ci-old", "gc --deployment ci-old"]), "{found:#?}");
+    assert!(!found.has("scope org:acme", "warning", &[]), "what another deployment's were made for is nothing to us");
+
+    // Of ours it is told when the scope is another one than that which they were made for.
+    write(record("ci", 4711));
+    let found = place.found();
+    assert!(found.has("scope org:acme", "warning", &["when it had id 4711", "have ended"]), "{found:#?}");
+    let acme = place.emulator.with_forge(|forge, _| forge.owner_named("acme").expect("an organization").id.0);
+    write(record("ci", acme));
+    assert!(!place.found().has("scope org:acme", "warning", &[]) && quiet(&place));
+
+    reported(&place, "ci-old");
+    assert!(place.found().has("state_directory", "warning", &["ci-old"]));
+    let lock = File::create(state.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let found = place.found();
+    assert!(found.has("state_directory", "error", &["is of another deployment: ci-old"]), "{found:#?}");
 }
 
 #[test]

@@ -75,7 +75,9 @@ fn find(given: &str, path: &str, directory: &Path) -> Result<PathBuf, Complaint>
             .find(|program| executable(program).is_ok())
             .ok_or_else(|| Complaint::new(format!("there is no program {} on the PATH", quoted(given))))
     };
-    found.map_err(|complaint| complaint.hint("install Forgejo Runner 12.8 or newer, or give its path: runner = \"/…\""))
+    found.map_err(|complaint| {
+        complaint.hint("install Forgejo Runner 12.8.2 or newer, or give its path: runner = \"/…\"")
+    })
 }
 
 fn executable(program: &Path) -> Result<(), Complaint<()>> {

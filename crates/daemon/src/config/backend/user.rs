@@ -18,28 +18,18 @@ pub(super) fn read(
 ) -> Option<(RunAs, Option<u32>)> {
     let mut one = None;
     section.optional("user", |text: &String| find(text, surroundings).map(|user| one = Some(user)));
-    let mut several = Vec::new();
     let users = section.optional("users", |Words(texts)| {
-        for text in texts {
-            let user = find(text, surroundings)?;
-            if !surroundings.root {
-                let complaint = Complaint::new("only root can run each machine as another user, and this is not root");
-                return Err(complaint.hint("leave it out: jobs then run as the daemon's own user"));
-            }
-            if several.iter().any(|other: &User| other.uid == user.uid) {
-                let complaint = Complaint::new(format!("{} is there twice", quoted(text)));
-                return Err(complaint.hint("name each user once: it has one machine at a time"));
-            }
-            if surroundings.root && user.is_root() {
-                return Err(Complaint::new("root can read what every other job has").hint("name plain users"));
-            }
-            several.push(user);
+        if texts.is_empty() {
+            let complaint = Complaint::new("is empty");
+            return Err(complaint.hint("name as many users as there may be machines: [\"ci-1\", \"ci-2\"]"));
         }
-        if !several.is_empty() {
-            return Ok(());
+        if !surroundings.root {
+            let complaint = Complaint::new("only root can run each machine as another user, and this is not root");
+            return Err(complaint.hint("leave it out: jobs then run as the daemon's own user"));
         }
-        Err(Complaint::new("is empty").hint("name as many users as there may be machines: [\"ci-1\", \"ci-2\"]"))
+        Ok(())
     });
+    let several = users.as_ref().and_then(|Words(texts)| several(section, texts, surroundings));
     let both = section.get("user").is_some() && section.get("users").is_some();
     if both {
         section.complain("users", Complaint::new("stands beside `user`").hint("only one of the two can hold"));
@@ -57,6 +47,7 @@ pub(super) fn read(
         return None;
     }
     if users.is_some() {
+        let several = several?;
         let room = u32::try_from(several.len()).unwrap_or(u32::MAX);
         if max.is_some_and(|max| max > room) {
             let reason = format!("is more than there are `users` ({room}): each has one machine at a time");
@@ -69,6 +60,32 @@ pub(super) fn read(
         Some(_) => Some((RunAs::Daemon, None)),
         None => neither.then_some((RunAs::Daemon, None)),
     }
+}
+
+/// The users of `users`; nothing where one is wrong, after each of these was told.
+fn several(section: &Section<'_>, texts: &[String], surroundings: &Surroundings) -> Option<Vec<User>> {
+    let mut several: Vec<User> = Vec::new();
+    let mut are_whole = true;
+    for (value, text) in section.get("users")?.elements().into_iter().zip(texts) {
+        let found = find(text, surroundings).and_then(|user| {
+            if several.iter().any(|other| other.uid == user.uid) {
+                let complaint = Complaint::new(format!("{} is there twice", quoted(text)));
+                return Err(complaint.hint("name each user once: it has one machine at a time"));
+            }
+            if user.is_root() {
+                return Err(Complaint::new("root can read what every other job has").hint("name plain users"));
+            }
+            Ok(user)
+        });
+        match found {
+            Ok(user) => several.push(user),
+            Err(complaint) => {
+                value.complain(complaint);
+                are_whole = false;
+            }
+        }
+    }
+    are_whole.then_some(several)
 }
 
 fn find(text: &str, surroundings: &Surroundings) -> Result<User, Complaint> {

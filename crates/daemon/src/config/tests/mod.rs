@@ -254,10 +254,10 @@ fn root_says_who_jobs_run_as() {
     for (lines, key, words) in [
         ("user = \"no such user\"", "user", "no user"),
         ("users = []", "users", "is empty"),
-        ("users = [\"ci\", \"ci\"]", "users", "is there twice"),
+        ("users = [\"ci\", \"ci\"]", "users[1]", "is there twice"),
         // The same number in another spelling.
-        ("users = [\"ci\", \"4000000:5\"]", "users", "\"4000000:5\" is there twice"),
-        ("users = [\"ci\", \"root\"]", "users", "root can read"),
+        ("users = [\"ci\", \"4000000:5\"]", "users[1]", "\"4000000:5\" is there twice"),
+        ("users = [\"ci\", \"root\"]", "users[1]", "root can read"),
         ("users = [\"ci\"]\nuser = \"ci\"", "users", "stands beside"),
         ("users = [\"ci\"]\nmax = 2", "max", "more than there are `users` (1)"),
         ("users = [\"ci\"]\n[backend.there]\nkind = \"host\"\nuser = \"ci\"", "", "shares the user \"ci\""),
@@ -266,6 +266,28 @@ fn root_says_who_jobs_run_as() {
         let problems = host_as_root(lines).unwrap_err();
         let [problem] = problems.as_slice() else { panic!("{lines}: {problems:#?}") };
         assert!(problem.reason.contains(words) && problem.key.ends_with(key), "{lines}: {problem:?}");
+    }
+}
+
+#[test]
+fn each_mistake_in_users_is_told_where_it_stands() {
+    let problems = host_as_root("users = [\"ci\", \"nobody here\", \"ci\", \"root\"]").unwrap_err();
+    let told: Vec<_> = problems.iter().map(|problem| (problem.key.as_str(), problem.reason.as_str())).collect();
+    let [(one, unknown), (two, twice), (three, root)] = told[..] else { panic!("{problems:#?}") };
+    assert_eq!([one, two, three], [1, 2, 3].map(|at| format!("backend.here.users[{at}]")));
+    assert!(unknown.contains("no user") && twice.contains("twice") && root.contains("root can read"), "{told:?}");
+}
+
+#[test]
+fn a_key_that_stands_in_another_table_is_told_where_it_belongs() {
+    for (from, to, key, words) in [
+        ("deployment", "interval = \"5s\"\ndeployment", "interval", "it belongs to [[forge]] or [backend.NAME]"),
+        ("max = 4", "max = 4\nsettle = \"5s\"", "pool[0].settle", "it belongs to [limits]"),
+        ("kind = \"host\"", "kind = \"host\"\ndeployment = \"x\"", "backend.here.deployment", "it belongs to the top"),
+    ] {
+        let found = parse(&SMALL.replace(from, to)).expect_err(to);
+        let [problem] = found.as_slice() else { panic!("{to}: {found:#?}") };
+        assert!(problem.key == key && problem.hint.contains(words), "{to}: {problem:?}");
     }
 }
 
