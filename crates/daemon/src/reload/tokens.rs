@@ -111,6 +111,9 @@ async fn fate(key: &ScopeKey, of: &ScopeClient, used: Option<&ScopeClient>, unti
         None if !was_asked => {
             Fate::UsedWith(said(format!("{key}: the forge could not be asked about its token: {why}")))
         }
+        Some(used) if same(&used.token.in_use(), &token) => {
+            Fate::Refused(said(format!("{key}: its token cannot be used with another register_at: {why}")))
+        }
         Some(_) => Fate::Refused(said(format!("{key}: the new token cannot be used: {why}"))),
         None => Fate::Refused(said(format!("{key}: its token cannot be used there: {why}"))),
     }

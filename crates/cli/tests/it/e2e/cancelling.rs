@@ -42,7 +42,7 @@ fn a_job_that_is_cancelled_while_its_runner_asks_for_it_has_it_fenced_stopped_an
     let task = rival.take(&world, &blocker);
     let job = world.push_job(deploy("debian"), Concurrency::queue("production"));
     world.start(&[]);
-    world.until_explained(&job, &["asks for it since"]);
+    world.until_explained(&job, &["has asked for it for"]);
     let declared = world.emulator.calls().of(RouteKind::Declare);
     world.cancel(&job);
     let end = || world.registrations(&job)[0].end;

@@ -5,7 +5,7 @@ use forge_model::script::{Concurrency, JobSpec};
 
 use super::config::{Pool, Setup};
 use super::rival::Rival;
-use super::world::World;
+use super::world::{Pushed, World};
 
 #[test]
 fn each_reason_is_told_with_its_numbers() {
@@ -33,7 +33,12 @@ fn each_reason_is_told_with_its_numbers() {
     for job in [&nowhere, &first, &second, &blocked, &in_the_way] {
         assert!(all.contains(&format!("\n\n{}\n  job:", job.handle)), "{}\n{all}", job.handle);
     }
-    for words in ["repository: acme/site at http://127.0.0.1", "(backend here, pool small) for", "its job runs"] {
+    for words in [
+        "repository: acme/site at http://127.0.0.1",
+        "  run:        id ",
+        "(backend here, pool small) for",
+        "its job runs",
+    ] {
         assert!(all.contains(words), "{words}\n{all}");
     }
 
@@ -43,6 +48,8 @@ fn each_reason_is_told_with_its_numbers() {
     let ours = [first, second, blocked];
     world.until("the jobs have ended", || ours.iter().all(|job| world.is(job, Status::Success)));
     world.check_success(&ours);
+    let logged = |job: &Pushed| format!("\"job\":\"{}\",\"repository\":\"acme/site\",\"run\":{}", "second", job.run.0);
+    assert!(world.logged(&logged(&ours[1])), "{}", logged(&ours[1]));
     world.cancel(&nowhere);
     world.check_left_alone(&super::leftovers::Others { runners: vec![rival.name], ..Default::default() });
 }

@@ -172,7 +172,17 @@ fn a_scope_is_added_unless_the_forge_refuses_its_token_there() {
     let ran = ask(&world, "reload");
     assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{}", ran.err);
     assert!(ran.err.contains("org:other at ") && ran.err.contains("its token cannot be used there"), "{}", ran.err);
-    world.rewrite("org:other", "user");
+    let organization_alone = token_with(&world, TokenScope::Write(Category::Organization));
+    write_second(&world, &organization_alone);
+    world.rewrite("\"org:other\"", "{ scope = \"org:acme\", token_file = \"token-2\", register_at = \"repository\" }");
+    world.rewrite("\"org:acme\", {", "{");
+    let ran = ask(&world, "reload");
+    assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{}", ran.err);
+    assert!(ran.err.contains("org:acme at "), "{}", ran.err);
+    world.rewrite(
+        "{ scope = \"org:acme\", token_file = \"token-2\", register_at = \"repository\" }",
+        "\"org:acme\", \"user\"",
+    );
     check_quiet(&ask(&world, "reload"));
     world.rewrite(", \"user\"", "");
     check_quiet(&ask(&world, "reload"));
