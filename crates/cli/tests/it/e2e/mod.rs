@@ -30,6 +30,7 @@ mod release_race;
 mod reload;
 mod rival;
 mod rivalry;
+mod run_clock;
 mod scopes;
 pub(crate) mod secrets;
 mod service;
