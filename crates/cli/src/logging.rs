@@ -11,6 +11,9 @@ use crate::failure::Failure;
 /// The variable that says what is logged when the command line does not.
 const VARIABLE: &str = "FORGESCALE_LOG";
 
+/// The client of container engines logs every answer whole, without bounds: nobody sees that who does not ask for it.
+const QUIET: &str = "bollard=warn";
+
 /// Begins logging, once per process; `default` is what is logged when nobody says anything.
 pub(crate) fn start(filter: Option<&str>, default: &str) -> Result<(), Failure> {
     let (filter, origin) = match (filter, std::env::var(VARIABLE)) {
@@ -19,7 +22,7 @@ pub(crate) fn start(filter: Option<&str>, default: &str) -> Result<(), Failure> 
         (None, _) => (default.to_owned(), "default"),
     };
     let filter = EnvFilter::builder()
-        .parse(&filter)
+        .parse(format!("{QUIET},{filter}"))
         // Its text repeats its cause already.
         .map_err(|error| anyhow!("{origin} is no filter of logs: `{filter}`: {error}"))
         .map_err(|error| Failure::usage(error).hint("for example: --log debug, or --log warn,daemon=trace"))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use backend_host::{HostError, Program};
+use backend_host::Program;
 use backend_modelled::ModelledBackend;
 use planner::event::Event;
 use planner::ids::{BackendId, DeploymentId};
@@ -24,7 +24,7 @@ use crate::forges::ForgeError;
 use crate::fresh_start::FreshStart;
 use crate::lanes::Lanes;
 use crate::lock::{LockError, StateDirectory};
-use crate::machines::Backend;
+use crate::machines::{Backend, BackendRefused};
 use crate::names::Names;
 use crate::notify::Notifier;
 use crate::observers::Reporting;
@@ -86,7 +86,7 @@ pub enum StartError {
         backend: BackendId,
         /// Why.
         #[source]
-        source: HostError,
+        source: BackendRefused,
     },
 }
 

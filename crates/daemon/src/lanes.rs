@@ -12,6 +12,7 @@ use planner::action::Action;
 use planner::error_class::{Acted, ErrorClass, Failure};
 use planner::event::{Answer, Event};
 use planner::ids::{ActionId, AssignmentKey, BackendId, DeploymentId, ForgeId, PoolId, RunnerId, RunnerUuid, ScopeKey};
+use planner::label::{Environment, Label};
 use planner::policy::Limits;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -37,6 +38,14 @@ pub(crate) struct Lanes {
     pub(crate) events: mpsc::Sender<Event>,
     /// Shared with the lanes of another configuration, before or after.
     pub(crate) calls: Arc<Mutex<JoinSet<()>>>,
+}
+
+/// The image that a label of a pool names.
+fn image(labels: &[Label], name: &str) -> Option<String> {
+    match labels.iter().find(|label| label.name() == name)?.environment() {
+        Environment::Docker(image) => image.as_deref().map(|image| image.trim_start_matches("//").to_owned()),
+        Environment::Lxc(_) | Environment::Host => None,
+    }
 }
 
 impl Lanes {
@@ -70,9 +79,10 @@ impl Lanes {
 
     async fn carry_out(&self, action: Action) -> Answer {
         match action {
-            Action::Create { backend, machine, tags, stop_grace, .. } => {
+            Action::Create { backend, machine, tags, label, stop_grace, .. } => {
                 let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
-                let request = CreateRequest { name: machine, tags, image: None, stop_grace };
+                let image = self.pools.get(&tags.pool).and_then(|pool| image(&pool.policy.labels, &label));
+                let request = CreateRequest { name: machine, tags, image, stop_grace };
                 answered(backend.create(request).await.map(|()| Answer::Created))
             }
             Action::Register { scope, machine, identity, .. } => {
@@ -234,4 +244,22 @@ fn lacking(what: &str) -> Failure {
 fn unknown(what: &str) -> Answer {
     let message = format!("there is no such {what}");
     Answer::Failed(Failure { class: ErrorClass::Permanent, acted: Acted::No, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use planner::label::Label;
+
+    use super::image;
+
+    #[test]
+    fn the_first_label_of_a_job_picks_the_image_whatever_comes_first_in_the_pool() {
+        let labels = ["gpu:host", "debian:docker://node:22-bookworm", "ci:docker://registry:5000/img:1", "plain"];
+        let labels = labels.map(|label| Label::parse(label).unwrap());
+        assert_eq!(image(&labels, "debian").as_deref(), Some("node:22-bookworm"));
+        assert_eq!(image(&labels, "ci").as_deref(), Some("registry:5000/img:1"));
+        for without in ["gpu", "plain", "other"] {
+            assert_eq!(image(&labels, without), None, "{without}");
+        }
+    }
 }

@@ -49,3 +49,4 @@ pub use daemon::{Control, Daemon, Options, StartError};
 pub use follow::follow;
 pub use forges::ForgeError;
 pub use lock::{LockError, StateDirectory};
+pub use machines::BackendRefused;

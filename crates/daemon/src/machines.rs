@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use backend::{Backend as _, BackendError, CreateRequest, Destroyed, Launch, Machines};
+use backend_docker::{DockerBackend, DockerError};
 use backend_host::{HostBackend, HostError, HostSettings, Program, RunAs};
 use backend_modelled::ModelledBackend;
 use planner::ids::{DeploymentId, MachineName};
@@ -27,11 +28,37 @@ fn let_pass(place: &Path) {
     }
 }
 
+/// How long the end of the daemon waits for what the machines of a backend share to be removed.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// Why a backend cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendRefused {
+    /// That of this host.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// One of containers.
+    #[error(transparent)]
+    Docker(#[from] DockerError),
+}
+
+impl BackendRefused {
+    /// What may help where only an operator can.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Host(error) => error.hint(),
+            Self::Docker(error) => error.hint(),
+        }
+    }
+}
+
 /// One backend.
 #[derive(Debug, Clone)]
 pub(crate) enum Backend {
     /// Processes of this host.
     Host(HostBackend),
+    /// Containers of an engine.
+    Docker(DockerBackend),
     /// Of memory, for measurements: see [`crate::Daemon::start_modelled`].
     Modelled(ModelledBackend),
 }
@@ -43,8 +70,11 @@ impl Backend {
         deployment: &DeploymentId,
         directory: &Path,
         supervisor: Program,
-    ) -> Result<Self, HostError> {
-        let BackendKind::Host(host) = &config.kind;
+    ) -> Result<Self, BackendRefused> {
+        let host = match &config.kind {
+            BackendKind::Host(host) => host,
+            BackendKind::Docker(docker) => return Ok(Self::Docker(DockerBackend::new(docker.settings(deployment))?)),
+        };
         let settings = HostSettings {
             directory: directory.to_owned(),
             deployment: deployment.clone(),
@@ -61,12 +91,13 @@ impl Backend {
             let places = directory.ancestors().skip(1).take(PLACES_ABOVE);
             places.for_each(let_pass);
         }
-        HostBackend::new(settings).map(Self::Host)
+        Ok(Self::Host(HostBackend::new(settings)?))
     }
 
     pub(crate) async fn create(&self, request: CreateRequest) -> Result<(), BackendError> {
         match self {
             Self::Host(host) => host.create(request).await,
+            Self::Docker(docker) => docker.create(request).await,
             Self::Modelled(modelled) => modelled.create(request).await,
         }
     }
@@ -74,6 +105,7 @@ impl Backend {
     pub(crate) async fn start(&self, machine: &MachineName, launch: Launch) -> Result<(), BackendError> {
         match self {
             Self::Host(host) => host.start(machine, launch).await,
+            Self::Docker(docker) => docker.start(machine, launch).await,
             Self::Modelled(modelled) => modelled.start(machine, launch).await,
         }
     }
@@ -81,6 +113,7 @@ impl Backend {
     pub(crate) async fn list(&self) -> Result<Machines, BackendError> {
         match self {
             Self::Host(host) => host.list().await,
+            Self::Docker(docker) => docker.list().await,
             Self::Modelled(modelled) => modelled.list().await,
         }
     }
@@ -88,6 +121,7 @@ impl Backend {
     pub(crate) async fn destroy(&self, machine: &MachineName, stop: Duration) -> Result<Destroyed, BackendError> {
         match self {
             Self::Host(host) => host.destroy(machine, stop).await,
+            Self::Docker(docker) => docker.destroy(machine, stop).await,
             Self::Modelled(modelled) => modelled.destroy(machine, stop).await,
         }
     }
@@ -95,7 +129,18 @@ impl Backend {
     pub(crate) async fn logs(&self, machine: &MachineName) -> Result<Vec<String>, BackendError> {
         match self {
             Self::Host(host) => host.logs(machine).await,
+            Self::Docker(docker) => docker.logs(machine).await,
             Self::Modelled(modelled) => modelled.logs(machine).await,
+        }
+    }
+
+    /// Removes what machines share, if none is left. What stays for lack of an answer is found by the next start.
+    pub(crate) async fn close(&self) {
+        let Self::Docker(docker) = self else { return };
+        match tokio::time::timeout(CLOSING, docker.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = crate::chain(&error), "something is left on the container engine"),
+            Err(_) => tracing::warn!("something is left on the container engine, which did not answer"),
         }
     }
 
@@ -103,6 +148,7 @@ impl Backend {
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         match self {
             Self::Host(host) => host.changes(),
+            Self::Docker(docker) => docker.changes(),
             Self::Modelled(modelled) => modelled.changes(),
         }
     }

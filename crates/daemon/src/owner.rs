@@ -160,6 +160,9 @@ impl Owner {
         // Nobody reads answers and listings any more; what is under way must not outlive us.
         drop((events, orders));
         self.lanes.finish().await;
+        for backend in self.lanes.backends.values() {
+            backend.close().await;
+        }
         let report = self.reports.borrow().as_ref().clone();
         self.write(&report, true).await;
         let wish = *wishes.borrow();

@@ -22,6 +22,8 @@ pub enum Action {
         machine: MachineName,
         /// What the machine carries.
         tags: MachineTags,
+        /// The first label that its job asks for: that one picks the environment (protocol 4).
+        label: String,
         /// How long its process may take to end when asked to.
         stop_grace: Duration,
     },

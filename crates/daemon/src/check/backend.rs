@@ -4,15 +4,18 @@ use backend_host::{RunAs, RunnerVersion, RunnerVersionError, runner_version};
 use planner::ids::BackendId;
 
 use super::finding::Finding;
-use super::{docker, jobs, limits, lxc};
+use super::{containers, docker, jobs, limits, lxc};
 use crate::chain;
 use crate::config::{Backend, BackendKind, Config, HostSettings, Pool};
 
 /// Everything about one backend.
 pub(super) async fn check(id: &BackendId, backend: &Backend, config: &Config) -> Vec<Finding> {
     let subject = format!("backend {id}");
-    let BackendKind::Host(host) = &backend.kind;
     let pools = || config.pools.iter().filter(|pool| pool.policy.backend == *id);
+    let host = match &backend.kind {
+        BackendKind::Host(host) => host,
+        BackendKind::Docker(docker) => return containers::check(&subject, docker, config, pools()).await,
+    };
     let mut findings = vec![runner(&subject, host).await];
     findings.extend(jobs::hindrances(&subject, host, config));
     findings.extend(limits::check(&subject, &host.limits));

@@ -16,6 +16,7 @@ mod access;
 mod backend;
 mod clock;
 mod configuration;
+mod containers;
 mod directories;
 mod docker;
 mod finding;

@@ -56,6 +56,7 @@ pub(super) async fn check(forge: &Forge, config: &Config) -> Vec<Finding> {
 fn unreached(subject: &str, forge: &Forge, config: &Config, error: &Error) -> Finding {
     let gives_certificates = config.backends.values().all(|backend| match &backend.kind {
         BackendKind::Host(host) => host.environment.contains_key(CERTIFICATES),
+        BackendKind::Docker(docker) => docker.environment.contains_key(CERTIFICATES),
     });
     match error.no_answer() {
         Some(NoAnswer::Certificate(_)) if gives_certificates => Finding::ok(

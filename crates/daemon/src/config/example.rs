@@ -9,6 +9,7 @@ pub fn example() -> &'static str {
 pub fn uncommented(alternative: bool) -> String {
     let mut lines: Vec<&str> = Vec::new();
     for line in example().lines() {
+        let line = table(line).unwrap_or(line);
         match line.strip_prefix(ALTERNATIVE) {
             Some(other) if alternative => {
                 lines.pop();
@@ -29,6 +30,12 @@ pub(super) fn setting(line: &str) -> Option<(&str, &str)> {
     let body = line.strip_prefix("# ").unwrap_or(line);
     let (key, _) = body.split_once(" = ")?;
     (!key.contains([' ', '='])).then_some((key, body))
+}
+
+/// The table that a line opens, without its comment sign; nothing for lines that are something else.
+pub(super) fn table(line: &str) -> Option<&str> {
+    let body = line.strip_prefix("# ").unwrap_or(line);
+    (body.starts_with('[') && body.ends_with(']')).then_some(body)
 }
 
 #[cfg(test)]
@@ -52,9 +59,11 @@ mod tests {
         config.unwrap_or_else(|problems| panic!("{problems:#?}")).settings
     }
 
-    /// A key without the numbers of list elements: what one scope may have, every scope may.
+    /// A key without the numbers of list elements and the names of backends: what one may have, each may.
     fn generic(key: &str) -> String {
-        key.chars().filter(|c| !c.is_ascii_digit()).collect()
+        let key: String = key.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let of_backend = key.strip_prefix("backend.").and_then(|rest| rest.split_once('.'));
+        of_backend.map_or_else(|| key.clone(), |(_, rest)| format!("backend.*.{rest}"))
     }
 
     #[test]

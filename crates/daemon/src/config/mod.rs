@@ -28,7 +28,7 @@ mod size;
 mod suggest;
 mod surroundings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +40,7 @@ use planner::ids::{BackendId, DeploymentId};
 use planner::policy::Limits;
 use toml::de::{DeTable, DeValue};
 
-pub use backend::{Backend, BackendKind, HostSettings};
+pub use backend::{Backend, BackendKind, DockerSettings, HostSettings};
 pub use example::{example, uncommented};
 pub use forge::{Forge, WatchedScope};
 pub use pool::Pool;

@@ -9,14 +9,16 @@ use std::path::Path;
 
 use backend_host::User;
 
-use super::example::{ALTERNATIVE, example, setting, uncommented};
+use super::example::{ALTERNATIVE, example, setting, table, uncommented};
 use super::read::Section;
 use super::shape::{Facts, Shape};
 use super::{Config, Surroundings, document, notes};
 
 /// Configurations that lack all that can be lacking: they show what is required.
-const BARE: [&str; 2] =
-    ["", "[[forge]]\nscopes = [{}]\n[[forge]]\n[[pool]]\n[backend.a]\n[backend.b]\nkind = \"host\"\n"];
+const BARE: [&str; 2] = [
+    "",
+    "[[forge]]\nscopes = [{}]\n[[forge]]\n[[pool]]\n[backend.a]\n[backend.b]\nkind = \"host\"\n[backend.c]\nkind = \"docker\"\n",
+];
 
 /// The runner of the example, and a program that is there on every Linux: some defaults follow from a usable backend.
 const RUNNER: &str = "runner = \"forgejo-runner\"";
@@ -80,17 +82,17 @@ fn survey(text: &str) -> BTreeMap<String, Facts> {
 /// The words above each setting and each table, with its path, in the order of the example.
 fn words(example: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let mut table = String::new();
+    let mut within = String::new();
     let mut words: Vec<&str> = Vec::new();
     let mut is_spent = false;
     for line in example.lines() {
         let alternative = line.strip_prefix(ALTERNATIVE);
         if let Some((key, _)) = setting(alternative.unwrap_or(line)) {
-            found.push((format!("{table}{key}"), words.join(" ")));
+            found.push((format!("{within}{key}"), words.join(" ")));
             is_spent = true;
-        } else if let Some(path) = header(line) {
+        } else if let Some(path) = table(line).and_then(header) {
             found.push((path.clone(), words.join(" ")));
-            table = format!("{path}.");
+            within = format!("{path}.");
             words.clear();
         } else if let Some(text) = line.strip_prefix('#') {
             if std::mem::take(&mut is_spent) {

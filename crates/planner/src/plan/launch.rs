@@ -318,6 +318,7 @@ fn create(context: &Context<'_>, pool: &PoolPolicy, job: &Wanted<'_>) -> (Reason
             attempt,
             scope_id: context.state.seen.whose_now(context.policy, job.scope).id(),
         },
+        label: job.row.runs_on.first().cloned().unwrap_or_default(),
         stop_grace: pool.clocks.stop,
     };
     let reason = Reason::Launching { pool: pool.id.clone(), machine, attempt, step: LaunchStep::Creating };

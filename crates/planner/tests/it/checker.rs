@@ -29,6 +29,7 @@ fn create(handle: &str, attempt: u32) -> Action {
             attempt: Try(attempt),
             scope_id: None,
         },
+        label: "debian".to_owned(),
         stop_grace: std::time::Duration::ZERO,
     }
 }

@@ -1,5 +1,6 @@
 //! `[backend.NAME]`: what makes machines.
 
+mod docker;
 mod environment;
 mod host;
 mod limits;
@@ -17,14 +18,18 @@ use super::problem::Complaint;
 use super::read::{Section, Value};
 use super::value::{at_least, name, quoted};
 
+pub use docker::DockerSettings;
 pub use host::HostSettings;
 
 /// The kinds of backend of this version.
-const KINDS: [&str; 1] = ["host"];
+const KINDS: [&str; 2] = ["host", "docker"];
 
 /// How long a process of this host may take from its creation to its first contact with the forge (design section 5 gives
 /// containers as long; a process is quicker).
 const HOST_BOOT: Duration = Duration::from_mins(2);
+
+/// The same for a container and the runner in it (design section 5).
+const CONTAINER_BOOT: Duration = Duration::from_mins(2);
 
 /// One backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +49,7 @@ impl Backend {
     pub fn default_boot(&self) -> Duration {
         match self.kind {
             BackendKind::Host(_) => HOST_BOOT,
+            BackendKind::Docker(_) => CONTAINER_BOOT,
         }
     }
 }
@@ -53,6 +59,8 @@ impl Backend {
 pub enum BackendKind {
     /// Processes of this host.
     Host(HostSettings),
+    /// Containers of an engine.
+    Docker(DockerSettings),
 }
 
 /// All backends that are usable, and the names of all that are there.
@@ -83,9 +91,9 @@ pub(super) fn read<'a>(
 
 /// A user for one machine at a time is that of one backend.
 fn shared_users(value: &Value<'_>, backend: &Backend, others: &BTreeMap<BackendId, Backend>) {
-    let BackendKind::Host(host) = &backend.kind;
+    let BackendKind::Host(host) = &backend.kind else { return };
     for (other_id, other) in others {
-        let BackendKind::Host(other) = &other.kind;
+        let BackendKind::Host(other) = &other.kind else { continue };
         if let Some(user) = user::shared(&host.run_as, &other.run_as) {
             let reason = format!("shares the user {} with backend {}", quoted(&user.name), quoted(other_id.as_str()));
             value.complain(Complaint::new(reason).hint("`users` keeps jobs apart only if they are used nowhere else"));
@@ -102,19 +110,21 @@ fn backend(section: Section<'_>, surroundings: &Surroundings) -> Option<Backend>
         Err(complaint.hint(format!("kinds: {}", KINDS.map(quoted).join(", "))))
     });
     // Which keys the rest may have depends on the kind.
-    kind?;
+    let is_docker = kind? == "docker";
+    let usual = if is_docker { backend_docker::CAPABILITIES } else { backend_host::CAPABILITIES };
     let max = section.optional("max", |number: &u32| machines(*number));
-    let interval =
-        section.or("interval", backend_host::CAPABILITIES.list_interval, at_least(Duration::from_millis(100)));
-    let parallel_creates =
-        section.or("parallel_creates", backend_host::CAPABILITIES.parallel_creates, |number: &usize| match number {
-            1..=256 => Ok(()),
-            _ => Err(Complaint::new("must be between 1 and 256").hint("write a number in that range")),
-        });
-    let host = host::read(&section, surroundings, max);
+    let interval = section.or("interval", usual.list_interval, at_least(Duration::from_millis(100)));
+    let parallel_creates = section.or("parallel_creates", usual.parallel_creates, |number: &usize| match number {
+        1..=256 => Ok(()),
+        _ => Err(Complaint::new("must be between 1 and 256").hint("write a number in that range")),
+    });
+    let read = if is_docker {
+        docker::read(&section, surroundings).map(|docker| (BackendKind::Docker(docker), None))
+    } else {
+        host::read(&section, surroundings, max).map(|(host, room)| (BackendKind::Host(host), room))
+    };
     section.close();
-    let (host, room) = host?;
+    let (kind, room) = read?;
     let max = max.or(room);
-    let kind = BackendKind::Host(host);
     Some(Backend { max, interval, parallel_creates, kind })
 }

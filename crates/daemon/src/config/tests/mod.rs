@@ -18,10 +18,10 @@ use backend_host::{Limits, RunAs, User, UserError};
 use super::{BackendKind, Config, ConfigError, Origin, Problem, Surroundings, state_directory};
 
 /// A folder with tokens, a certificate and a runner program.
-pub(super) struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 impl Place {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Self(TempDir::new().unwrap());
         for (name, text) in [
             ("token", "t0ken\n"),
@@ -36,7 +36,7 @@ impl Place {
         place
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
@@ -47,7 +47,7 @@ impl Place {
 }
 
 /// Those of an ordinary user whose PATH is the place.
-pub(super) fn surroundings(place: &Place) -> Surroundings {
+pub(crate) fn surroundings(place: &Place) -> Surroundings {
     let variables: BTreeMap<&str, String> = [
         ("PATH", place.path().display().to_string()),
         ("HOME", "/home/someone".to_owned()),
@@ -235,7 +235,7 @@ fn host_as_root(lines: &str) -> Result<(RunAs, Limits, Option<u32>), Vec<Problem
     let text = SMALL.replace("kind = \"host\"", &format!("kind = \"host\"\n{lines}"));
     let config = Config::parse(&text, place.path(), &roots(&place))?;
     let backend = &config.backends[&BackendId::new("here")];
-    let BackendKind::Host(host) = &backend.kind;
+    let BackendKind::Host(host) = &backend.kind else { panic!("another kind") };
     Ok((host.run_as.clone(), host.limits, backend.max))
 }
 
@@ -301,7 +301,7 @@ fn without_root_jobs_run_as_the_daemons_own_user_and_group_alone() {
         check_problem("kind = \"host\"", &with(line), 13, key, words);
     }
     let config = parse(&SMALL.replace("kind = \"host\"", &with("user = \"ci\""))).unwrap();
-    let BackendKind::Host(host) = &config.backends[&BackendId::new("here")].kind;
+    let BackendKind::Host(host) = &config.backends[&BackendId::new("here")].kind else { panic!("another kind") };
     assert_eq!(host.run_as, RunAs::Daemon);
 }
 
@@ -457,5 +457,29 @@ proptest! {
                 prop_assert!(!problem.hint.is_empty(), "{problem:?}");
             }
         }
+    }
+}
+
+#[test]
+fn a_backend_of_containers_has_keys_of_its_own() {
+    let with = |lines: &str| SMALL.replace("kind = \"host\"", &format!("kind = \"docker\"\n{lines}"));
+    let config = parse(&with("image = \"debian:13\"\npull = \"never\"\nmemory = \"4GiB\"\ncpus = 1.5")).unwrap();
+    let backend = &config.backends[&BackendId::new("here")];
+    let BackendKind::Docker(docker) = &backend.kind else { panic!("another kind") };
+    assert_eq!(docker.socket.to_str(), Some("/var/run/docker.sock"));
+    assert_eq!((docker.image.as_deref(), docker.pull), (Some("debian:13"), backend_docker::Pull::Never));
+    let limits = &docker.limits;
+    assert_eq!((limits.memory, limits.milli_cpus, limits.pids), (Some(4 << 30), Some(1500), Some(4096)));
+    assert_eq!(docker.network, backend_docker::Network::Own);
+    for (line, key, words) in [
+        ("host = \"ssh://ops@elsewhere\"", "host", "no address of an engine"),
+        ("host = \"tcp://elsewhere:2375\"", "host", "on another host"),
+        ("pull = \"sometimes\"", "pull", "says not when"),
+        ("user = \"ci\"", "user", "no key"),
+    ] {
+        let problems = parse(&with(line)).unwrap_err();
+        let [problem] = problems.as_slice() else { panic!("{line}: {problems:#?}") };
+        assert!(problem.key.ends_with(key), "{line}: {problem:?}");
+        assert!(key == "user" || problem.reason.contains(words), "{line}: {problem:?}");
     }
 }

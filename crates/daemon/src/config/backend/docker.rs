@@ -1,0 +1,142 @@
+//! The keys of a backend of the kind docker.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use backend_docker::{Endpoint, Limits, Network, Program, Pull};
+use planner::ids::DeploymentId;
+
+use super::{environment, limits, runner};
+use crate::config::Surroundings;
+use crate::config::problem::Complaint;
+use crate::config::read::{Section, Value};
+use crate::config::shape::Shape;
+use crate::config::value::{Readable, as_written, quoted};
+
+/// Where the runner is looked for when the daemon has no PATH.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Room for every build; a job that starts processes without end meets it before the host does.
+const PIDS: u32 = 4096;
+
+/// Microseconds of a quota for a thousandth of a processor.
+const US_PER_THOUSANDTH: u64 = backend_host::Limits::CPU_PERIOD_US / 1000;
+
+/// What a Docker backend needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerSettings {
+    /// The socket of the engine.
+    pub socket: PathBuf,
+    /// For jobs whose first label names none.
+    pub image: Option<String>,
+    /// When images are pulled.
+    pub pull: Pull,
+    /// What machines are connected to.
+    pub network: Network,
+    /// The runner program that is put into every machine.
+    pub runner: PathBuf,
+    /// Its first arguments, before those of Forgejo Runner.
+    pub runner_arguments: Vec<String>,
+    /// What a machine may use at most.
+    pub limits: Limits,
+    /// Another runtime of the engine.
+    pub runtime: Option<String>,
+    /// Further variables of runners and jobs.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl DockerSettings {
+    /// What the backend is told.
+    pub(crate) fn settings(&self, deployment: &DeploymentId) -> backend_docker::DockerSettings {
+        backend_docker::DockerSettings {
+            endpoint: Endpoint::Unix(self.socket.clone()),
+            deployment: deployment.clone(),
+            runner: Program { path: self.runner.clone(), arguments: self.runner_arguments.clone() },
+            image: self.image.clone(),
+            pull: self.pull,
+            network: self.network.clone(),
+            limits: self.limits.clone(),
+            more_capabilities: Vec::new(),
+            read_only: false,
+            runtime: self.runtime.clone(),
+            user_namespace: None,
+            user: None,
+            devices: Vec::new(),
+            gpus: None,
+            environment: self.environment.clone().into_iter().collect(),
+        }
+    }
+}
+
+/// The settings.
+pub(super) fn read(section: &Section<'_>, surroundings: &Surroundings) -> Option<DockerSettings> {
+    let Socket(socket) = section.or("host", Socket(usual()), |_| Ok(()));
+    let image = section.optional("image", |image: &String| as_written(image));
+    let When(pull) = section.or("pull", When(Pull::Missing), |_| Ok(()));
+    let network = section.optional("network", |network: &String| as_written(network));
+    let wanted = limits::read(section);
+    let limits = Limits {
+        memory: wanted.memory_bytes,
+        milli_cpus: wanted.cpu_quota_us.map(|us| u32::try_from(us.div_ceil(US_PER_THOUSANDTH)).unwrap_or(u32::MAX)),
+        pids: Some(wanted.pids.and_then(|pids| u32::try_from(pids).ok()).unwrap_or(PIDS)),
+        ulimits: Vec::new(),
+    };
+    let runtime = section.optional("runtime", |runtime: &String| as_written(runtime));
+    let environment = environment::read(section, surroundings);
+    let path = surroundings.variable("PATH").unwrap_or_else(|| PATH.to_owned());
+    let (runner, runner_arguments) = runner::read(section, &path)?;
+    let network = network.map_or(Network::Own, Network::Named);
+    Some(DockerSettings { socket, image, pull, network, runner, runner_arguments, limits, runtime, environment })
+}
+
+/// The socket of the usual engine.
+fn usual() -> PathBuf {
+    Endpoint::DEFAULT.trim_start_matches("unix://").into()
+}
+
+/// The address of an engine on this host.
+struct Socket(PathBuf);
+
+impl Readable for Socket {
+    const SHAPE: Shape = Shape::Text;
+
+    fn read(value: &Value<'_>) -> Result<Self, Complaint> {
+        let text = String::read(value)?;
+        as_written(&text)?;
+        match Endpoint::parse(&text, None) {
+            Ok(Endpoint::Unix(path)) => Ok(Self(path)),
+            Ok(Endpoint::Tcp { .. }) => Err(Complaint::new("is on another host, which this version does not use")
+                .hint("use the socket of an engine on this host: \"unix:///var/run/docker.sock\"")),
+            Err(reason) => Err(Complaint::new(format!("{} is no address of an engine", quoted(&text))).hint(reason)),
+        }
+    }
+
+    fn shown(&self) -> String {
+        quoted(&format!("unix://{}", self.0.display()))
+    }
+}
+
+/// When images are pulled.
+struct When(Pull);
+
+impl Readable for When {
+    const SHAPE: Shape = Shape::Text;
+
+    fn read(value: &Value<'_>) -> Result<Self, Complaint> {
+        match String::read(value)?.as_str() {
+            "missing" => Ok(Self(Pull::Missing)),
+            "always" => Ok(Self(Pull::Always)),
+            "never" => Ok(Self(Pull::Never)),
+            other => Err(Complaint::new(format!("{} says not when to pull", quoted(other)))
+                .hint("write \"missing\", \"always\" or \"never\"")),
+        }
+    }
+
+    fn shown(&self) -> String {
+        quoted(match self.0 {
+            Pull::Missing => "missing",
+            Pull::Always => "always",
+            Pull::Never => "never",
+        })
+    }
+}
