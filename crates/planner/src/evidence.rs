@@ -42,7 +42,7 @@ impl LastTwo {
         if sabotage::is(Sabotage::LookOnce) {
             return self.once_after(moment);
         }
-        self.before.is_some_and(|before| before > moment)
+        self.before.is_some_and(|before| before > moment || sabotage::is(Sabotage::BelieveBefore))
     }
 
     /// Whether there are two at all.

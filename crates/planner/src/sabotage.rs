@@ -64,6 +64,8 @@ sabotages! {
     NoSettle "stop before a poll after the fence";
     /// Lists that were begun before an end count for what came of it.
     BelieveEarly "believe lists begun before the end";
+    /// Two observations are enough, whenever they were begun.
+    BelieveBefore "believe a listing begun before the action";
     /// What is planned is begun twice.
     PlanTwice "plan twice before folding";
     /// All jobs like one that was held back are tried at once.

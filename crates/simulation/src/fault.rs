@@ -170,7 +170,7 @@ faults! {
     /// The daemon stands still for seconds to an hour.
     Paused "daemon-paused" Every(60_000, 400_000);
     /// Daemon and machines stand still for up to an hour (a lid that is closed).
-    HostPaused "host-paused" Every(100_000, 800_000);
+    HostPaused "host-paused" Every(40_000, 300_000);
     /// The daemon is stopped and lets its jobs end first.
     Drained "daemon-drained" Every(200_000, 800_000);
     /// A pool is removed from the configuration.

@@ -41,14 +41,23 @@ impl World {
 
     /// Daemon, or daemon and machines, stand still; the world goes on.
     pub(crate) fn pause(&mut self, fault: Fault, span: Option<u64>) {
+        // Who stands still cannot be stopped once more.
+        if fault == Fault::HostPaused && self.now < self.host_pause.1 {
+            return;
+        }
         let dice = self.dice.fault(fault);
-        let drawn = if dice.chance(100) { dice.between(600_000, 3_600_000) } else { dice.between(2_000, 300_000) };
+        // One in ten is long; half are just longer than a boot clock, so that all else is as it was before.
+        let drawn = match dice.between(0, 9) {
+            0 => dice.between(600_000, 3_600_000),
+            1..=5 => dice.between(60_000, 90_000),
+            _ => dice.between(2_000, 300_000),
+        };
         let until = self.now + span.unwrap_or(drawn);
         self.note_fault(fault, &format!("{} ms", until - self.now));
         if fault == Fault::Paused {
             self.daemon.paused_until = self.daemon.paused_until.max(until);
         } else {
-            self.host_paused_until = self.host_paused_until.max(until);
+            self.host_pause = (self.now, until);
             // What runs cannot report: the forge takes it for a zombie.
             for id in self.forges.keys().cloned().collect::<Vec<_>>() {
                 for handle in self.running_on(&id) {

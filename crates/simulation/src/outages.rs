@@ -16,6 +16,9 @@ const LISTED_AGAIN_MS: u64 = 90_000;
 /// Faults go on for so long after an outage that was longer than all else.
 const AFTERMATH_MS: u64 = 60_000;
 
+/// In so many of a thousand seconds a pause waits on for a moment in which it could do harm.
+const PATIENT: u64 = 980;
+
 impl World {
     /// A fault comes, unless all is quiet, and will come again.
     pub(crate) fn befalls(&mut self, fault: Fault) {
@@ -24,10 +27,30 @@ impl World {
         if self.is_quiet() || lasts && self.now > self.quiet_due {
             return;
         }
-        if self.weather.lets(fault) {
+        if fault == Fault::HostPaused && !self.some_runner_boots() && self.dice.fault(fault).chance(PATIENT) {
+            return self.after(1_000, Happening::Befalls { fault });
+        }
+        if !self.is_deaf_to(fault) && self.weather.lets(fault) {
             self.befall(fault, None, None);
         }
         self.next_of(fault);
+    }
+
+    /// Whether nobody can do this to the daemon now: its host stands still, or it does itself and hears nothing.
+    fn is_deaf_to(&self, fault: Fault) -> bool {
+        let host_until = self.host_pause.1;
+        let until = match fault {
+            Fault::Killed | Fault::SecondDaemon | Fault::Paused | Fault::Drained => host_until,
+            Fault::PoolRemoved | Fault::MaxZero | Fault::LabelsChanged => host_until.max(self.daemon.paused_until),
+            _ => 0,
+        };
+        self.now < until
+    }
+
+    /// Whether a machine has started its runner, which has not contacted the forge yet.
+    fn some_runner_boots(&self) -> bool {
+        let mut machines = self.backends.values().flat_map(|model| model.machines.values());
+        machines.any(|machine| machine.process.as_ref().is_some_and(|process| process.declared_at.is_none()))
     }
 
     /// A fault comes: to whom and for how long is drawn where it is not said.

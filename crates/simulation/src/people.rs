@@ -103,6 +103,14 @@ impl World {
         jobs.truncate(usize::try_from(left).unwrap_or(usize::MAX));
         self.workload.pushed += jobs.len() as u64;
         let spec = RunSpec::new(repository, "ci.yml", jobs).with_concurrency(concurrency).with_event(event);
+        // Sometimes several wait behind one another in their group.
+        if spec.concurrency == Concurrency::queue("production") && self.dice.people.chance(400) {
+            let more = self.dice.people.between(1, burst.min(6)).min(self.workload.most - self.workload.pushed);
+            self.workload.pushed += more;
+            for _ in 0..more {
+                self.push_run(forge, spec.clone());
+            }
+        }
         if let Some(run) = self.push_run(forge, spec)
             && unservable
             && let Some(forge) = self.forge_mut(forge)

@@ -38,9 +38,10 @@ impl World {
         self.after(span.unwrap_or(drawn), Happening::Restored { change });
     }
 
-    /// The configuration is again what it was at first, unless it was changed once more meanwhile.
+    /// The configuration is again what it was at first, unless it was changed once more meanwhile. Nothing is reloaded where
+    /// nothing was changed: a reload lets nothing rest, and what rests for too long would never be seen.
     pub(crate) fn restore_policy(&mut self, change: u64) {
-        if change == self.changes {
+        if change == self.changes && self.policy.pools != self.first_policy.pools {
             note!(self, "the first configuration again");
             let draining = self.policy.draining;
             self.replace_policy(Policy { draining, ..(*self.first_policy).clone() });

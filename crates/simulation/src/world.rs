@@ -79,8 +79,8 @@ pub(crate) struct World {
     /// Faults do not end before.
     pub(crate) not_quiet_before: u64,
     pub(crate) last_process: u64,
-    /// Until when machines stand still.
-    pub(crate) host_paused_until: u64,
+    /// From when until when machines stand still.
+    pub(crate) host_pause: (u64, u64),
 }
 
 /// Writes a line to the trace of a world; formats nothing unless somebody will read it.
@@ -144,7 +144,7 @@ impl World {
             quiet_due: 0,
             not_quiet_before: 0,
             last_process: 0,
-            host_paused_until: 0,
+            host_pause: (0, 0),
         };
         note!(world, "policy {:?}", world.policy);
         note!(world, "weather {:?}", world.weather);
@@ -203,12 +203,18 @@ impl World {
 
     /// Until when what was to happen must wait, since whoever does it stands still.
     fn stands_still(&self, happening: &Happening) -> Option<u64> {
+        let (paused_at, host_until) = self.host_pause;
         let until = match happening {
             Happening::PollScope { .. }
             | Happening::PollBackend { .. }
             | Happening::Wake { .. }
-            | Happening::Deliver { .. } => self.daemon.paused_until.max(self.host_paused_until),
-            Happening::Process { .. } | Happening::Made { .. } => self.host_paused_until,
+            | Happening::Restored { .. }
+            | Happening::Deliver { .. } => self.daemon.paused_until.max(host_until),
+            Happening::Born | Happening::Stopped { .. } => host_until,
+            // What is left to do takes as long as it would have taken.
+            Happening::Process { .. } | Happening::Made { .. } if self.now < host_until => {
+                host_until + (self.now - paused_at)
+            }
             _ => 0,
         };
         (self.now < until).then_some(until)

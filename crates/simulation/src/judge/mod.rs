@@ -90,6 +90,8 @@ pub(crate) struct Judge {
     pauses: Vec<(u64, u64)>,
     /// Since when a runnable job has room and no machine, and since when a machine outlives its job.
     idle_since: BTreeMap<String, u64>,
+    /// Jobs of which one was ever held back: forge, repository and name.
+    ever_held_back: BTreeSet<(ForgeId, i64, String)>,
     pub(crate) races: u64,
     pub(crate) deceived: u64,
     pub(crate) created: u64,

@@ -1,14 +1,21 @@
 //! Invariants 6 and 8 while no faults come any more: a job that could run is launched, and what is over is removed, each
 //! within a bound.
 
-use forge_model::Status;
+use forge_model::{AttemptRecord, Status};
 use planner::label::fits;
 use planner::policy::PoolPolicy;
 
+use crate::forge::ForgeSide;
 use crate::world::World;
 
 /// How long a runnable job may have room and no machine: a parked handle's rest with its jitter (5 min), and polls.
 pub const LAUNCH_BOUND_MS: u64 = 6 * 60_000;
+/// How much longer for each other job like it, if one was ever held back: they are tried one after another, with a rest of up
+/// to 75 s between, and a try takes boot, claim clock, settle time, stop and polls.
+const PROBE_BOUND_MS: u64 = 2 * 60_000;
+/// How long a runner may wait for a job that its forge holds back: boot clock (60 s, where somebody has deleted its
+/// registration before it was seen), claim clock (15 s), settle time, stop (10 s), and polls of 5 s each.
+const HOLD_BOUND_MS: u64 = 2 * 60_000;
 /// How long a machine may outlive its job: a hold of mass kills, a lost stop or two, and what could not be removed at first.
 pub const REMOVAL_BOUND_MS: u64 = 8 * 60_000;
 
@@ -24,7 +31,8 @@ impl World {
                 let labels = forge.model.labels_of(attempt.job);
                 let mut pools = self.policy.pools.iter().filter(|pool| fits(&labels, &pool.labels));
                 if pools.any(|pool| self.has_room(pool)) {
-                    idle.push((8, LAUNCH_BOUND_MS, format!("{} could run and is not launched", attempt.handle)));
+                    let bound = LAUNCH_BOUND_MS + PROBE_BOUND_MS * self.others_like(forge, attempt);
+                    idle.push((8, bound, format!("{} could run and is not launched", attempt.handle)));
                 }
             }
         }
@@ -34,6 +42,7 @@ impl World {
                 idle.push((6, REMOVAL_BOUND_MS, format!("machine {name} outlives its job")));
             }
         }
+        idle.extend(self.waits_in_vain());
         let now = self.now;
         self.judge.idle_since.retain(|what, _| idle.iter().any(|(.., idle)| idle == what));
         for (invariant, bound, what) in idle {
@@ -42,6 +51,30 @@ impl World {
                 self.judge.breaks(invariant, format!("{what} for {} s", bound / 1_000));
             }
         }
+    }
+
+    /// How many other attempts there ever were like one, if any of them was ever held back.
+    fn others_like(&self, forge: &ForgeSide, attempt: &AttemptRecord) -> u64 {
+        if !self.judge.ever_held_back.contains(&(forge.id.clone(), attempt.repo.0, attempt.name.clone())) {
+            return 0;
+        }
+        let attempts = forge.model.books().attempts().iter();
+        let alike = attempts.filter(|other| other.repo == attempt.repo && other.name == attempt.name);
+        alike.count() as u64 - 1
+    }
+
+    /// Runners that wait for a job which their forge holds back.
+    fn waits_in_vain(&self) -> Vec<(u8, u64, String)> {
+        let machines = self.backends.values().flat_map(|model| &model.machines);
+        let removable = machines.filter(|(_, machine)| self.now >= machine.undeletable_until);
+        let runners = removable.filter_map(|(name, machine)| Some((name, machine.process.as_ref()?)));
+        let waiting = runners.filter(|(_, process)| process.declared_at.is_some() && process.task.is_none());
+        let held = waiting.filter(|(_, process)| {
+            let model = &self.forge(&process.forge).model;
+            let attempt = model.books().attempt(&forge_model::Handle(process.handle.clone()));
+            attempt.is_some_and(|of| of.status == Status::Waiting && !model.is_offered(of.job))
+        });
+        held.map(|(name, _)| (8, HOLD_BOUND_MS, format!("{name} waits for a job that is held back"))).collect()
     }
 
     fn has_machine(&self, handle: &str) -> bool {

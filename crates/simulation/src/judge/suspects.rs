@@ -28,6 +28,9 @@ impl World {
 
     /// Invariant 5: a job is held back only when its runner has asked for it for as long as the claim clock says.
     fn judge_release(&mut self, key: &AssignmentKey) {
+        if let Some((forge, repository, name, _)) = self.kind_of(&key.job) {
+            self.judge.ever_held_back.insert((forge, repository, name));
+        }
         let Some(assignment) = self.daemon.state.journal.assignments.get(key) else { return };
         let machine = self.backends.get(&assignment.backend).and_then(|it| it.machines.get(&assignment.machine_name));
         let Some(declared_at) = machine.and_then(|machine| machine.process.as_ref()?.declared_at) else { return };
@@ -69,8 +72,9 @@ impl World {
         let Action::Create { key, .. } = action else { return };
         let Some(kind) = self.kind_of(&key.job) else { return };
         let journal = &self.daemon.state.journal;
-        let mut suspected = journal.suspicions.keys();
-        if !suspected.any(|key| {
+        // One that began in this very turn was not known yet when the turn was planned.
+        let mut suspected = journal.suspicions.iter().filter(|(_, suspicion)| suspicion.since < self.tick());
+        if !suspected.any(|(key, _)| {
             key.forge == kind.0
                 && key.repository == kind.1
                 && key.name.as_str() == kind.2
@@ -87,7 +91,7 @@ impl World {
             let job = machine.tags.job();
             let waits = self.forge(&job.forge).status_of(job.handle.as_str()) == Some(Status::Waiting);
             let is_known = !self.is_unknown(name) && !machine.hidden && machine.undeletable_until == 0;
-            waits && is_known && knows(name) && machine.process.is_some() && self.kind_of(&job).as_ref() == Some(&kind)
+            waits && is_known && knows(name) && self.kind_of(&job).as_ref() == Some(&kind)
         });
         let tried = tried.count();
         let claimed = self.kind_runs(&kind);
