@@ -4,7 +4,7 @@
 //! still ends in a known state, and the next one finds it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use ::backend::{Backend, BackendError, Capabilities, CreateRequest, Destroyed, Launch, Machines};
@@ -18,6 +18,7 @@ use crate::image::Images;
 use crate::network::OwnNetwork;
 use crate::runner_volume::RunnerVolume;
 use crate::settings::{DockerSettings, Network};
+use crate::unstarted::Unstarted;
 use crate::{create, destroy, listing, logs, start};
 
 /// What an engine can do, and the defaults of what an operator may choose instead.
@@ -45,6 +46,7 @@ pub(crate) struct Docker {
     pub(crate) images: Images,
     pub(crate) network: OwnNetwork,
     pub(crate) runner_volume: RunnerVolume,
+    pub(crate) unstarted: Unstarted,
     /// How containers ended, by the engine's id. They never start again.
     pub(crate) exits: Mutex<BTreeMap<String, Exit>>,
     held: Mutex<BTreeMap<MachineName, Held>>,
@@ -57,6 +59,28 @@ pub(crate) struct Docker {
 struct Held {
     turn: Arc<tokio::sync::Mutex<()>>,
     asked_to_end: Option<Instant>,
+    /// Whether this daemon has begun to bind and start it.
+    handed_over: bool,
+}
+
+/// Whoever waits for the answer to a call.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    waiting: Weak<()>,
+}
+
+impl Caller {
+    /// One that waits as long as the first of the two is kept.
+    fn new() -> (Arc<()>, Self) {
+        let waiting = Arc::new(());
+        let caller = Self { waiting: Arc::downgrade(&waiting) };
+        (waiting, caller)
+    }
+
+    /// Nothing is begun for one that has given up: it counts on what listings show.
+    pub(crate) fn still_waits(&self) -> Result<(), DockerError> {
+        if self.waiting.strong_count() > 0 { Ok(()) } else { Err(DockerError::Abandoned) }
+    }
 }
 
 impl DockerBackend {
@@ -74,6 +98,7 @@ impl DockerBackend {
             images: Images::default(),
             network: OwnNetwork::default(),
             runner_volume: RunnerVolume::default(),
+            unstarted: Unstarted::default(),
             exits: Mutex::default(),
             held: Mutex::default(),
             changes: watch::Sender::new(0),
@@ -132,6 +157,16 @@ impl Docker {
         self.held().get(name).is_some_and(|held| held.asked_to_end.is_some())
     }
 
+    /// Notes that this daemon binds and starts it.
+    pub(crate) fn hands_over(&self, name: &MachineName) {
+        self.held().entry(name.clone()).or_default().handed_over = true;
+    }
+
+    /// Whether it was this daemon that bound it.
+    pub(crate) fn has_handed_over(&self, name: &MachineName) -> bool {
+        self.held().get(name).is_some_and(|held| held.handed_over)
+    }
+
     /// Notes that it is asked to end now; false if it was asked before.
     pub(crate) fn ask_to_end(&self, name: &MachineName, now: Instant) -> bool {
         let mut held = self.held();
@@ -152,6 +187,11 @@ impl Docker {
     pub(crate) fn time_is_over(&self, name: &MachineName, stop: Duration, now: Instant) -> bool {
         let asked = self.held().get(name).and_then(|held| held.asked_to_end);
         stop.is_zero() || asked.is_some_and(|asked| now.saturating_duration_since(asked) >= stop)
+    }
+
+    /// Whether it is known how a container ended.
+    pub(crate) fn has_an_exit(&self, id: &str) -> bool {
+        self.exits.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
     }
 
     /// Forgets what is remembered of machines that are gone and that no call is about.
@@ -180,7 +220,9 @@ impl Backend for DockerBackend {
     async fn create(&self, request: CreateRequest) -> Result<(), BackendError> {
         let name = request.name.clone();
         let docker = Arc::clone(&self.docker);
-        let done = self.finish(async move { create::create(&docker, &request).await }).await;
+        let (waiting, caller) = Caller::new();
+        let done = self.finish(async move { create::create(&docker, &request, &caller).await }).await;
+        drop(waiting);
         done.map_err(|error| error.doing(format!("create machine {name}")))
     }
 

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use ::backend::CreateRequest;
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 
-use crate::backend::Docker;
+use crate::backend::{Caller, Docker};
 use crate::binding;
 use crate::error::DockerError;
 use crate::machines::{self, Found, Phase};
 use crate::specification::{self, Prepared};
 
 /// Makes the container of a machine, with all that it needs.
-pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest) -> Result<(), DockerError> {
+pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller: &Caller) -> Result<(), DockerError> {
     if !binding::is_name(&request.name) {
         return Err(DockerError::BadName);
     }
@@ -28,13 +28,14 @@ pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest) -> Res
     if let Some(found) = existing(docker, request).await? {
         return still_usable(docker, &found);
     }
-    if docker.asked_to_end(&request.name) {
+    if docker.asked_to_end(&request.name) || docker.unstarted.has(&request.name) {
         return Err(DockerError::AlreadyUsed);
     }
     let prepared = Prepared { image, runner_volume: &runner_volume, network: &network };
     let body = specification::of(settings, request, prepared)?;
     let options = CreateContainerOptionsBuilder::default().name(request.name.as_str()).build();
     let client = docker.engine.client().await?;
+    caller.still_waits()?;
     match docker.engine.call("create a container", client.create_container(Some(options), body)).await {
         Ok(_) => {
             docker.changed();

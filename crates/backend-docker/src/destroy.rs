@@ -18,6 +18,7 @@ pub(crate) async fn destroy(
     stop: Duration,
 ) -> Result<Destroyed, DockerError> {
     let _turn = docker.turn(name).await;
+    docker.unstarted.forget(name);
     let found = machines::of(&docker.engine, &docker.settings.deployment, name).await?;
     let mut answer = Destroyed::Gone;
     for machine in found {

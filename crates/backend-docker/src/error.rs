@@ -106,7 +106,7 @@ pub enum DockerError {
         #[source]
         source: io::Error,
     },
-    /// The work was cut short by the end of the runtime.
+    /// The work was cut short by the end of the runtime, or nobody waited for it any more.
     #[error("the work was abandoned")]
     Abandoned,
 }

@@ -31,6 +31,7 @@
 //! | `backend` | the calls, one at a time for each machine |
 //! | `engine` | the connection, deadlines |
 //! | `create`, `start`, `destroy`, `listing`, `logs` | the verbs of the interface |
+//! | `unstarted` | what a killed daemon left between bound and started |
 //! | `labels`, `binding` | what is written where |
 //! | `specification` | the container of a machine, hardening |
 //! | `launch` | the runner's configuration |
@@ -60,6 +61,7 @@ mod runner_volume;
 mod settings;
 mod specification;
 mod start;
+mod unstarted;
 mod watch;
 
 pub use crate::backend::{CAPABILITIES, DockerBackend};

@@ -12,6 +12,7 @@ use crate::backend::Docker;
 use crate::binding::Bound;
 use crate::error::DockerError;
 use crate::machines::{self, Found, Phase};
+use crate::unstarted::Unstarted;
 
 /// How many containers are asked about at once.
 const AT_ONCE: usize = 8;
@@ -45,10 +46,19 @@ pub(crate) async fn list(docker: &Arc<Docker>) -> Result<Machines, DockerError> 
         }
     }
     let exits = docker.exits.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut there = Vec::with_capacity(found.len());
+    for found in found {
+        let is_unstarted = Unstarted::is_one(docker, &found) && !docker.has_an_exit(&found.id);
+        if !(is_unstarted && docker.unstarted.settle(docker, &found).await) {
+            there.push(found);
+        }
+    }
+    let found = there;
     let (names, ids): (BTreeSet<_>, BTreeSet<_>) =
         found.iter().map(|found| (found.name.clone(), found.id.clone())).unzip();
     docker.forget_gone(|name| names.contains(name), |id| ids.contains(id));
-    let rows = found.into_iter().filter_map(|found| row(docker, &exits, found)).collect();
+    let mut rows: Vec<MachineSeen> = found.into_iter().filter_map(|found| row(docker, &exits, found)).collect();
+    rows.extend(docker.unstarted.rows());
     if unreadable > 0 {
         tracing::warn!(unreadable, "containers of this deployment cannot be read as machines");
     }
@@ -58,7 +68,7 @@ pub(crate) async fn list(docker: &Arc<Docker>) -> Result<Machines, DockerError> 
 /// What is told only when a container is asked for: how it ended, or that it could not be started.
 fn needs_a_look(docker: &Docker, found: &Found) -> bool {
     let may_have_ended = found.phase == Phase::Exited || found.phase == Phase::Created && found.bound != Bound::No;
-    may_have_ended && !docker.exits.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&found.id)
+    may_have_ended && !docker.has_an_exit(&found.id)
 }
 
 async fn look(docker: &Docker, found: &Found) -> Result<Option<Exit>, DockerError> {

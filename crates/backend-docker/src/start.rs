@@ -48,6 +48,7 @@ pub(crate) async fn start(docker: &Arc<Docker>, name: &MachineName, launch: &Lau
     }
     let bound = RenameContainerOptionsBuilder::default().name(&binding::bound_name(name, &binding)?).build();
     let client = docker.engine.client().await?;
+    docker.hands_over(name);
     docker.engine.call("rename a container", client.rename_container(&machine.id, bound)).await?;
     hand_over(docker, &machine, launch).await?;
     let started = client.start_container(&machine.id, None::<StartContainerOptions>);

@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use backend::{Backend as _, chain};
 use backend_docker::{DockerBackend, Endpoint, Network};
+use bollard::query_parameters::RenameContainerOptionsBuilder;
 use planner::error_class::{Acted, ErrorClass};
 use planner::seen::{Exit, MachineState};
 
 use crate::engine::engine;
-use crate::machine::{Ground, launch, request};
+use crate::machine::{Ground, launch, request, until};
 
 #[tokio::test]
 async fn an_image_that_is_not_there_is_a_permanent_error_with_its_name() {
@@ -104,9 +105,15 @@ fn a_daemon_that_dies_at_any_moment_leaves_no_runner_with_half_a_launch() {
             if let Some(seen) = &seen {
                 let bound = seen.binding == Some(launch().binding());
                 assert!(bound || seen.binding.is_none() && seen.state == MachineState::Ready, "{moment:?}: {seen:?}");
-                // The engine may still be starting it.
-                let state = ground.seen(&name).await.map(|seen| seen.state);
-                assert!(!matches!(state, Some(MachineState::Ended { exit: Exit::Code(_) })), "{moment:?}: {state:?}");
+                // It is soon known what came of it: a runner with all of its launch, or proof that there was none.
+                let is_decided = |state: MachineState| match state {
+                    MachineState::Running | MachineState::Ended { exit: Exit::NeverStarted } => bound,
+                    MachineState::Ready => !bound,
+                    MachineState::Creating | MachineState::Stopping => false,
+                    MachineState::Orphaned | MachineState::Ended { .. } => panic!("{moment:?}: {state:?}"),
+                };
+                until("it is decided", async || ground.seen(&name).await.is_some_and(|seen| is_decided(seen.state)))
+                    .await;
             }
             met.push(seen.map(|seen| (seen.state, seen.binding.is_some())));
             ground.destroy(&name).await;
@@ -114,4 +121,25 @@ fn a_daemon_that_dies_at_any_moment_leaves_no_runner_with_half_a_launch() {
     }
     println!("met, by moment: {met:?}");
     runtime.block_on(ground.finish());
+}
+
+#[tokio::test]
+async fn what_an_earlier_daemon_bound_and_did_not_start_is_proven_never_to_have_run() {
+    let Some(engine) = engine().await else { return };
+    let ground = Ground::new(engine, "cat > /dev/null", |_| {});
+    ground.create("fs-1").await.unwrap();
+    // As that daemon left it.
+    let name = ground.name("fs-1");
+    let binding = launch().binding();
+    let bound = format!("{name}.1.{}.{}", binding.runner, binding.handle);
+    let options = RenameContainerOptionsBuilder::default().name(&bound).build();
+    ground.engine.client.rename_container(name.as_str(), options).await.unwrap();
+    let seen = ground.seen("fs-1").await.unwrap();
+    let expected = MachineState::Ended { exit: Exit::NeverStarted };
+    assert_eq!((seen.state, seen.binding), (expected, Some(binding)));
+    assert!(ground.engine.inspected(ground.deployment()).await.is_empty(), "it could still be started");
+    assert_eq!(ground.create("fs-1").await.unwrap_err().class, ErrorClass::Permanent);
+    assert_eq!(ground.ended("fs-1").await, Exit::NeverStarted);
+    ground.destroy("fs-1").await;
+    ground.finish().await;
 }

@@ -15,6 +15,9 @@ pub const TOKEN: &str = "c0nf0rmancec0nf0rmancec0nf0rmance471word";
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// How much of a run's name is part of names of machines.
+const RUN_CHARACTERS: usize = 8;
+
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -26,6 +29,7 @@ pub(super) struct Ground<'h, H: Harness> {
     harness: &'h H,
     deployment: DeploymentId,
     other: DeploymentId,
+    machine: MachineName,
 }
 
 impl<'h, H: Harness> Ground<'h, H> {
@@ -33,7 +37,15 @@ impl<'h, H: Harness> Ground<'h, H> {
         let deployment = format!("{}-{word}", harness.name());
         // It begins like the first one: whoever compares only the beginning sees both.
         let other = DeploymentId::new(format!("{deployment}-other"));
-        Self { harness, deployment: DeploymentId::new(deployment), other }
+        // The row's own: an engine may have one name once, and what comes late must stand in no other row's way.
+        let run = harness.name().len().saturating_sub(RUN_CHARACTERS);
+        let machine = MachineName::new(format!("fs-{word}-{}", &harness.name()[run..]));
+        Self { harness, deployment: DeploymentId::new(deployment), other, machine }
+    }
+
+    /// The machine that most rows are about.
+    pub(super) fn name(&self) -> MachineName {
+        self.machine.clone()
     }
 
     /// What a daemon has that was just started.
@@ -151,11 +163,6 @@ impl<B: Backend> Daemon<B> {
         let MachineState::Ended { exit } = seen.state else { return Err(format!("it has not ended: {seen:?}")) };
         Ok(exit)
     }
-}
-
-/// The machine that most rows are about.
-pub(super) fn name() -> MachineName {
-    MachineName::new("fs-c0nf0rm")
 }
 
 pub(super) fn request(name: &MachineName, behaviour: Behaviour) -> CreateRequest {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use planner::seen::MachineState;
 
 use crate::Backend as _;
-use crate::conformance::ground::{Ground, ensure, name, request};
+use crate::conformance::ground::{Ground, ensure, request};
 use crate::conformance::{Behaviour, Harness};
 
 /// Moments at which a call is abandoned: before its first step, and ever later.
@@ -20,19 +20,19 @@ pub(super) const MOMENTS: [Duration; 6] = [
 
 pub(super) async fn twice<H: Harness>(ground: &Ground<'_, H>) -> Result<(), String> {
     let daemon = ground.daemon().await;
-    daemon.create(&name(), Behaviour::Live).await?;
-    daemon.create(&name(), Behaviour::Live).await?;
-    daemon.until_state(&name(), |state| state == MachineState::Ready).await?;
-    daemon.start(&name(), Behaviour::Live).await?;
+    daemon.create(&ground.name(), Behaviour::Live).await?;
+    daemon.create(&ground.name(), Behaviour::Live).await?;
+    daemon.until_state(&ground.name(), |state| state == MachineState::Ready).await?;
+    daemon.start(&ground.name(), Behaviour::Live).await?;
     // A living one is the same machine, whatever it does.
-    daemon.create(&name(), Behaviour::Live).await?;
-    let seen = daemon.until_state(&name(), |state| state == MachineState::Running).await?;
+    daemon.create(&ground.name(), Behaviour::Live).await?;
+    let seen = daemon.until_state(&ground.name(), |state| state == MachineState::Running).await?;
     ensure(seen.binding.is_some(), || format!("the binding was lost: {seen:?}"))
 }
 
 pub(super) async fn at_once<H: Harness>(ground: &Ground<'_, H>) -> Result<(), String> {
     let daemon = ground.daemon().await;
-    let name = name();
+    let name = ground.name();
     let both = tokio::join!(daemon.create(&name, Behaviour::Live), daemon.create(&name, Behaviour::Live));
     both.0.and(both.1)?;
     daemon.until_state(&name, |state| state == MachineState::Ready).await?;
@@ -42,10 +42,10 @@ pub(super) async fn at_once<H: Harness>(ground: &Ground<'_, H>) -> Result<(), St
 
 pub(super) async fn tags_kept<H: Harness>(ground: &Ground<'_, H>) -> Result<(), String> {
     let daemon = ground.daemon().await;
-    daemon.create(&name(), Behaviour::Live).await?;
-    let tags = request(&name(), Behaviour::Live).tags;
+    daemon.create(&ground.name(), Behaviour::Live).await?;
+    let tags = request(&ground.name(), Behaviour::Live).tags;
     for daemon in [daemon, ground.daemon().await] {
-        let seen = daemon.until_state(&name(), |_| true).await?;
+        let seen = daemon.until_state(&ground.name(), |_| true).await?;
         ensure(seen.tags == tags && seen.binding.is_none(), || format!("listed as {seen:?}"))?;
     }
     Ok(())
@@ -55,15 +55,15 @@ pub(super) async fn unanswered<H: Harness>(ground: &Ground<'_, H>) -> Result<(),
     for moment in MOMENTS {
         let daemon = ground.daemon().await;
         // Whether it was in time is of no matter.
-        let _ = tokio::time::timeout(moment, daemon.backend.create(request(&name(), Behaviour::Live))).await;
+        let _ = tokio::time::timeout(moment, daemon.backend.create(request(&ground.name(), Behaviour::Live))).await;
         drop(daemon);
         let daemon = ground.daemon().await;
         // One that an earlier daemon made may be refused, but then it is listed.
-        let created = daemon.create(&name(), Behaviour::Live).await;
+        let created = daemon.create(&ground.name(), Behaviour::Live).await;
         let rows = daemon.list().await?.rows.len();
         ensure(rows <= 1, || format!("{rows} machines after {moment:?}"))?;
         ensure(rows == 1 || created.is_err(), || format!("a created machine is not listed after {moment:?}"))?;
-        daemon.remove(&name(), Duration::ZERO).await?;
+        daemon.remove(&ground.name(), Duration::ZERO).await?;
         // Should the abandoned call come to its effect after that, the next round or the end of the row finds it.
     }
     Ok(())
@@ -71,11 +71,11 @@ pub(super) async fn unanswered<H: Harness>(ground: &Ground<'_, H>) -> Result<(),
 
 pub(super) async fn used_up<H: Harness>(ground: &Ground<'_, H>) -> Result<(), String> {
     let daemon = ground.daemon().await;
-    daemon.run(&name(), Behaviour::Exit(0)).await?;
-    daemon.ended(&name()).await?;
+    daemon.run(&ground.name(), Behaviour::Exit(0)).await?;
+    daemon.ended(&ground.name()).await?;
     for daemon in [&daemon, &ground.daemon().await] {
-        let again = daemon.create(&name(), Behaviour::Exit(0)).await;
+        let again = daemon.create(&ground.name(), Behaviour::Exit(0)).await;
         ensure(again.is_err(), || "the name was used again".to_owned())?;
     }
-    daemon.ended(&name()).await.map(drop)
+    daemon.ended(&ground.name()).await.map(drop)
 }

@@ -7,7 +7,7 @@ use planner::seen::{Exit, MachineState};
 
 use super::creating::MOMENTS;
 use crate::Destroyed;
-use crate::conformance::ground::{Ground, STOP, ensure, name, until};
+use crate::conformance::ground::{Ground, STOP, ensure, until};
 use crate::conformance::{Behaviour, Harness};
 
 /// Far more than a screen.
@@ -27,23 +27,23 @@ pub(super) async fn exit_codes<H: Harness>(ground: &Ground<'_, H>) -> Result<(),
 
 pub(super) async fn asked<H: Harness>(ground: &Ground<'_, H>) -> Result<(), String> {
     let daemon = ground.daemon().await;
-    daemon.run(&name(), Behaviour::Live).await?;
+    daemon.run(&ground.name(), Behaviour::Live).await?;
     // Unless it were asked, this would not end before the row's deadline.
-    daemon.remove(&name(), Duration::from_hours(1)).await
+    daemon.remove(&ground.name(), Duration::from_hours(1)).await
 }
 
 pub(super) async fn killed<H: Harness>(ground: &Ground<'_, H>) -> Result<(), String> {
     let daemon = ground.daemon().await;
-    daemon.run(&name(), Behaviour::Stubborn).await?;
-    daemon.remove(&name(), Duration::from_secs(1)).await
+    daemon.run(&ground.name(), Behaviour::Stubborn).await?;
+    daemon.remove(&ground.name(), Duration::from_secs(1)).await
 }
 
 pub(super) async fn destroyed_twice<H: Harness>(ground: &Ground<'_, H>) -> Result<(), String> {
     let daemon = ground.daemon().await;
-    daemon.run(&name(), Behaviour::Exit(0)).await?;
-    daemon.ended(&name()).await?;
-    daemon.remove(&name(), STOP).await?;
-    for name in [name(), MachineName::new("fs-never-made")] {
+    daemon.run(&ground.name(), Behaviour::Exit(0)).await?;
+    daemon.ended(&ground.name()).await?;
+    daemon.remove(&ground.name(), STOP).await?;
+    for name in [ground.name(), MachineName::new("fs-never-made")] {
         let answer = daemon.destroy(&name, STOP).await?;
         ensure(answer == Destroyed::Gone, || format!("the answer for {name} is {answer:?}"))?;
     }
@@ -52,7 +52,7 @@ pub(super) async fn destroyed_twice<H: Harness>(ground: &Ground<'_, H>) -> Resul
 
 pub(super) async fn destroyed_while_creating<H: Harness>(ground: &Ground<'_, H>) -> Result<(), String> {
     let daemon = ground.daemon().await;
-    let name = name();
+    let name = ground.name();
     for moment in MOMENTS {
         let destroy = async {
             tokio::time::sleep(moment).await;
@@ -68,18 +68,18 @@ pub(super) async fn destroyed_while_creating<H: Harness>(ground: &Ground<'_, H>)
 
 pub(super) async fn destroyed_unstarted<H: Harness>(ground: &Ground<'_, H>) -> Result<(), String> {
     let daemon = ground.daemon().await;
-    daemon.create(&name(), Behaviour::Live).await?;
-    daemon.until_state(&name(), |state| state == MachineState::Ready).await?;
-    daemon.remove(&name(), STOP).await
+    daemon.create(&ground.name(), Behaviour::Live).await?;
+    daemon.until_state(&ground.name(), |state| state == MachineState::Ready).await?;
+    daemon.remove(&ground.name(), STOP).await
 }
 
 pub(super) async fn logs_bounded<H: Harness>(ground: &Ground<'_, H>) -> Result<(), String> {
     let daemon = ground.daemon().await;
-    daemon.run(&name(), Behaviour::Speak).await?;
-    daemon.until_state(&name(), |state| matches!(state, MachineState::Ended { .. })).await?;
+    daemon.run(&ground.name(), Behaviour::Speak).await?;
+    daemon.until_state(&ground.name(), |state| matches!(state, MachineState::Ended { .. })).await?;
     let mut lines = Vec::new();
     until("the last line is in the log", async || {
-        lines = daemon.logs(&name()).await?;
+        lines = daemon.logs(&ground.name()).await?;
         Ok(lines.last().is_some_and(|line| line.trim_end() == Behaviour::LINES.to_string()))
     })
     .await?;
