@@ -1,20 +1,7 @@
 //! Checker, judge and shrinking can fail: planners with a deliberate defect break worlds, and what is left of such a world
 //! is small and breaks again.
 //!
-//! No build of the workspace may have the defects. So without the feature `sabotage` the one test here runs those with it.
-
-#[cfg(not(feature = "sabotage"))]
-#[test]
-#[expect(clippy::disallowed_methods, reason = "says which cargo runs the tests")]
-fn deliberate_defects_are_found_and_their_worlds_made_small() {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let mut tests = std::process::Command::new(cargo);
-    tests.args(["test", "--quiet", "--offline", "--package", "simulation", "--features", "sabotage", "--test", "it"]);
-    let outcome = tests.args(["--", "sabotage::"]).output().expect("cargo runs");
-    let told = format!("{}{}", String::from_utf8_lossy(&outcome.stdout), String::from_utf8_lossy(&outcome.stderr));
-    assert!(outcome.status.success(), "{told}");
-    assert!(told.contains("4 passed"), "{told}");
-}
+//! No build of the workspace may have the defects: `.ci/run` runs these tests once more with the feature `sabotage`.
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the table is read")]
