@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::action::Action;
 use crate::event::EndReason;
-use crate::ids::AssignmentKey;
+use crate::ids::{AssignmentKey, BackendId, PoolId};
 use crate::plan::Room;
 use crate::policy::Policy;
 use crate::seen::JobState;
@@ -98,20 +98,23 @@ fn no_other_runner(state: &State, key: &AssignmentKey) -> Result<(), Violation> 
 fn within_max(
     policy: &Policy,
     state: &State,
-    pool: &crate::ids::PoolId,
-    backend: &crate::ids::BackendId,
+    pool: &PoolId,
+    backend: &BackendId,
 ) -> Result<(), Violation> {
-    let occupied = |of: &dyn Fn(&Assignment) -> bool| {
-        state.journal.assignments.values().filter(|assignment| assignment.occupies() && of(assignment)).count()
+    let occupied = |of: &dyn Fn(&PoolId, &BackendId) -> bool| {
+        let assignments = state.journal.assignments.values().filter(|assignment| assignment.occupies());
+        let made = assignments.map(|assignment| (&assignment.pool, &assignment.backend));
+        let refused = state.journal.refused.iter().map(|((backend, _), refused)| (&refused.pool, backend));
+        made.chain(refused).filter(|(pool, backend)| of(pool, backend)).count()
     };
     let reached = |count: usize, max: Option<u32>| max.is_some_and(|max| count >= max as usize);
-    if reached(occupied(&|of| of.pool == *pool), policy.pool(pool).map(|pool| pool.max)) {
+    if reached(occupied(&|of, _| of == pool), policy.pool(pool).map(|pool| pool.max)) {
         return broken(4, format!("pool {pool} is full"));
     }
-    if reached(occupied(&|of| of.backend == *backend), policy.backends.get(backend).and_then(|backend| backend.max)) {
+    if reached(occupied(&|_, of| of == backend), policy.backends.get(backend).and_then(|backend| backend.max)) {
         return broken(4, format!("backend {backend} is full"));
     }
-    if reached(occupied(&|_| true), policy.max) { broken(4, "the deployment is full") } else { Ok(()) }
+    if reached(occupied(&|_, _| true), policy.max) { broken(4, "the deployment is full") } else { Ok(()) }
 }
 
 /// A machine whose job runs is stopped only by the run clock or when the job is gone, or when the job is another's.
@@ -229,6 +232,6 @@ fn may_sweep(
 }
 
 /// The count of machines that limits are judged by, for tests and reports.
-pub fn machines(state: &State, pool: &crate::ids::PoolId) -> u32 {
+pub fn machines(state: &State, pool: &PoolId) -> u32 {
     Room::counted(state).of_pool(pool)
 }

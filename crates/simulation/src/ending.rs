@@ -122,7 +122,7 @@ impl World {
             self.judge.breaks(10, what);
         }
         let journal = &self.daemon.state.journal;
-        let remembered = journal.strays.len() + journal.buried.len() + journal.handles.len();
+        let remembered = journal.strays.len() + journal.buried.len() + journal.refused.len() + journal.handles.len();
         if remembered > attempts * 4 + 64 {
             self.judge.breaks(13, format!("{remembered} things are remembered for ever"));
         }

@@ -12,7 +12,7 @@ use crate::policy::{Limits, Policy};
 use crate::sabotage::{self, Sabotage};
 use crate::seen::{Exit, MachineState, MachineTags};
 use crate::state::{
-    Answered, Assignment, Fence, InFlight, Journal, MachineFact, Registered, Registration, Rest, Start, State,
+    Answered, Assignment, Fence, InFlight, Journal, MachineFact, Refused, Registered, Registration, Rest, Start, State,
 };
 use crate::time::Tick;
 
@@ -44,8 +44,21 @@ pub(super) fn answered(state: &mut State, policy: &Policy, id: ActionId, answer:
         {
             state.journal.lost_registers.insert(scope.clone(), now.plus(settle));
         }
+        keep_refused(&mut state.journal, key, &flight, answer, now);
         of_assignment(&mut state.journal, limits, key, &flight, answer, now);
         detach_if_due(&mut state.journal, limits, key, &flight, answer, settle, now);
+    }
+}
+
+/// A machine that was refused may turn up after all: its call may have been delivered twice.
+fn keep_refused(journal: &mut Journal, key: &AssignmentKey, flight: &InFlight, answer: &Answer, now: Tick) {
+    if let (Action::Create { backend, machine, tags, .. }, Answer::Failed(Failure { acted: Acted::No, .. })) =
+        (&flight.action, answer)
+    {
+        let job = journal.assignments.get(key).and_then(|assignment| assignment.job.as_ref());
+        let repository = job.map(|job| (key.job.forge.clone(), job.repository));
+        let refused = Refused { pool: tags.pool.clone(), repository, at: now, deadline: flight.deadline };
+        journal.refused.insert((backend.clone(), machine.clone()), refused);
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) fn listed(
         adopt(state, backend, row, known.contains(&row.name), listing.begun_at, now);
     }
     state.journal.buried.retain(|(of, _), buried_at| of != backend || listing.begun_at <= *buried_at);
+    forget_refused(state, policy, backend, listing);
     let rows = &state.seen.backends[backend].machines;
     let journal = &mut state.journal;
     for (key, assignment) in journal.assignments.iter_mut().filter(|(_, assignment)| assignment.backend == *backend) {
@@ -56,6 +57,19 @@ pub(super) fn listed(
         memory.keep_grace(key.attempt, assignment.kept_grace());
     }
     own_strays(&mut state.journal);
+}
+
+/// What was refused and was not made, or was made and has an assignment, counts no more.
+fn forget_refused(state: &mut State, policy: &Policy, backend: &BackendId, listing: &Listing<MachineSeen>) {
+    let rows = &state.seen.backends[backend].machines;
+    let assignments = &state.journal.assignments;
+    state.journal.refused.retain(|(of, name), refused| {
+        let is_over = || match rows.contains_key(name) {
+            true => assignments.values().any(|of| of.backend == *backend && of.machine_name == *name && of.occupies()),
+            false => refused.is_over(listing.begun_at, listing.complete, policy.limits.settle),
+        };
+        of != backend || !is_over()
+    });
 }
 
 /// Begins an assignment for a machine that an earlier life of ours has made.

@@ -12,6 +12,7 @@ pub(super) fn replaced(state: &mut State, policy: &Policy, now: Tick) {
     let journal = &mut state.journal;
     journal.lost_registers.retain(|place, _| policy.scope_of_place(place).is_some());
     journal.buried.retain(|(backend, _), _| policy.backends.contains_key(backend));
+    journal.refused.retain(|(backend, _), _| policy.backends.contains_key(backend));
     journal.pool_rests.clear();
     journal.breakers.clear();
     journal.scope_rests.clear();

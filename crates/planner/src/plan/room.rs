@@ -18,7 +18,8 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// What exists or was asked for. A machine counts until nothing of it is left.
+    /// What exists or was asked for. A machine counts until nothing of it is left, and one that was refused until it has
+    /// shown that it was.
     pub(crate) fn counted(state: &crate::state::State) -> Self {
         let mut room = Self::default();
         for (key, assignment) in &state.journal.assignments {
@@ -27,6 +28,9 @@ impl Room {
                 let repository = assignment.job.as_ref().map(|job| (key.job.forge.clone(), job.repository));
                 room.charge(&assignment.pool, &assignment.backend, repository);
             }
+        }
+        for ((backend, _), refused) in &state.journal.refused {
+            room.charge(&refused.pool, backend, refused.repository.clone());
         }
         room
     }

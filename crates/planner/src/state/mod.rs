@@ -8,6 +8,7 @@ mod breaker;
 mod identity;
 mod memory;
 mod observation;
+mod refused;
 mod suspicion;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ pub use breaker::Breaker;
 pub use identity::{Answered, Identity, Whose};
 pub use memory::{GRACE_STEP, HandleMemory, RUN_STEP, Rested, TryFacts};
 pub use observation::{BackendSeen, Observation, ScopeSeen};
+pub use refused::Refused;
 pub use suspicion::{SuspectKey, Suspicion};
 
 use crate::action::Action;
@@ -69,6 +71,8 @@ pub struct Journal {
     pub lost_registers: BTreeMap<ScopeKey, Tick>,
     /// Machines that are gone for good, until a listing begun afterwards has come: an older one proves nothing.
     pub buried: BTreeMap<(BackendId, MachineName), Tick>,
+    /// Machines that were refused and may turn up after all.
+    pub refused: BTreeMap<(BackendId, MachineName), Refused>,
 }
 
 /// An action that was handed over.

@@ -321,3 +321,76 @@ fn a_dead_machine_that_cannot_be_removed_still_counts() {
     assert!(scene.report.jobs.iter().any(|job| job.handle == Handle::new("h2")));
     assert!(scene.machines[0].1.state == planner::seen::MachineState::Ended { exit: Exit::Code(0) });
 }
+
+/// A pool of one machine, which was just refused to the only job; it rests no longer, and nothing was listed since.
+fn refused_the_only_machine() -> (Scene, Action) {
+    let mut scene = Scene::with(|policy| policy.pools[0].max = 1);
+    scene.waits("h1");
+    scene.poll();
+    let create = scene.answers("create", refused(ErrorClass::Capacity));
+    scene.passes(Duration::from_secs(20));
+    scene.took();
+    (scene, create)
+}
+
+#[test]
+fn a_machine_that_was_refused_counts_until_a_list_lacks_it() {
+    let (mut scene, _) = refused_the_only_machine();
+    scene.lists_jobs(true);
+    scene.lists_machines(false);
+    scene.turn();
+    assert_eq!(*scene.reason("h1"), Reason::PoolFull { pool: PoolId::new("debian"), used: 1, max: 1 });
+    scene.poll();
+    assert_eq!(scene.created(), ["h1"]);
+}
+
+#[test]
+fn a_list_begun_soon_after_a_refusal_does_not_free_its_place() {
+    let mut scene = Scene::with(|policy| policy.pools[0].max = 1);
+    scene.waits("h1");
+    scene.poll();
+    scene.answers("create", refused(ErrorClass::Capacity));
+    scene.poll();
+    scene.took();
+    scene.passes(Duration::from_secs(20));
+    scene.lists_jobs(true);
+    scene.turn();
+    assert_eq!(scene.created(), [""; 0], "that list was begun 3 s after the refusal");
+    scene.poll();
+    assert_eq!(scene.created(), ["h1"]);
+}
+
+#[test]
+fn a_machine_that_was_refused_and_made_after_all_counts_once_and_is_removed() {
+    let (mut scene, create) = refused_the_only_machine();
+    scene.carries_out(&create);
+    scene.poll();
+    assert_eq!((scene.created(), planner::check::machines(&scene.state, &PoolId::new("debian"))), (vec![], 1));
+    scene.goes_on(6);
+    let took = scene.took();
+    assert_eq!(took[..2], ["destroy", "create"], "no runner was registered for it: {took:?}");
+}
+
+#[test]
+fn lists_that_are_never_complete_free_the_place_once_no_delivery_can_be_obeyed() {
+    let (mut scene, _) = refused_the_only_machine();
+    scene.lists_machines(false);
+    scene.passes(scene.policy.limits.backend_deadline);
+    scene.lists_jobs(true);
+    scene.lists_machines(false);
+    scene.turn();
+    assert_eq!(scene.created(), ["h1"]);
+}
+
+#[test]
+fn a_machine_that_was_refused_does_not_keep_its_job_from_another_pool() {
+    let mut scene = two_pools();
+    scene.waits("h1");
+    scene.poll();
+    scene.answers("create", refused(ErrorClass::Capacity));
+    scene.lists_jobs(true);
+    scene.passes(Duration::from_secs(7));
+    scene.lists_jobs(true);
+    scene.turn();
+    assert_eq!(pool_of(&scene, "h1"), "debian");
+}
