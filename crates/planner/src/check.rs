@@ -95,12 +95,7 @@ fn no_other_runner(state: &State, key: &AssignmentKey) -> Result<(), Violation> 
     others.next().map_or(Ok(()), |(other, _)| broken(1, format!("{key} although {other} is not over")))
 }
 
-fn within_max(
-    policy: &Policy,
-    state: &State,
-    pool: &PoolId,
-    backend: &BackendId,
-) -> Result<(), Violation> {
+fn within_max(policy: &Policy, state: &State, pool: &PoolId, backend: &BackendId) -> Result<(), Violation> {
     let occupied = |of: &dyn Fn(&PoolId, &BackendId) -> bool| {
         let assignments = state.journal.assignments.values().filter(|assignment| assignment.occupies());
         let made = assignments.map(|assignment| (&assignment.pool, &assignment.backend));

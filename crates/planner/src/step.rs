@@ -53,13 +53,14 @@ pub fn step(policy: &Policy, state: &mut State, now: Tick) -> Turn {
 pub fn step_within(policy: &Policy, state: &mut State, now: Tick, allowed: impl Fn(&State, &Action) -> bool) -> Turn {
     let mut turn = Turn::default();
     fold(state, policy, &Event::Passed, now);
-    for _ in 0..ROUNDS {
+    for round in 1..=ROUNDS {
         let plan = plan(policy, state, now);
-        let settled = plan.decisions.is_empty();
-        for action in plan.actions {
+        // What is decided first may speak against what was planned beside it.
+        let settled = plan.decisions.is_empty() || round == ROUNDS;
+        for action in plan.actions.into_iter().filter(|_| settled) {
             if allowed(state, &action) {
                 begin(policy, state, action, now, &mut turn);
-            } else if !turn.withheld.contains(&action) {
+            } else {
                 turn.withheld.push(action);
             }
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use planner::ids::{BackendId, MachineName};
 use planner::seen::{Binding, Exit, MachineSeen, MachineState, MachineTags};
 
+use crate::dice::Dice;
 use crate::processes::Process;
 
 /// How long after the end of faults a machine that could not be removed can be.
@@ -22,7 +23,17 @@ pub(crate) struct ModelBackend {
     pub(crate) full_until: u64,
     /// Whether a stopped machine is removed by itself, or is listed as ended until it is destroyed once more.
     pub(crate) removes_stopped: bool,
+    /// How long a machine takes to be made, at the least and at the most.
+    pub(crate) boot: Boot,
 }
+
+/// A span from the first to the second, in milliseconds.
+pub(crate) type Boot = (u64, u64);
+
+/// Containers and processes are there at once.
+pub(crate) const CONTAINER: Boot = (20, 1_000);
+/// Virtual machines boot, within the deadline of a create and the shortest boot clock.
+pub(crate) const VIRTUAL_MACHINE: Boot = (3_000, 20_000);
 
 /// One machine of ours.
 #[derive(Debug)]
@@ -42,8 +53,14 @@ pub(crate) struct Machine {
 }
 
 impl ModelBackend {
-    pub(crate) fn new(removes_stopped: bool) -> Self {
-        Self { machines: BTreeMap::new(), used: BTreeSet::new(), down_until: 0, full_until: 0, removes_stopped }
+    pub(crate) fn new(removes_stopped: bool, boot: Boot) -> Self {
+        Self { machines: BTreeMap::new(), used: BTreeSet::new(), down_until: 0, full_until: 0, removes_stopped, boot }
+    }
+
+    /// One with the ways that a seed gives it.
+    pub(crate) fn drawn(seed: u64, id: &BackendId, removes_stopped: bool) -> Self {
+        let boots = Dice::of(seed, &format!("boot of {id}")).chance(250);
+        Self::new(removes_stopped, if boots { VIRTUAL_MACHINE } else { CONTAINER })
     }
 
     /// Faults end. Returns the machines that shall be listed again.

@@ -245,13 +245,14 @@ impl World {
         if undeletable {
             machine.undeletable_until = now + self.dice.fault(Fault::Undeletable).between(60_000, 2_400_000);
         }
+        let (quickest, slowest) = model.boot;
         model.used.insert(name.clone());
         model.machines.insert(name.clone(), machine);
         self.judge_created(life, &backend, &name, belief);
         let span = if late {
             self.dice.fault(Fault::MadeLate).between(20_000, 90_000)
         } else {
-            self.dice.calls.between(20, 1_000)
+            self.dice.calls.between(quickest, slowest)
         };
         if never {
             // The answer comes, as from a backend that only takes the order.

@@ -139,6 +139,7 @@ impl World {
         tally.worlds = 1;
         tally.attempts = attempts as u64;
         tally.most_attempts = attempts as u64;
+        tally.size(attempts as u64);
         tally.created = self.judge.created;
         tally.races = self.judge.races;
         tally.deceived = self.judge.deceived;

@@ -100,6 +100,8 @@ faults! {
     BackendAway "backend-away" Every(60_000, 240_000);
     /// A backend has no room for a while.
     BackendFull "backend-full" Every(60_000, 240_000);
+    /// The image of a pool is broken for a while: every runner on it dies at once.
+    ImageBroken "pool-image-broken" Every(60_000, 300_000);
     /// The token of a scope is rotated: 401 until the new one is read.
     TokenRotated "token-rotated" Every(100_000, 400_000);
     /// The token of a scope loses a right for a while: 403.

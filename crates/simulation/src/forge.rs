@@ -25,6 +25,7 @@ const ANOTHER: i64 = 100_000;
 pub(crate) struct ForgeSide {
     pub(crate) id: ForgeId,
     pub(crate) model: Forge,
+    pub(crate) version: Version,
     pub(crate) owner: OwnerId,
     pub(crate) repositories: Vec<RepoId>,
     pub(crate) areas: BTreeMap<ScopeKey, Area>,
@@ -67,6 +68,7 @@ impl ForgeSide {
             (0..repositories).filter_map(|n| model.create_repository(owner, &format!("r{n}"), false).ok()).collect();
         let mut side = Self {
             id: ForgeId::new(url),
+            version,
             model,
             owner,
             repositories,

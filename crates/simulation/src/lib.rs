@@ -22,7 +22,7 @@
 //! | `forge`, `backends`, `processes`, `calls`, `listings` | what daemons talk to, and what becomes of calls and listings |
 //! | `daemon`, `lives` | the daemon, and what a new life finds |
 //! | `judge`, `ending` | the invariants, on every step and in the end |
-//! | `tally`, `reasons` | what was counted |
+//! | `tally`, `reasons`, `kind` | what was counted |
 //! | `script`, `scenario` | scenarios: a world that follows a script, and the files that hold them |
 //! | `explain`, `shrink` | what a person reads when something breaks, and the smallest world that breaks so |
 //!
@@ -39,6 +39,7 @@ mod fault;
 mod forge;
 mod happening;
 mod judge;
+mod kind;
 mod listings;
 mod lives;
 mod outages;
@@ -61,6 +62,7 @@ pub use ending::{QUIET_BOUND_MS, QUIET_BOUND_PER_JOB_MS, Report, run};
 pub use explain::explain;
 pub use fault::Fault;
 pub use judge::{Broken, LAUNCH_BOUND_MS, REMOVAL_BOUND_MS};
+pub use kind::Kind;
 pub use scenario::{Played, Scenario};
 pub use shape::Shape;
 pub use shrink::{Shrunk, shrink};

@@ -96,6 +96,7 @@ impl World {
         let memory = self.remembered();
         let credentials = self.kept_credentials();
         self.daemon.life += 1;
+        self.judge.life_begins();
         self.daemon.alive = true;
         self.daemon.born_at = self.now;
         self.daemon.state = State::default();

@@ -2,7 +2,7 @@
 
 use planner::error_class::ErrorClass;
 use planner::event::Event;
-use planner::ids::{BackendId, ForgeId, MachineName, ScopeKey};
+use planner::ids::{BackendId, ForgeId, MachineName, PoolId, ScopeKey};
 
 use crate::dice::Dice;
 use crate::fault::Fault;
@@ -58,6 +58,7 @@ impl World {
         match fault {
             Fault::ForgeAway | Fault::ForgeDown => self.forge_goes(fault, span),
             Fault::BackendAway | Fault::BackendFull => self.backend_goes(fault, whom, span),
+            Fault::ImageBroken => self.image_breaks(whom, span),
             Fault::TokenRotated | Fault::TokenStripped | Fault::ScopeSwapped => self.scope_goes(fault, whom, span),
             Fault::HookForged => {
                 self.note_fault(fault, "poll now");
@@ -148,6 +149,15 @@ impl World {
             model.full_until = until;
         }
         self.note_fault(fault, id.as_str());
+    }
+
+    fn image_breaks(&mut self, whom: Option<&str>, span: Option<u64>) {
+        let all: Vec<PoolId> = self.first_policy.pools.iter().map(|pool| pool.id.clone()).collect();
+        let dice = self.dice.fault(Fault::ImageBroken);
+        let drawn = dice.between(30_000, 180_000);
+        let Some(pool) = Self::chosen(&all, whom, dice, ToString::to_string) else { return };
+        self.note_fault(Fault::ImageBroken, pool.as_str());
+        self.broken_images.insert(pool, self.now + span.unwrap_or(drawn));
     }
 
     fn scope_goes(&mut self, fault: Fault, whom: Option<&str>, span: Option<u64>) {

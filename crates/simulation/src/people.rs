@@ -7,6 +7,7 @@ use planner::ids::ForgeId;
 use crate::dice::Dice;
 use crate::forge::moment;
 use crate::happening::Happening;
+use crate::kind::Kind;
 use crate::setting::LABELS;
 use crate::world::{World, note};
 
@@ -16,7 +17,7 @@ pub(crate) struct Workload {
     /// Webhooks say when to look.
     pub(crate) has_hooks: bool,
     /// How many jobs are pushed at the most.
-    most: u64,
+    pub(crate) most: u64,
     pushed: u64,
     /// Most jobs of one burst or matrix.
     burst: u64,
@@ -47,6 +48,9 @@ impl Workload {
         Self { has_hooks: false, most: 0, pushed: 0, burst: 0, pace: 0, longest_job: 10_000 }
     }
 }
+
+/// More jobs at once than any pool has machines.
+const BURST: u64 = 5;
 
 impl World {
     pub(crate) fn person(&mut self) {
@@ -80,26 +84,28 @@ impl World {
         let job = |key: &str| JobSpec::shell(key, &[label], "true");
         let mut unservable = false;
         let mut event = Event::Dispatch;
-        let (mut jobs, concurrency) = match dice.between(0, 11) {
-            0..=2 => (vec![job("build")], Concurrency::unlimited()),
+        let (kind, mut jobs, concurrency) = match dice.between(0, 11) {
+            0..=2 => (Kind::Single, vec![job("build")], Concurrency::unlimited()),
             3 | 4 => {
                 let count = dice.between(2, burst);
                 let matrix = (1..=count).map(|n| job(&format!("test{n}")).named(&format!("test ({n})")));
-                (matrix.collect(), Concurrency::unlimited())
+                let kind = if count >= BURST { Kind::Burst } else { Kind::Matrix };
+                (kind, matrix.collect(), Concurrency::unlimited())
             }
-            5 | 6 => (vec![job("build"), job("test").needing(&["build"])], Concurrency::unlimited()),
-            7 | 8 => (vec![job("deploy")], Concurrency::queue("production")),
-            9 => (vec![job("preview")], Concurrency::cancel("preview")),
+            5 | 6 => (Kind::Needs, vec![job("build"), job("test").needing(&["build"])], Concurrency::unlimited()),
+            7 | 8 => (Kind::Queue, vec![job("deploy")], Concurrency::queue("production")),
+            9 => (Kind::Cancelling, vec![job("preview")], Concurrency::cancel("preview")),
             10 => {
                 event = Event::Schedule;
-                (vec![job("nightly")], Concurrency::unlimited())
+                (Kind::Schedule, vec![job("nightly")], Concurrency::unlimited())
             }
             _ => {
                 unservable = true;
                 let wanted: &[&str] = if dice.chance(500) { &["nowhere", "debian"] } else { &[] };
-                (vec![JobSpec::shell("odd", wanted, "true")], Concurrency::unlimited())
+                (Kind::Unservable, vec![JobSpec::shell("odd", wanted, "true")], Concurrency::unlimited())
             }
         };
+        self.tally.kind(kind);
         jobs.truncate(usize::try_from(left).unwrap_or(usize::MAX));
         self.workload.pushed += jobs.len() as u64;
         let spec = RunSpec::new(repository, "ci.yml", jobs).with_concurrency(concurrency).with_event(event);
@@ -144,6 +150,7 @@ impl World {
         let wanted = if running { Status::Running } else { Status::Waiting };
         let jobs = self.jobs_that(forge, |status| status == wanted);
         if !jobs.is_empty() {
+            self.tally.kind(if running { Kind::CancelRunning } else { Kind::CancelWaiting });
             let job = *self.dice.people.pick(&jobs);
             self.cancel(forge, job);
         }
@@ -166,6 +173,7 @@ impl World {
             return;
         }
         self.workload.pushed += 1;
+        self.tally.kind(Kind::RunAgain);
         let job = *self.dice.people.pick(&jobs);
         self.rerun(forge, job);
     }
@@ -178,5 +186,21 @@ impl World {
             note!(self, "somebody runs job {job} again ({handle})");
             self.hook(forge);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::shape::Shape;
+    use crate::world::World;
+
+    #[test]
+    fn worlds_have_eight_jobs_in_the_middle_and_one_in_a_hundred_has_a_hundred() {
+        let drawn = (0..4_000).map(|seed| World::drawn(&Shape::of(seed), false).workload.most);
+        let mut sizes: Vec<u64> = drawn.collect();
+        sizes.sort_unstable();
+        assert_eq!(sizes[sizes.len() / 2], 8);
+        let big = sizes.iter().filter(|jobs| **jobs >= 100).count();
+        assert!((20..80).contains(&big), "{big} of 4000 worlds have 100 jobs or more");
     }
 }

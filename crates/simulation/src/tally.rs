@@ -1,6 +1,9 @@
 //! What was counted in a world, and in many.
 
+use std::collections::BTreeMap;
+
 use crate::fault::Fault;
+use crate::kind::Kind;
 use crate::reasons::WORDS;
 
 /// Counts of a world; those of many are added up.
@@ -28,6 +31,9 @@ pub struct Tally {
     pub settled_ms: u64,
     faults: Vec<u64>,
     reasons: Vec<u64>,
+    kinds: Vec<u64>,
+    /// How many worlds had so many attempts.
+    sizes: BTreeMap<u64, u64>,
 }
 
 impl Default for Tally {
@@ -45,6 +51,8 @@ impl Default for Tally {
             settled_ms: 0,
             faults: vec![0; Fault::ALL.len()],
             reasons: vec![0; WORDS.len()],
+            kinds: vec![0; Kind::ALL.len()],
+            sizes: BTreeMap::new(),
         }
     }
 }
@@ -56,6 +64,34 @@ impl Tally {
 
     pub(crate) fn reason(&mut self, place: usize) {
         self.reasons[place] += 1;
+    }
+
+    pub(crate) fn kind(&mut self, kind: Kind) {
+        self.kinds[kind as usize] += 1;
+    }
+
+    pub(crate) fn size(&mut self, attempts: u64) {
+        *self.sizes.entry(attempts).or_default() += 1;
+    }
+
+    /// Each kind of world, or of what was done in them, with how often there was one.
+    pub fn kinds(&self) -> impl Iterator<Item = (Kind, u64)> {
+        Kind::ALL.iter().copied().zip(self.kinds.iter().copied())
+    }
+
+    /// How many attempts the world in the middle had.
+    pub fn median_attempts(&self) -> u64 {
+        let mut before = 0;
+        let middle = self.sizes.iter().find(|(_, worlds)| {
+            before += **worlds;
+            before * 2 >= self.worlds
+        });
+        middle.map_or(0, |(attempts, _)| *attempts)
+    }
+
+    /// How many worlds had so many attempts or more.
+    pub fn worlds_of(&self, attempts: u64) -> u64 {
+        self.sizes.range(attempts..).map(|(_, worlds)| worlds).sum()
     }
 
     /// Each fault with how often it was injected.
@@ -80,6 +116,12 @@ impl Tally {
         self.turns += other.turns;
         self.faults_ms += other.faults_ms;
         self.settled_ms = self.settled_ms.max(other.settled_ms);
+        for (attempts, worlds) in &other.sizes {
+            *self.sizes.entry(*attempts).or_default() += worlds;
+        }
+        for (sum, more) in self.kinds.iter_mut().zip(&other.kinds) {
+            *sum += more;
+        }
         for (sum, more) in self.faults.iter_mut().zip(&other.faults) {
             *sum += more;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use planner::ids::{BackendId, ForgeId, ScopeKey};
+use planner::ids::{BackendId, ForgeId, PoolId, ScopeKey};
 use planner::policy::Policy;
 
 use crate::backends::ModelBackend;
@@ -78,6 +78,8 @@ pub(crate) struct World {
     pub(crate) quiet_due: u64,
     /// Faults do not end before.
     pub(crate) not_quiet_before: u64,
+    /// Until when runners on the image of a pool die at once.
+    pub(crate) broken_images: BTreeMap<PoolId, u64>,
     pub(crate) last_process: u64,
     /// From when until when machines stand still.
     pub(crate) host_pause: (u64, u64),
@@ -98,7 +100,8 @@ impl World {
         let mut setting = Dice::of(seed, "setting");
         let forges = crate::setting::forges(seed, &mut setting);
         let (policy, forges) = crate::setting::policy(&mut setting, forges);
-        let backends = policy.backends.keys().map(|id| (id.clone(), ModelBackend::new(setting.chance(500)))).collect();
+        let backend = |id: &BackendId| (id.clone(), ModelBackend::drawn(seed, id, setting.chance(500)));
+        let backends = policy.backends.keys().map(backend).collect();
         let workload = Workload::drawn(&mut setting, shape.jobs);
         let weather = Weather::drawn(shape);
         let mut world = Self::of(seed, policy, forges, backends, weather, workload, Script::default(), traced);
@@ -109,6 +112,7 @@ impl World {
         for fault in Fault::ALL {
             world.next_of(*fault);
         }
+        world.count_kinds();
         world
     }
 
@@ -143,6 +147,7 @@ impl World {
             quiet_since: None,
             quiet_due: 0,
             not_quiet_before: 0,
+            broken_images: BTreeMap::new(),
             last_process: 0,
             host_pause: (0, 0),
         };
@@ -259,6 +264,7 @@ impl World {
         note!(self, "QUIET: faults end");
         self.quiet_since = Some(self.now);
         self.restore_policy(self.changes);
+        self.broken_images.clear();
         for forge in self.forges.values_mut() {
             forge.calm();
         }

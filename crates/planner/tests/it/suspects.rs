@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use planner::event::EndReason;
 use planner::ids::Handle;
 use planner::report::Reason;
 use planner::seen::{JobState, RunnerStatus};
@@ -173,4 +174,19 @@ fn fifty_jobs_behind_one_that_runs_cost_one_machine_at_a_time() {
     }
     assert!(scene.created().len() > 2);
     assert!(scene.jobs.iter().filter(|(_, row)| row.state == JobState::Waiting).count() == 51);
+}
+
+#[test]
+fn a_job_that_is_first_listed_when_one_like_it_is_released_is_not_launched_beside() {
+    let released_after = |polls: usize| {
+        let mut scene = Scene::claiming(&["h1"]);
+        scene.polls(polls);
+        scene.took();
+        scene.waits("h2");
+        scene.poll();
+        (scene.ending("h1") == Some(&EndReason::HeldBack)).then_some(scene)
+    };
+    let mut scene = (1..10).find_map(released_after).expect("it is released within ten polls");
+    assert_eq!(scene.created(), [""; 0]);
+    assert!(matches!(scene.reason("h2"), Reason::Suspect { .. }));
 }

@@ -84,7 +84,7 @@ pub(crate) struct Judge {
     pub(crate) last_lie: BTreeMap<ScopeKey, u64>,
     /// Assignments of which a call was lost or refused.
     stumbled: BTreeSet<AssignmentKey>,
-    /// When calls were begun, by what they are about.
+    /// When calls were begun in this life, by what they are about.
     begun: BTreeMap<(String, &'static str), Vec<u64>>,
     /// When all stood still, from and until.
     pauses: Vec<(u64, u64)>,
@@ -101,6 +101,11 @@ pub(crate) struct Judge {
 type Kind = (ForgeId, i64, String, Vec<String>);
 
 impl Judge {
+    /// A life begins, and cannot know what was called before.
+    pub(crate) fn life_begins(&mut self) {
+        self.begun.clear();
+    }
+
     /// Notes that daemon or machines stand still.
     pub(crate) fn pauses(&mut self, from: u64, until: u64) {
         match self.pauses.last_mut().filter(|(_, last)| *last >= from) {

@@ -6,6 +6,9 @@ use crate::fault::Fault;
 use crate::happening::Step;
 use crate::world::World;
 
+/// How long a runner lives on a broken image: it does not come to contact the forge.
+const DEAD_AT_ONCE_MS: u64 = 20;
+
 /// What will become of a process.
 #[derive(Debug, Clone)]
 pub(crate) struct Fate {
@@ -61,6 +64,10 @@ impl World {
 
     /// Enters the first steps of a process: it contacts the forge, late or never, or ends before.
     pub(crate) fn begin_process(&mut self, backend: &BackendId, name: &MachineName, id: u64, job: &str) {
+        let pool = self.machine(backend, name).map(|machine| machine.tags.pool.clone());
+        if pool.is_some_and(|pool| self.broken_images.get(&pool).is_some_and(|until| self.now < *until)) {
+            return self.process_after(DEAD_AT_ONCE_MS, backend, name, id, Step::Die);
+        }
         let never = self.strikes(Fault::NeverContacts, job);
         let late = self.strikes(Fault::ContactsLate, job);
         let contact = if late {

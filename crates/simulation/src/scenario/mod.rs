@@ -43,7 +43,7 @@ use forge_model::Version;
 use planner::ids::{BackendId, DeploymentId, PoolId, ScopeId, ScopeKey};
 use planner::policy::{BackendPolicy, Clocks, Policy, PoolPolicy, ScopePolicy};
 
-use crate::backends::ModelBackend;
+use crate::backends::{CONTAINER, ModelBackend};
 use crate::ending::{Report, run};
 use crate::forge::ForgeSide;
 use crate::happening::Happening;
@@ -158,7 +158,7 @@ impl Scenario {
             1,
             policy,
             BTreeMap::from([(forge.id.clone(), forge)]),
-            backends.into_iter().map(|backend| (backend, ModelBackend::new(true))).collect(),
+            backends.into_iter().map(|backend| (backend, ModelBackend::new(true, CONTAINER))).collect(),
             Weather::calm(),
             Workload::scripted(),
             Script::begun(),

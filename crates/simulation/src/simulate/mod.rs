@@ -17,7 +17,7 @@ use simulation::{Shape, Tally, run};
 pub(crate) struct Options {
     seeds: u64,
     start: u64,
-    /// Whether a fault or reason that never came is no failure: for short runs.
+    /// Whether a kind of world, fault or reason that never came is no failure: for short runs.
     allow_absent: bool,
 }
 
@@ -57,7 +57,7 @@ struct Shared {
     broken: Mutex<Option<u64>>,
 }
 
-/// Runs all seeds. Fails where one breaks, or where a fault or a reason never came.
+/// Runs all seeds.
 #[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "measures real time, outside of worlds")]
 pub(crate) fn run_timed(options: &Options) -> (Tally, Option<u64>, std::time::Duration) {
     let begun = std::time::Instant::now();
@@ -101,7 +101,7 @@ fn work(shared: &Shared) {
     }
 }
 
-/// Runs all seeds and tells of them.
+/// Runs all seeds and tells of them. Fails where one breaks, or where a kind of world, a fault or a reason never came.
 pub(crate) fn run_all(options: &Options) -> ExitCode {
     let (tally, broken, took) = run_timed(options);
     let seconds = took.as_secs_f64();
@@ -113,6 +113,7 @@ pub(crate) fn run_all(options: &Options) -> ExitCode {
     let absent: Vec<&str> = tally
         .faults()
         .map(|(fault, count)| (fault.word(), count))
+        .chain(tally.kinds().map(|(kind, count)| (kind.word(), count)))
         .chain(tally.reasons())
         .filter(|(_, count)| *count == 0)
         .map(|(word, _)| word)
@@ -127,6 +128,10 @@ pub(crate) fn run_all(options: &Options) -> ExitCode {
 fn tell(tally: &Tally, seconds: f64) {
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = tally.worlds as f64 / seconds.max(0.001);
+    say("kinds of worlds, and of what was done in them:");
+    for (kind, count) in tally.kinds() {
+        say(&format!("  {count:>10}  {}", kind.word()));
+    }
     say("faults injected:");
     for (fault, count) in tally.faults() {
         say(&format!("  {count:>10}  {}", fault.word()));
@@ -136,11 +141,13 @@ fn tell(tally: &Tally, seconds: f64) {
         say(&format!("  {count:>10}  {word}"));
     }
     say(&format!(
-        "\n{} worlds in {seconds:.0} s: {rate:.0} schedules per second; {} attempts of jobs (at most {} in one world), \
-         {} machines, {} lives, {} turns, {} races of which the design knows, {} times deceived by a backend; \
+        "\n{} worlds in {seconds:.0} s: {rate:.0} schedules per second; {} attempts of jobs ({} in the world in \
+         the middle, 100 or more in {}, at most {}), {} machines, {} lives, {} turns, {} races of which the design knows, {} times deceived by a backend; \
          all settled within {} s after faults ended",
         tally.worlds,
         tally.attempts,
+        tally.median_attempts(),
+        tally.worlds_of(100),
         tally.most_attempts,
         tally.created,
         tally.lives,
