@@ -33,7 +33,7 @@ impl World {
     }
 
     /// Whether the lane of launches at a backend is full.
-    fn is_busy(&self, backend: &BackendId) -> bool {
+    pub(super) fn is_busy(&self, backend: &BackendId) -> bool {
         let lane = Lane::BackendLaunch(backend.clone());
         let used = self.daemon.state.journal.in_flight.values().filter(|flight| flight.action.lane() == lane).count();
         self.policy.backends.get(backend).is_none_or(|policy| used >= policy.parallel_creates)
