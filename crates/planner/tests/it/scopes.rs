@@ -323,8 +323,8 @@ fn a_launch_on_its_way_is_given_up_in_a_scope_that_is_another_one_now() {
     scene.answers("register", refused(ErrorClass::NotFound));
     scene.leaves("h1");
     scene.goes_on(5);
-    let took = scene.took().into_iter().filter(|word| *word != "check_scope");
-    assert_eq!(took.last(), Some("destroy"));
+    let mut took = scene.took().into_iter().filter(|word| *word != "check_scope");
+    assert_eq!(took.next_back(), Some("destroy"));
     scene.nothing_is_left();
 }
 
