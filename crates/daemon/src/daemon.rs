@@ -111,6 +111,7 @@ pub struct Daemon {
     server: Option<Server>,
     claim: Option<Claim>,
     directory: Arc<StateDirectory>,
+    vault: Arc<Vault>,
     /// Whether the state directory goes with the daemon.
     temporary: bool,
 }
@@ -159,6 +160,10 @@ impl Daemon {
     /// Locks the state directory, claims the deployment on this host, reads what is remembered and starts all tasks. Calls
     /// no forge and no backend before it returns. Blocks for a few files.
     pub fn start(config: &Config, options: &Options) -> Result<Self, StartError> {
+        if !config.state_directory.exists() {
+            // None is made for a start that is refused anyway. It is claimed again below, with the lock.
+            drop(Claim::of(&config.deployment)?);
+        }
         Self::start_in(StateDirectory::lock(&config.state_directory)?, config, options)
     }
 
@@ -239,7 +244,10 @@ impl Daemon {
             }
         };
         // The socket goes before the lock.
-        drop(self.server);
+        if let Some(server) = self.server {
+            server.stop().await;
+        }
+        self.vault.close();
         if self.temporary {
             // What stays is found by the next one of that deployment.
             let _ = std::fs::remove_dir_all(self.directory.path());
@@ -265,7 +273,7 @@ impl Start<'_> {
         let (remembered, handles) = Remembered::load(&loaded.memory, fresh_start, clock.now(), wall_ms());
         // A register call has been answered or given up by then.
         let orphaned = config.limits.forge_deadline + config.limits.settle;
-        let vault = Vault::open(credentials(config).as_deref(), orphaned);
+        let vault = Arc::new(Vault::open(credentials(config).as_deref(), orphaned));
         let mut state = State::default();
         state.journal.handles = handles;
         state.journal.breakers = breakers;
@@ -300,7 +308,7 @@ impl Start<'_> {
                 forges: parts.forges,
                 backends: parts.backends,
                 pools: parts.pools,
-                vault: Arc::new(vault),
+                vault: Arc::clone(&vault),
                 events: sender,
                 calls: Arc::default(),
             }),
@@ -318,7 +326,7 @@ impl Start<'_> {
         let desk = Arc::new(Desk::new(orders, in_use));
         let server = listen(&directory, Arc::clone(&desk));
         let control = Control { wishes: Arc::new(wishes), desk };
-        Ok(Daemon { owner, control, reports: latest, server, claim, directory, temporary: self.temporary })
+        Ok(Daemon { owner, control, reports: latest, server, claim, directory, vault, temporary: self.temporary })
     }
 }
 

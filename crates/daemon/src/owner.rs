@@ -223,10 +223,15 @@ impl Owner {
     /// Whether a cleaning is over; then it has told what came of it.
     fn has_collected(&mut self, turn: &Turn) -> bool {
         let Purpose::Collect(collecting) = &mut self.purpose else { return false };
-        if let Some(over) = collecting.take_if(|collecting| collecting.is_over(&self.policy, &self.state, turn)) {
-            over.tell(&self.policy, &self.state, turn);
+        let Some(over) = collecting.take_if(|collecting| collecting.is_over(&self.policy, &self.state, turn)) else {
+            return collecting.is_none();
+        };
+        if over.leaves_no_credentials(&self.policy, &self.state, turn) {
+            let in_use = self.credentials_in_use();
+            self.lanes.vault.retain_only(|uuid| in_use.contains(uuid));
         }
-        collecting.is_none()
+        over.tell(&self.policy, &self.state, turn);
+        true
     }
 
     /// Whether no call is under way.
@@ -322,15 +327,19 @@ impl Owner {
         if !known {
             return;
         }
+        let in_use = self.credentials_in_use();
+        self.lanes.vault.retain(|uuid| in_use.contains(uuid));
+    }
+
+    fn credentials_in_use(&self) -> BTreeSet<&RunnerUuid> {
         let journal = &self.state.journal;
-        let in_use: BTreeSet<&RunnerUuid> = journal
+        journal
             .assignments
             .values()
             .filter_map(|assignment| assignment.registration.known())
             .map(|registered| &registered.uuid)
             .chain(journal.strays.values().map(|stray| &stray.uuid))
-            .collect();
-        self.lanes.vault.retain(|uuid| in_use.contains(uuid));
+            .collect()
     }
 }
 

@@ -47,6 +47,8 @@ impl Vault {
         let directory = directory.and_then(|directory| match usable(directory) {
             Ok(true) => Some(directory.to_owned()),
             Ok(false) => {
+                // It was made to be looked at.
+                let _ = fs::remove_dir(directory);
                 tracing::warn!(
                     directory = %directory.display(), hint = MAKE_ONE,
                     "the runtime directory is not in memory, and secrets are written to no disk: {LOST}"
@@ -87,11 +89,26 @@ impl Vault {
         self.tokens().get(uuid).map(|(token, _)| token.clone())
     }
 
-    /// Drops what nothing refers to any more.
+    /// Drops what nothing has referred to for long enough.
     pub(crate) fn retain(&self, in_use: impl Fn(&RunnerUuid) -> bool) {
+        self.keep(|uuid, since| in_use(uuid) || since.elapsed() < self.orphaned);
+    }
+
+    /// Drops what nothing refers to, where no register call can be under way.
+    pub(crate) fn retain_only(&self, in_use: impl Fn(&RunnerUuid) -> bool) {
+        self.keep(|uuid, _| in_use(uuid));
+    }
+
+    /// Removes the directory if it is empty. The next life makes it again.
+    pub(crate) fn close(&self) {
+        // One that is not empty stays: the kernel refuses.
+        let _ = self.directory.as_ref().map(fs::remove_dir);
+    }
+
+    fn keep(&self, is_kept: impl Fn(&RunnerUuid, Instant) -> bool) {
         let mut dropped = Vec::new();
         self.tokens().retain(|uuid, (_, since)| {
-            let keep = in_use(uuid) || since.elapsed() < self.orphaned;
+            let keep = is_kept(uuid, *since);
             if !keep {
                 dropped.push(uuid.clone());
             }
@@ -188,8 +205,7 @@ mod tests {
         }
         let vault = Vault::open(Some(&directory), ORPHANED);
         vault.put(&RunnerUuid::new("u"), &SecretString::from("secret"));
-        assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
-        assert!(vault.token(&RunnerUuid::new("u")).is_some());
+        assert!(vault.token(&RunnerUuid::new("u")).is_some() && !directory.exists());
     }
 
     #[test]
@@ -233,7 +249,14 @@ mod tests {
         let elsewhere = RunnerUuid::new("../elsewhere");
         vault.put(&elsewhere, &SecretString::from("secret"));
         assert!(vault.token(&elsewhere).is_some() && !directory.join(elsewhere.as_str()).exists());
-        assert!(Vault::open(Some(directory), ORPHANED).runners().is_empty());
+        let vault = Vault::open(Some(directory), ORPHANED);
+        assert!(vault.runners().is_empty());
+        vault.put(&uuid, &SecretString::from("secret"));
+        vault.close();
+        assert!(directory.join(uuid.as_str()).exists(), "it is kept for the next life");
+        vault.drop_runner(&uuid);
+        vault.close();
+        assert!(!directory.exists());
     }
 
     #[test]
@@ -245,6 +268,8 @@ mod tests {
             vault.retain(|uuid| uuid.as_str() == "used");
             assert!(vault.token(&RunnerUuid::new("used")).is_some());
             assert_eq!(vault.token(&RunnerUuid::new("unused")).is_some(), kept);
+            vault.retain_only(|uuid| uuid.as_str() == "used");
+            assert_eq!(vault.runners(), [RunnerUuid::new("used")]);
         }
     }
 }

@@ -44,6 +44,18 @@ async fn what_hides_from_its_supervisor_and_marker_is_found_and_killed_by_its_gr
     host.finish().await;
 }
 
+#[tokio::test]
+async fn a_machine_that_does_not_come_into_being_leaves_no_group() {
+    let host = Host::with_runner("exit 0");
+    let Some(group) = group(&host).await else { return host.finish().await };
+    // It is seen only when all else is done: no machine has this name, and no folder can take its place.
+    std::os::unix::fs::symlink("nowhere", host.folder("fs-2")).unwrap();
+    host.create("fs-2").await.unwrap_err();
+    assert!(group.exists() && !group.with_file_name("fs-2").exists());
+    fs::remove_file(host.folder("fs-2")).unwrap();
+    host.finish().await;
+}
+
 fn limits() -> Limits {
     Limits { memory_bytes: Some(256 << 20), cpu_quota_us: Some(50_000), pids: Some(64) }
 }

@@ -113,6 +113,19 @@ async fn a_job_reads_neither_the_daemons_secrets_nor_the_machine_of_another_user
 }
 
 #[tokio::test]
+async fn a_runner_inherits_nothing_of_what_its_supervisor_holds() {
+    if !as_root() {
+        return;
+    }
+    // The supervisor of a machine with a user of its own holds the claim on that user.
+    let host = host("ls /proc/self/fd | tr '\\n' ' '", RunAs::OnePerMachine(users(130).to_vec()));
+    host.run("fs-1").await;
+    assert_eq!(host.ended("fs-1").await, Exit::Code(0));
+    assert_eq!(host.log("fs-1").await, ["0 1 2 3 "], "the standard ones, and the one that lists them");
+    host.finish().await;
+}
+
+#[tokio::test]
 async fn a_user_has_one_machine_at_a_time() {
     if !as_root() {
         return;

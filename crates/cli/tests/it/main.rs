@@ -7,6 +7,7 @@ mod explain;
 mod hidden;
 mod readme;
 mod real_forgejo;
+#[path = "../../../backend-host/tests/it/skipped.rs"]
 mod skipped;
 mod usage;
 

@@ -243,6 +243,13 @@ impl Collecting {
         waited.collect::<Vec<_>>().into_iter()
     }
 
+    /// Whether credentials that nothing refers to can go at once: all was seen, and nobody else registers runners of the
+    /// deployment.
+    pub(crate) fn leaves_no_credentials(&self, policy: &Policy, state: &State, turn: &Turn) -> bool {
+        let is_alone = !self.how.another || self.how.force;
+        !self.how.dry_run && is_alone && self.waited_for(policy, state, turn).is_empty()
+    }
+
     /// Tells what came of it.
     pub(crate) fn tell(self, policy: &Policy, state: &State, turn: &Turn) {
         let finished = self.waited_for(policy, state, turn).is_empty();

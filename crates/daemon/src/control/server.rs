@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use super::desk::Desk;
@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The task that listens. It ends, and removes the socket, when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 impl Server {
@@ -37,7 +37,14 @@ impl Server {
     pub(crate) fn start(directory: Arc<StateDirectory>, desk: Arc<Desk>) -> io::Result<Self> {
         let listener = UnixListener::from_std(socket::bind(directory.path())?)?;
         let bound = Bound { listener, directory };
-        Ok(Self { task: tokio::spawn(bound.serve(desk)).abort_handle() })
+        Ok(Self { task: tokio::spawn(bound.serve(desk)) })
+    }
+
+    /// Ends it, and waits until the socket is removed.
+    pub(crate) async fn stop(mut self) {
+        self.task.abort();
+        // It was told to end.
+        let _ = (&mut self.task).await;
     }
 }
 
@@ -231,5 +238,13 @@ mod tests {
         let path = place.path().to_owned();
         tokio::task::spawn_blocking(move || StateDirectory::lock(&path).map(drop)).await.unwrap().unwrap();
         assert!(!place.path().join(NAME).exists());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_server_that_was_stopped_has_removed_its_socket() {
+        let (place, server) = served(true);
+        server.stop().await;
+        assert!(!place.path().join(NAME).exists());
+        StateDirectory::try_lock(place.path()).unwrap();
     }
 }

@@ -52,13 +52,26 @@ pub(super) async fn call_off(stage: &Stage, progress: &mut Progress) {
             let _ = forge.cancel_run(now, run);
         }
     });
+    let mut told = String::new();
     loop {
         progress.show(&stage.emulator);
-        if stage.emulator.with_forge(|forge, _| forge.runners_now().is_empty()) && progress.nothing_is_left() {
+        let runners = stage.emulator.with_forge(|forge, _| forge.runners_now().len());
+        if runners == 0 && progress.nothing_is_left() {
             return;
+        }
+        let left = format!("waiting for the end of {}", count(progress.machines(), runners));
+        if told != left {
+            progress.say(&left);
+            told = left;
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// So many machines and registrations, in words.
+fn count(machines: usize, runners: usize) -> String {
+    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    format!("{} and {}", plural(machines, "machine"), plural(runners, "registration"))
 }
 
 /// Whether every attempt has ended, but for the one that nobody can serve.

@@ -1,11 +1,14 @@
 //! What a demo that was killed has left: the next one finds it and clears it away.
 //!
 //! ```text
-//! directory made ─► locked `playing` in it ─► played ─► all of it removed, or with --keep the file alone
+//! directories made ─► locked `playing` in each ─► played ─► all of it removed, or with --keep the file alone
 //!                          │ kill -9: the lock goes, the file stays
 //!                          ▼
 //!                     the next demo ─► machines destroyed ─► directories removed
 //! ```
+//!
+//! There are two directories where there is a file system in memory. What cleans up temporary directories may take one of
+//! them, so that each can be found without the other; machines go with the first.
 //!
 //! A directory without that file is nobody's to remove: it is kept, or no demo's. So is one of another user.
 
@@ -31,18 +34,19 @@ const LIMIT: u64 = 16 << 10;
 /// A demo that plays, as others see it. Dropping it lets the next one clear it away.
 #[derive(Debug)]
 pub(super) struct Playing {
-    _lock: File,
+    _locks: Vec<File>,
     directory: PathBuf,
 }
 
 impl Playing {
-    /// Marks a demo's directory.
+    /// Marks a demo's directories.
     pub(super) fn begin(directory: &Path, deployment: &str, runtime: &Path) -> io::Result<Self> {
-        let mut file = File::create_new(directory.join(NOT_YET))?;
-        file.lock()?;
-        write!(file, "{}", json!({ "deployment": deployment, "runtime": runtime }))?;
-        fs::rename(directory.join(NOT_YET), directory.join(PLAYING))?;
-        Ok(Self { _lock: file, directory: directory.to_owned() })
+        let told = json!({ "deployment": deployment, "runtime": runtime });
+        let mut locks = vec![mark(directory, &told)?];
+        if !runtime.starts_with(directory) {
+            locks.push(mark(runtime, &told)?);
+        }
+        Ok(Self { _locks: locks, directory: directory.to_owned() })
     }
 
     /// Leaves the directory to whoever wants to look at it.
@@ -51,9 +55,19 @@ impl Playing {
     }
 }
 
+fn mark(directory: &Path, told: &Value) -> io::Result<File> {
+    let mut file = File::create_new(directory.join(NOT_YET))?;
+    file.lock()?;
+    write!(file, "{told}")?;
+    fs::rename(directory.join(NOT_YET), directory.join(PLAYING))?;
+    Ok(file)
+}
+
 /// Clears away what killed demos have left, and says where. What cannot be removed stays for the next one.
 pub(super) async fn clear(mut say: impl FnMut(&str)) {
-    for directory in ours(&std::env::temp_dir()) {
+    // Those in memory last: most go with the others.
+    let parents = [std::env::temp_dir(), PathBuf::from(SHARED_MEMORY)];
+    for directory in parents.iter().flat_map(|parent| ours(parent)) {
         let Some(left) = Left::find(directory) else { continue };
         say(&format!("an earlier demo was killed: clearing away what it left in {}", left.directory.display()));
         clear_machines(&left.directory.join(STATE).join("machines"), &left.deployment).await;
@@ -81,7 +95,8 @@ impl Left {
         let told: Value = serde_json::from_str(&text).ok()?;
         let runtime = told["runtime"].as_str().map(PathBuf::from);
         // Nothing is removed for being named in a file: it must be a demo's as well.
-        let runtime = runtime.filter(|runtime| ours(Path::new(SHARED_MEMORY)).contains(runtime));
+        let runtime =
+            runtime.filter(|runtime| ours(Path::new(SHARED_MEMORY)).contains(runtime) && *runtime != directory);
         Some(Self { _lock: lock, deployment: told["deployment"].as_str()?.to_owned(), directory, runtime })
     }
 

@@ -78,7 +78,8 @@ async fn play(arguments: &Demo, out: &mut impl Write) -> Result<(), Failure> {
         () = interrupted => Curtain::Interrupted,
     };
     if curtain == Curtain::Interrupted {
-        progress.say("interrupted: cancelling what there is, and clearing away");
+        let most = CALL_OFF.as_secs();
+        progress.say(&format!("interrupted: cancelling what there is, and clearing away, in {most} s at most"));
         // What is not done by then is counted, and told.
         let _ = tokio::time::timeout(CALL_OFF, director::call_off(&stage, &mut progress)).await;
     }

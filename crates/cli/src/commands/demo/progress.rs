@@ -58,6 +58,11 @@ impl Progress {
         report.machines.is_empty() && report.runners.is_empty()
     }
 
+    /// How many machines the daemon knows of.
+    pub(super) fn machines(&self) -> usize {
+        self.reports.borrow().machines.len()
+    }
+
     /// The last reason why each job waited, by handle.
     pub(super) fn into_reasons(self) -> BTreeMap<String, String> {
         self.reasons

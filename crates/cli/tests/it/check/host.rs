@@ -8,7 +8,7 @@ use planner::ids::DeploymentId;
 use planner::report::Report;
 
 use super::place::Place;
-use crate::skipped::skip;
+use crate::skipped::{as_root, skip};
 
 #[test]
 fn a_runner_that_is_too_old_is_refused_and_a_doubtful_one_told() {
@@ -161,4 +161,19 @@ fn a_token_that_the_jobs_user_could_read_is_an_error() {
     place.finds("backend here", "error", &["who can read the token"]);
     fs::set_permissions(place.folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
     place.finds("backend here", "error", &["cannot pass through"]);
+}
+
+#[test]
+fn the_runner_is_asked_for_its_version_as_the_user_of_the_jobs() {
+    if !as_root() {
+        return;
+    }
+    let place = Place::new();
+    let text = place.text("\"org:acme\"", "").replace("user = \"root\"", "user = \"4000000:4000000\"");
+    place.write("c.toml", &text, 0o600);
+    fs::set_permissions(place.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    place.write("runner", "#!/bin/sh\necho \"forgejo-runner version v12.9.0, asked by $(id -u):$(id -g)\"\n", 0o755);
+    place.finds("backend here", "ok", &["version 12.9.0"]);
+    place.write("runner", "#!/bin/sh\necho \"asked by $(id -u):$(id -g)\"\n", 0o755);
+    place.finds("backend here", "error", &["but says: asked by 4000000:4000000"]);
 }

@@ -37,6 +37,7 @@ fn a_second_daemon_of_a_deployment_is_refused_whatever_its_state_directory() {
         format!("the deployment {} is served by another forgescale on this host (process {id})", world.deployment);
     assert!(ran.err.contains(&words), "{}", ran.err);
     assert!(ran.err.contains("hint: stop the other one, or give this one both a `deployment` and"), "{}", ran.err);
+    assert!(!world.place.path().join("state-of-another").exists(), "a start that is refused makes no directory");
 
     let job = world.push("job", "echo served");
     world.until_is(&job, Status::Success);

@@ -1,5 +1,6 @@
 //! The demo plays through, and clears up when it is interrupted.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -10,6 +11,7 @@ use tempfile::TempDir;
 use super::leftovers::names;
 use super::processes;
 use super::world::wait;
+use crate::skipped::skip;
 use crate::{forgescale, run};
 
 /// Where the demo keeps credentials, if it can.
@@ -53,6 +55,7 @@ fn an_interrupted_demo_clears_up() {
     assert_eq!(told["ok"], json!(false));
     assert_eq!((&told["leaked_runners"], &told["leaked_machines"]), (&json!(0), &json!(0)), "{told}");
     assert!(err.contains("it was interrupted"), "{err}");
+    assert!(err.contains("waiting for the end of ") && err.contains(" machine"), "{err}");
     assert_eq!(processes::of_deployment(&deployment).len(), 0);
     assert_eq!(names(place.path()), Vec::<String>::new());
     assert_eq!(credentials_of(&deployment), Vec::<PathBuf>::new());
@@ -84,6 +87,23 @@ fn what_a_killed_demo_left_is_cleared_away_by_the_next_one() {
     assert!(said.contains("an earlier demo was killed") && said.contains(left), "{said}");
     assert_eq!(processes::of_deployment(&killed.deployment).len(), 0);
     assert!(memory.iter().all(|folder| !folder.exists()), "{memory:?}");
+    assert_eq!(names(place.path()), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_killed_demo_kept_in_memory_is_found_when_its_other_folder_is_gone() {
+    let memory = TempDir::with_prefix_in("forgescale-demo-", SHARED_MEMORY);
+    let Ok(memory) = memory else { return skip("there is no /dev/shm") };
+    fs::create_dir_all(memory.path().join("credentials/demo-0")).expect("a folder");
+    let told = json!({ "deployment": "demo-0", "runtime": memory.path() });
+    fs::write(memory.path().join("playing"), told.to_string()).expect("a file");
+    let place = TempDir::new().expect("a folder");
+    let child = demo(&place, &["--json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let next = Playing { deployment: format!("demo-{}", child.id()), child: Some(child) };
+    assert!(wait(|| !memory.path().exists()), "it is still there");
+    let output = next.interrupt();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("an earlier demo was killed") && !said.contains("cannot remove"), "{said}");
     assert_eq!(names(place.path()), Vec::<String>::new());
 }
 

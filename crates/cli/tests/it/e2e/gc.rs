@@ -48,6 +48,9 @@ fn what_a_dead_daemon_has_left_is_removed_and_running_jobs_are_left_alone() {
     world.let_go("done");
     world.until_is(&done, Status::Success);
     let stray = foreign::register(&world, &DeploymentId::new(world.deployment.clone()), &done);
+    let credentials = names(&world.credentials());
+    let stale = world.credentials().join("0c4f8f5e-5d0b-4f6e-9d55-5a4b2f1d9a10");
+    fs::write(&stale, "of a runner that nobody knows any more").expect("a file");
 
     let ran = gc(&world, &["--dry-run"]);
     check_done(&ran);
@@ -68,6 +71,8 @@ fn what_a_dead_daemon_has_left_is_removed_and_running_jobs_are_left_alone() {
     assert_eq!(machines(&world), 1);
     assert!(matches!(end_of(&world, &stray), Some(RegistrationEnd::Deleted(_))));
     assert!(world.is(&running, Status::Running));
+    // None were kept where there is no file system in memory.
+    assert!(credentials.is_empty() || names(&world.credentials()).len() == 1, "{:?}", names(&world.credentials()));
 
     world.start(&[]);
     world.let_go("running");

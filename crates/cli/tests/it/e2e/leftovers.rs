@@ -45,6 +45,8 @@ impl World {
         assert!(clean, "something is left: {left:#?}");
         assert_eq!(self.terminate(), Some(0), "the daemon's exit status");
         assert_eq!(self.left(others), Vec::<String>::new(), "left by the daemon's end");
+        assert!(!self.state().join("control.sock").exists(), "a socket on which nobody listens");
+        assert!(!self.credentials().exists(), "an empty folder of credentials");
         self.check_books();
         assert!(!self.logged("\"level\":\"ERROR\""), "the daemon complains");
         check_is_for_people(&fs::read_to_string(self.log()).unwrap_or_default());

@@ -107,6 +107,11 @@ impl World {
         self.daemon = Some(Daemon::start_talkative(&self.config(), &self.log()));
     }
 
+    /// Starts a daemon that waits for the end of the one that runs.
+    pub(crate) fn follower(&self) -> Daemon {
+        Daemon::start(&self.config(), &self.log(), &["--follow"])
+    }
+
     /// Takes a daemon that was started elsewhere for its own.
     pub(crate) fn adopt(&mut self, daemon: Daemon) {
         self.daemon = Some(daemon);
