@@ -4,7 +4,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 
+use crate::skipped::skip;
 use crate::{as_this_user, check_quiet, forgescale, run};
 
 fn text(file: &str) -> String {
@@ -139,6 +141,22 @@ fn the_unit_lets_jobs_survive_the_daemon() {
     let program = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/forgescale ")).unwrap();
     let ran = run(&mut forgescale(program.replace("/etc/", "/nonexistent/").split(' ')));
     assert!(ran.err.contains("cannot read the configuration /nonexistent/forgescale/forgescale.toml"), "{}", ran.err);
+}
+
+#[test]
+fn systemd_understands_the_unit() {
+    let place = tempfile::tempdir().expect("a folder");
+    let file = place.path().join("forgescale.service");
+    let program = env!("CARGO_BIN_EXE_forgescale");
+    let unit = text("packaging/systemd/forgescale.service").replace("/usr/local/bin/forgescale", program);
+    fs::write(&file, unit).expect("a file");
+    let Ok(verified) = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file).output() else {
+        return skip("there is no systemd-analyze");
+    };
+    let said = String::from_utf8_lossy(&verified.stderr);
+    // Before systemd 254 there is no such key, and it is passed over.
+    let complaints: Vec<&str> = said.lines().filter(|line| !line.contains("'DelegateSubgroup'")).collect();
+    assert!(verified.status.success() && complaints.is_empty(), "{said}");
 }
 
 /// The text of every Rust file below a folder.

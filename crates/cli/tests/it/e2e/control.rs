@@ -31,7 +31,7 @@ fn jobs_that_vanish_together_are_killed_when_the_operator_confirms_it() {
             forge.cancel_run(now, job.run).expect("a run");
         }
     });
-    world.until("the kills are held", || world.explain("all").contains("or until `forgescale confirm`"));
+    world.until_told("the kills are held", |said| said.contains("or until `forgescale confirm`"));
     let polls = || world.emulator.calls().of(emulator::RouteKind::ListJobs);
     let before = polls();
     world.until("the forge is polled", || polls() >= before + MANY_POLLS);

@@ -39,8 +39,8 @@ enum Beside {
 }
 
 #[test]
-fn forty_jobs_end_once_though_the_daemon_is_killed_twenty_times() {
-    check_kills(20, |_| Beside::Nothing);
+fn twenty_jobs_end_once_though_the_daemon_is_killed_ten_times() {
+    check_kills(10, |_| Beside::Nothing);
 }
 
 #[test]

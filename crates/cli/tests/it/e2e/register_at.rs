@@ -132,7 +132,7 @@ fn repositories_that_may_not_be_listed_are_told_once_and_asked_for_less_often() 
     let refused = world.emulator.faults().add(FaultRule::always(refused, Effect::status(403)));
     world.start(&[]);
     world.until("it is refused twice", || world.emulator.faults().fired(refused) > 1);
-    world.until("the alert is there", || world.explain("all").contains("the token lacks a right in org:acme"));
+    world.until_told("the alert is there", |said| said.contains("the token lacks a right in org:acme"));
     let polls = world.emulator.calls().of(RouteKind::ListJobs);
     world.until("the jobs are polled", || world.emulator.calls().of(RouteKind::ListJobs) >= polls + 10);
     let (asked, polls) = (world.emulator.faults().fired(refused), world.emulator.calls().of(RouteKind::ListJobs));
@@ -140,7 +140,7 @@ fn repositories_that_may_not_be_listed_are_told_once_and_asked_for_less_often() 
     let log = fs::read_to_string(world.log()).expect("a log");
     assert_eq!(log.matches("the repositories could not be listed").count(), 1, "{log}");
     world.emulator.faults().clear();
-    world.until("the alert is gone", || !world.explain("all").contains("lacks a right"));
+    world.until_told("the alert is gone", |said| !said.contains("lacks a right"));
 }
 
 /// A registration of our deployment for a job that has long ended.

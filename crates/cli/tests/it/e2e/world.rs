@@ -18,13 +18,16 @@ use tokio::runtime::Runtime;
 use super::config::{self, Setup};
 use super::daemon::Daemon;
 use super::processes;
-use crate::{check_quiet, forgescale, run};
+use crate::{Ran, check_quiet, forgescale, run};
 
 /// How long anything may take before a test is given up. Far more than it takes.
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(25);
+
+/// After how long `explain` is asked again though the report is the same.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A file system in memory, where there is one.
 const SHARED_MEMORY: &str = "/dev/shm";
@@ -240,13 +243,33 @@ impl World {
     #[track_caller]
     pub(crate) fn until_explained(&self, pushed: &Pushed, words: &[&str]) -> String {
         let mut last = String::new();
-        let found = wait(|| {
-            let ran = run(forgescale(["explain", pushed.handle.as_str(), "--config"]).arg(self.config()));
+        let found = self.told(pushed.handle.as_str(), |ran| {
             last = if ran.status == Some(0) { ran.out } else { ran.err };
             words.iter().all(|word| last.contains(word))
         });
         assert!(found, "{words:?} never came for {}; the last was:\n{last}", pushed.handle);
         last
+    }
+
+    /// Waits until `explain all` says something.
+    #[track_caller]
+    pub(crate) fn until_told(&self, what: &str, mut holds: impl FnMut(&str) -> bool) {
+        let told = self.told("all", |ran| ran.status == Some(0) && holds(&ran.out));
+        assert!(told, "it is never told: {what}; {:#?}", self.attempts());
+    }
+
+    /// Whether `explain` comes to say something in time. It reads the report, so it is asked when there is a new one, and
+    /// now and then besides.
+    fn told(&self, subject: &str, mut holds: impl FnMut(Ran) -> bool) -> bool {
+        let (mut read, mut asked) = (None, None::<Instant>);
+        wait(|| {
+            let written = fs::metadata(self.state().join("report.json")).and_then(|file| file.modified()).ok();
+            if written == read && asked.is_some_and(|asked| asked.elapsed() < ASK_AGAIN) {
+                return false;
+            }
+            (read, asked) = (written, Some(Instant::now()));
+            holds(run(forgescale(["explain", subject, "--config"]).arg(self.config())))
+        })
     }
 
     /// Waits until something holds.

@@ -64,7 +64,7 @@ fn actions_switched_off_midway_end_nothing_and_launching_resumes() {
     let waiting = world.push("waiting", "echo served");
     check_served(&world, &[waiting]);
     switch(false);
-    world.until("the refusal is told", || world.explain("all").contains("refused with status 404"));
+    world.until_told("the refusal is told", |said| said.contains("refused with status 404"));
     // Enough for a conclusion, if one were drawn; each that fails doubles the pause before the next.
     until_polled(&world, 3);
     bystander.check_untouched(&world);
@@ -78,7 +78,7 @@ fn a_forge_that_is_restarted_finds_its_jobs_running_and_goes_on() {
     let (mut world, bystander) = with_bystander(&Setup::new(3), |_| {});
     let waiting = world.push("waiting", "echo served");
     world.restart_forge(|world| {
-        world.until("the daemon notices", || world.explain("all").contains("no answer from the forge"));
+        world.until_told("the daemon notices", |said| said.contains("no answer from the forge"));
         check_lives(world);
     });
     bystander.check_untouched(&world);

@@ -67,7 +67,7 @@ fn another_users_token_over_a_restart(meanwhile: impl FnOnce(&World)) {
     world.write_token(&danas);
     check_served(&world, &[world.push("next", "echo served")]);
     bystander.check_untouched(&world);
-    world.until("nothing is the matter any more", || !world.explain("all").contains(words));
+    world.until_told("nothing is the matter any more", |said| !said.contains(words));
     assert!(world.is(&anothers, Status::Waiting));
     world.cancel(&anothers);
     bystander.finish(world);
@@ -101,7 +101,7 @@ fn after_a_restore_from_a_backup_kills_are_held_and_jobs_that_come_back_go_on() 
     let silent = FaultRule::always(Matcher::when(|kind, _, _| kind.is_rpc()), Effect::DropRequest);
     let silent = world.emulator.faults().add(silent);
     let present = world.emulator.with_forge(|forge, _| std::mem::replace(forge, backup));
-    world.until("the kills are held", || world.explain("all").contains("3 jobs vanished at once"));
+    world.until_told("the kills are held", |said| said.contains("3 jobs vanished at once"));
     until_polled(&world, MANY_POLLS);
     let supervisors = || {
         let ours = processes::of_deployment(&world.deployment).into_iter();

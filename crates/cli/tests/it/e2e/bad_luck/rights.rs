@@ -42,7 +42,7 @@ fn a_token_that_is_refused_midway_is_read_again_when_its_file_changes() {
     let old = world.token.clone();
     revoke(&world, &old);
     let waiting = world.push("waiting", "echo served");
-    world.until("the refusal is an alert", || world.explain("all").contains("the forge does not know the token"));
+    world.until_told("the refusal is an alert", |said| said.contains("the forge does not know the token"));
     bystander.check_untouched(&world);
     assert!(world.is(&waiting, Status::Waiting));
 
@@ -74,7 +74,7 @@ fn a_token_of_another_user_is_not_used_and_nothing_is_concluded() {
     revoke(&world, &danas);
     let waiting = world.push("waiting", "echo served");
     let words = format!("id {} instead of {}", id_of(&world, "eve"), id_of(&world, "dana"));
-    world.until("the refusal tells why", || world.explain("all").contains(&words));
+    world.until_told("the refusal tells why", |said| said.contains(&words));
     until_polled(&world, 2);
     bystander.check_untouched(&world);
     assert!(world.is(&waiting, Status::Waiting) && world.registrations(&waiting).is_empty());
@@ -119,7 +119,7 @@ fn one_scope_that_is_closed_to_us_does_not_delay_another() {
     let matcher = Matcher::when(|_, _, path| path.starts_with("/api/v1/repos/acme/site"));
     let fault = world.emulator.faults().add(FaultRule::always(matcher, closed));
     let waiting = world.push("waiting", "echo served");
-    world.until("the refusal is an alert", || world.explain("all").contains("user should be the owner of the repo"));
+    world.until_told("the refusal is an alert", |said| said.contains("user should be the owner of the repo"));
     world.repository = docs;
     let meanwhile = [world.push("one", "echo served"), world.push("two", "echo served")];
     check_served(&world, &meanwhile);
