@@ -20,8 +20,8 @@ use crate::skipped::skip;
 /// Names the engine.
 const VARIABLE: &str = "FORGESCALE_TEST_DOCKER";
 
-/// What the image is called.
-pub(crate) const IMAGE: &str = "forgescale-test-busybox:1";
+/// What the image is called. Podman imports under no other tag.
+pub(crate) const IMAGE: &str = "forgescale-test-busybox:latest";
 
 /// What test runners and their looks need.
 const APPLETS: [&str; 14] =
