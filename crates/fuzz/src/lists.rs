@@ -55,8 +55,8 @@ fn check<T>(
     if !listing.complete {
         return;
     }
-    // What is taken for the whole list must be one.
-    let values = match serde_json::from_slice(bytes) {
+    // What is taken for the whole list must be one. Fields that nobody reads may hold bytes that are no text.
+    let values = match serde_json::from_str(&String::from_utf8_lossy(bytes)) {
         Ok(Value::Array(values)) => values,
         Ok(Value::Null) => Vec::new(),
         // A row that is no JSON is a bad row, and one without a key makes the list incomplete; here each had its key.
