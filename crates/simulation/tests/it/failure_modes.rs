@@ -57,6 +57,11 @@ fn quoted(proof: &str) -> impl Iterator<Item = &str> {
     proof.split('`').skip(1).step_by(2)
 }
 
+/// The rows of the backends' suite that a proof names in quotation marks.
+fn conformance_rows(proof: &str) -> impl Iterator<Item = &str> {
+    proof.split('"').skip(1).step_by(2)
+}
+
 /// The files of scenarios to which a proof links.
 fn linked(proof: &str) -> impl Iterator<Item = &str> {
     proof.split("tests/scenarios/").skip(1).filter_map(|rest| rest.split(')').next())
@@ -73,6 +78,58 @@ fn modules(place: &Path, module: &str, all: &mut BTreeMap<String, String>) {
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let module = if matches!(stem.as_str(), "mod" | "main" | "lib") { module } else { &below };
             all.entry(module.to_owned()).or_default().push_str(&read(&path));
+        }
+    }
+}
+
+/// The deliberate defects of the planner and the scenarios that the last table names for each of them.
+fn seen_red() -> BTreeMap<String, Vec<String>> {
+    let text = read(&repository().join("docs/reference/failure-modes.md"));
+    let table = text.split("\n## Scenarios that were seen red").nth(1).expect("the last table");
+    let mut all = BTreeMap::new();
+    for line in table.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').collect();
+        let [broken, red] = cells[..] else { panic!("not two cells: {line}") };
+        let broken: Vec<&str> = quoted(broken).collect();
+        let red: Vec<&str> = red.split(';').collect();
+        assert_eq!(broken.len(), red.len(), "{line}");
+        for (defect, files) in broken.into_iter().zip(red) {
+            all.insert(defect.to_owned(), files.split(',').map(|file| file.trim().to_owned()).collect());
+        }
+    }
+    all
+}
+
+#[test]
+fn every_deliberate_defect_has_its_scenarios_or_is_said_to_break_nearly_all() {
+    let text = read(&repository().join("docs/reference/failure-modes.md"));
+    let (_, below) = text.split_once("\n## Scenarios that were seen red").expect("the last table");
+    let named: BTreeSet<&str> = quoted(below).filter(|name| !name.contains("::")).collect();
+    let all: Vec<String> = planner::sabotage::Sabotage::ALL.iter().map(|defect| format!("{defect:?}")).collect();
+    assert_eq!(named, all.iter().map(String::as_str).collect());
+    assert!(seen_red().values().flatten().all(|file| scenario(file).is_file()), "{:?}", seen_red());
+}
+
+fn scenario(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios").join(format!("{name}.txt"))
+}
+
+#[cfg(feature = "sabotage")]
+mod sabotage {
+    use simulation::Scenario;
+    use simulation::sabotage::{Sabotage, choose};
+
+    #[test]
+    fn scenarios_are_red_as_the_table_says() {
+        for (defect, files) in super::seen_red() {
+            let sabotage = Sabotage::ALL.iter().copied().find(|sabotage| format!("{sabotage:?}") == defect);
+            for file in files {
+                let scenario = Scenario::parse(&super::read(&super::scenario(&file))).expect("a scenario");
+                choose(Some(sabotage.expect("a defect")));
+                let broken = scenario.play().broken;
+                choose(None);
+                assert!(broken.is_some(), "{defect} does not break {file}");
+            }
         }
     }
 }
@@ -119,6 +176,20 @@ fn every_test_that_is_named_exists() {
             let found = [format!("fn {test}("), format!(" {test}: "), format!("({test},")];
             assert!(found.iter().any(|form| source.contains(form)), "{row}: there is no test {name}");
         }
+    }
+}
+
+#[test]
+fn every_row_of_the_backends_suite_that_is_named_exists() {
+    let suite = read(&repository().join("crates/backend/src/conformance/rows/mod.rs"));
+    let rows = rows();
+    let named: Vec<(&str, &str)> = rows
+        .iter()
+        .flat_map(|[row, _, proof]| conformance_rows(proof).map(move |words| (row.as_str(), words)))
+        .collect();
+    assert!(named.len() > 5, "{named:?}");
+    for (row, words) in named {
+        assert!(suite.contains(&format!("\"{words}\"")), "{row}: no row of the backends' suite is called {words}");
     }
 }
 
