@@ -1,6 +1,8 @@
-//! Bodies that real servers sent: every row of them decodes.
+//! Bodies that real servers sent: every row of them decodes, and has a status that is known.
 
-use forgejo::Scope;
+use std::collections::HashSet;
+
+use forgejo::{JobStatus, RunnerStatus, Scope};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -29,6 +31,7 @@ async fn check(lines: &str, has_run_ids: bool) {
     assert!(all.len() > 30, "only {} bodies", all.len());
     let server = Server::start(all.iter().map(|recorded| Reply::json(200, &recorded.body))).await;
     let client = client(&server.url);
+    let mut statuses = HashSet::new();
     for Recorded { case, kind, body } in &all {
         match kind.as_str() {
             "jobs" => {
@@ -38,12 +41,14 @@ async fn check(lines: &str, has_run_ids: bool) {
                 for job in listing.rows {
                     assert!(!job.handle.is_empty() && job.attempt > 0, "{case}: {job:?}");
                     assert_eq!(job.run_id.is_some(), has_run_ids, "{case}: {job:?}");
+                    assert!(!matches!(job.status, JobStatus::Other(_)), "{case}: {job:?}");
                 }
             }
             "runners" => {
                 let listing = client.list_runners(&Scope::Instance).await.expect("a listing");
                 assert!(listing.complete && listing.bad_rows.is_empty(), "{case}: {listing:?}");
                 assert_eq!(listing.rows.len(), length(body), "{case}");
+                statuses.extend(listing.rows.into_iter().map(|runner| runner.status));
             }
             _ => {
                 let runner = client.get_runner(&Scope::Instance, 1).await.expect("a runner");
@@ -51,6 +56,8 @@ async fn check(lines: &str, has_run_ids: bool) {
             }
         }
     }
+    // All that there are, and none besides.
+    assert_eq!(statuses, HashSet::from([RunnerStatus::Offline, RunnerStatus::Idle, RunnerStatus::Active]));
 }
 
 #[tokio::test]
