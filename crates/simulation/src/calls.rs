@@ -21,6 +21,7 @@ impl World {
         note!(self, "  call {} {action:?}", id.0);
         let belief = self.belief(&action);
         self.judge_begun(&action);
+        self.judge.calm.turns_to_lane(&action);
         let life = self.daemon.life;
         let word = action.word();
         self.script.called(word);
@@ -30,11 +31,11 @@ impl World {
             self.dice.calls.between(2, 80)
         };
         if self.strikes(Fault::LostBefore, word) {
-            self.judge.stumbles(&action);
+            self.judge.stumbles(&action, self.now);
             return self.lost_answer(Fault::LostBefore, id);
         }
         if let Some(answer) = self.refusal(&action) {
-            self.judge.stumbles(&action);
+            self.judge.stumbles(&action, self.now);
             return self.after(there, Happening::Deliver { life, event: Event::Answered { id, answer } });
         }
         if self.strikes(Fault::Duplicated, word) {
@@ -50,7 +51,7 @@ impl World {
         }
         let answered = if self.strikes(Fault::LostAfter, word) { Answered::Never } else { Answered::Yes };
         if answered == Answered::Never {
-            self.judge.stumbles(&action);
+            self.judge.stumbles(&action, self.now);
             self.lost_answer(Fault::LostAfter, id);
         }
         self.after(there, Happening::Arrive { life, id, action, belief, answered });
@@ -107,10 +108,11 @@ impl World {
     /// An action arrives where it acts.
     pub(crate) fn arrive(&mut self, life: u32, id: ActionId, action: Action, belief: &Belief, answered: Answered) {
         if let Some(answer) = self.is_away(&action) {
-            self.judge.stumbles(&action);
+            self.judge.stumbles(&action, self.now);
             return self.return_answer(life, id, answer, answered);
         }
         note!(self, "    arrives {} {}", id.0, action.word());
+        self.judge.calm.turns_to_lane(&action);
         let answer = match action {
             Action::Create { .. } => return self.create(life, id, action, belief, answered),
             Action::Start { key, backend, machine, pool, runner } => {
@@ -128,6 +130,7 @@ impl World {
                     .and_then(|forge| forge.register(self.now, &scope, &name, &description));
                 match made {
                     Some((row, uuid, token)) => {
+                        self.judge.tokens.insert(token.clone());
                         if known {
                             self.daemon.credentials.insert(uuid.clone(), token);
                         }
@@ -154,7 +157,12 @@ impl World {
             }
             Action::EndEarly { key, runner, task, reason } => {
                 self.judge_early_end(&runner);
-                self.with_token(&key, &runner, |forge, now, token| forge.end_early(now, &runner, token, task, &reason))
+                let answer = self
+                    .with_token(&key, &runner, |forge, now, token| forge.end_early(now, &runner, token, task, &reason));
+                if answer == Answer::EndedEarly {
+                    self.judge_told(&key.job.forge, task, &reason);
+                }
+                answer
             }
         };
         self.return_answer(life, id, answer, answered);
@@ -251,6 +259,8 @@ impl World {
         self.judge_created(life, &backend, &name, belief);
         let span = if late {
             self.dice.fault(Fault::MadeLate).between(20_000, 90_000)
+        } else if self.script.is_quick() {
+            20
         } else {
             self.dice.calls.between(quickest, slowest)
         };

@@ -14,6 +14,8 @@ use crate::world::{World, note};
 
 /// How often the daemon looks at its clock.
 const WAKE_MS: u64 = 1_000;
+/// After how many turns books and report are searched for tokens.
+const SECRETS_TURNS: u64 = 256;
 /// How often runners are listed where no registration of ours is expected (design section 8).
 pub(crate) const IDLE_RUNNERS_MS: u64 = 600_000;
 
@@ -67,6 +69,7 @@ impl World {
         if let Event::Answered { id, answer } = event {
             note!(self, "  answer {} {answer:?}", id.0);
         }
+        self.judge_news(event);
         let now = self.tick();
         fold(&mut self.daemon.state, &self.policy, event, now);
         self.turn();
@@ -94,6 +97,9 @@ impl World {
         }
         if self.daemon.turns.is_multiple_of(32) {
             self.judge_rest();
+        }
+        if self.daemon.turns.is_multiple_of(SECRETS_TURNS) {
+            self.judge_secrets(Some(&turn.report));
         }
     }
 

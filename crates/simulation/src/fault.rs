@@ -123,6 +123,8 @@ faults! {
     DiesEarly "runner-dies-early" Of(600);
     /// A runner dies while its job runs.
     DiesMidJob "runner-dies-mid-job" Of(200);
+    /// A machine fails while its job runs: it is listed as ended, and nobody knows how.
+    MachineFails "machine-fails" Of(150);
     /// A runner is dead and its machine is listed as running.
     DiesSilently "machine-dies-silently" Of(60);
     /// A machine starts its runner a second time, with the same credentials.

@@ -95,6 +95,8 @@ pub(crate) enum Step {
     Exit { code: i32 },
     /// Is killed by the world.
     Die,
+    /// Is gone with its machine, which is listed as ended: nobody knows how.
+    Fail,
     /// Is dead, and its machine does not notice.
     DieSilently,
     /// Is started anew by its machine.

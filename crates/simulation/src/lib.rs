@@ -61,7 +61,7 @@ mod world;
 pub use ending::{QUIET_BOUND_MS, QUIET_BOUND_PER_JOB_MS, Report, run};
 pub use explain::explain;
 pub use fault::Fault;
-pub use judge::{Broken, LAUNCH_BOUND_MS, REMOVAL_BOUND_MS};
+pub use judge::{Bound, Broken, LAUNCH_BOUND_MS, Measured, REMOVAL_BOUND_MS};
 pub use kind::Kind;
 pub use scenario::{Played, Scenario};
 pub use shape::Shape;

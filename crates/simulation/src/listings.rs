@@ -10,6 +10,7 @@ use planner::seen::{JobSeen, JobState, Listing, RunnerStatus};
 use crate::daemon::IDLE_RUNNERS_MS;
 use crate::fault::Fault;
 use crate::happening::Happening;
+use crate::judge::Place;
 use crate::world::World;
 
 /// How far a listing lags at the most: less than the settle time.
@@ -33,6 +34,7 @@ impl World {
         if !self.is_this_life(life) {
             return;
         }
+        self.judge.calm.turns_to(Place::Scope(scope.clone()));
         let begun_at = self.begun(scope.scope.as_str());
         let delay = self.dice.listings.between(2, 100);
         self.after(delay, Happening::ReadJobs { life, scope: scope.clone(), begun_at });
@@ -83,6 +85,7 @@ impl World {
         if !self.is_this_life(life) {
             return;
         }
+        self.judge.calm.turns_to(Place::Backend(backend.clone()));
         let begun_at = self.begun(backend.as_str());
         let delay = self.dice.listings.between(2, 100);
         self.after(delay, Happening::ReadMachines { life, backend: backend.clone(), begun_at });
@@ -92,6 +95,8 @@ impl World {
     }
 
     pub(crate) fn read_jobs(&mut self, life: u32, scope: &ScopeKey, begun_at: u64) {
+        self.judge.calm.turns_to(Place::Scope(scope.clone()));
+        self.forget_kinds();
         let forge = self.forge(&scope.forge);
         let failure = refusal(forge.is_down(self.now), forge.refuses(scope));
         let may_lie =
@@ -117,6 +122,7 @@ impl World {
     }
 
     pub(crate) fn read_runners(&mut self, life: u32, scope: &ScopeKey, begun_at: u64) {
+        self.judge.calm.turns_to(Place::Scope(scope.watched()));
         let forge = self.forge(&scope.forge);
         let failure = refusal(forge.is_down(self.now), forge.refuses(scope));
         let fate = self.fate(scope.scope.as_str(), failure, false);
@@ -143,6 +149,7 @@ impl World {
     }
 
     pub(crate) fn read_machines(&mut self, life: u32, backend: &BackendId, begun_at: u64) {
+        self.judge.calm.turns_to(Place::Backend(backend.clone()));
         let down = self.backends.get(backend).is_none_or(|model| self.now < model.down_until);
         let fate = self.fate(backend.as_str(), refusal(down, None), false);
         if let Fate::Fails(failure) = fate {

@@ -95,6 +95,7 @@ impl World {
         }
         let memory = self.remembered();
         let credentials = self.kept_credentials();
+        self.judge_birth();
         self.daemon.life += 1;
         self.judge.life_begins();
         self.daemon.alive = true;

@@ -187,6 +187,7 @@ impl World {
     }
 
     pub(crate) fn token_is_whole(&mut self, scope: &ScopeKey, replaced: bool) {
+        self.look_for_calm();
         if let Some(forge) = self.forges.get_mut(&scope.forge) {
             forge.refused.remove(scope);
             forge.strange_tokens.remove(scope);
@@ -233,6 +234,7 @@ impl World {
         if let Some((handle, uuid)) = machine.process.as_ref().map(|it| (it.handle.clone(), it.uuid.clone())) {
             self.note_killed(&handle, &uuid);
         }
+        self.note_vanished(&name);
         if let Some(model) = self.backends.get_mut(&backend) {
             model.machines.remove(&name);
         }
@@ -244,6 +246,7 @@ impl World {
                 return;
             }
             machine.hidden = false;
+            self.judge.calm.ends(self.now);
             let away_until = self.backends.get(backend).map_or(0, |model| model.down_until);
             let until = self.now.max(away_until) + LISTED_AGAIN_MS;
             self.judge.unknown_until(name, until);

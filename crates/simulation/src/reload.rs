@@ -32,8 +32,8 @@ impl World {
             }
         }
         self.note_fault(fault, whom.as_str());
-        self.replace_policy(policy);
         self.changes += 1;
+        self.replace_policy(policy);
         let change = self.changes;
         self.after(span.unwrap_or(drawn), Happening::Restored { change });
     }
@@ -42,6 +42,7 @@ impl World {
     /// nothing was changed: a reload lets nothing rest, and what rests for too long would never be seen.
     pub(crate) fn restore_policy(&mut self, change: u64) {
         if change == self.changes && self.policy.pools != self.first_policy.pools {
+            self.look_for_calm();
             note!(self, "the first configuration again");
             let draining = self.policy.draining;
             self.replace_policy(Policy { draining, ..(*self.first_policy).clone() });

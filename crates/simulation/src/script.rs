@@ -9,6 +9,7 @@ use planner::report::Report;
 
 use crate::fault::Fault;
 use crate::happening::Happening;
+use crate::judge::{Bound, Measured};
 use crate::reasons::{WORDS, of_job};
 use crate::world::{World, note};
 
@@ -46,6 +47,8 @@ pub(crate) struct Push {
     pub(crate) group: Option<(String, bool)>,
     /// So many jobs, numbered.
     pub(crate) times: u32,
+    /// So many of each, of one name.
+    pub(crate) alike: u32,
 }
 
 /// What must be true.
@@ -65,6 +68,8 @@ pub(crate) enum Expectation {
     Made { least: u64, most: u64 },
     /// So many calls of a kind were begun until now, at the least and at the most.
     Calls { word: String, least: u64, most: u64 },
+    /// What is bounded was measured so often, at the least and at the most, and never took longer, in milliseconds.
+    Took { bound: Bound, least: u64, most: u64, longest_ms: u64 },
     /// A reason or an alert has been told.
     Told { word: String },
     /// A reason or an alert has not been told.
@@ -75,6 +80,8 @@ pub(crate) enum Expectation {
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     is_on: bool,
+    /// Whether machines are free at once and runners come at once.
+    is_quick: bool,
     strikes: Vec<(Fault, String, u32)>,
     lasts: BTreeMap<String, Option<u64>>,
     /// How many calls of each kind were begun.
@@ -85,8 +92,13 @@ pub(crate) struct Script {
 
 impl Script {
     /// A script that begins.
-    pub(crate) fn begun() -> Self {
-        Self { is_on: true, ..Self::default() }
+    pub(crate) fn begun(is_quick: bool) -> Self {
+        Self { is_on: true, is_quick, ..Self::default() }
+    }
+
+    /// Whether machines are free at once and runners come at once.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.is_quick
     }
 
     /// Whether a fault is to strike this.
@@ -190,7 +202,7 @@ impl World {
             1 => vec![push.job.clone()],
             times => (1..=times).map(|number| format!("{}-{number}", push.job)).collect(),
         };
-        for name in names {
+        for name in names.iter().flat_map(|name| (0..push.alike).map(move |_| name.clone())) {
             let concurrency = match &push.group {
                 None => Concurrency::unlimited(),
                 Some((group, true)) => Concurrency::cancel(group),
@@ -258,6 +270,13 @@ impl World {
             Expectation::Made { least, most } => {
                 let made = self.judge.created;
                 (made < *least || made > *most).then(|| format!("{made} machines were made, not {least} to {most}"))
+            }
+            Expectation::Took { bound, least, most, longest_ms } => {
+                let Measured { times, longest_ms: is, .. } = self.judge.bounds.of(*bound);
+                (times < *least || times > *most || is > *longest_ms).then(|| {
+                    let what = bound.word();
+                    format!("{what}: {times} times, not {least} to {most}, and at most {is} ms, not {longest_ms} ms")
+                })
             }
             Expectation::Told { word } => (!told(word)).then(|| format!("nobody was told `{word}`")),
             Expectation::NotTold { word } => told(word).then(|| format!("`{word}` was told")),

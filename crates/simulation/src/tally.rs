@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::fault::Fault;
+use crate::judge::{Bound, Measured};
 use crate::kind::Kind;
 use crate::reasons::WORDS;
 
@@ -34,6 +35,7 @@ pub struct Tally {
     kinds: Vec<u64>,
     /// How many worlds had so many attempts.
     sizes: BTreeMap<u64, u64>,
+    bounds: BTreeMap<Bound, Measured>,
 }
 
 impl Default for Tally {
@@ -53,6 +55,7 @@ impl Default for Tally {
             reasons: vec![0; WORDS.len()],
             kinds: vec![0; Kind::ALL.len()],
             sizes: BTreeMap::new(),
+            bounds: BTreeMap::new(),
         }
     }
 }
@@ -104,6 +107,15 @@ impl Tally {
         WORDS.into_iter().zip(self.reasons.iter().copied())
     }
 
+    pub(crate) fn measured(&mut self, bound: Bound, measured: &Measured) {
+        self.bounds.entry(bound).or_default().add(measured);
+    }
+
+    /// Each bound with how close to it things came.
+    pub fn bounds(&self) -> impl Iterator<Item = (Bound, Measured)> {
+        Bound::ALL.into_iter().map(|bound| (bound, self.bounds.get(&bound).copied().unwrap_or_default()))
+    }
+
     /// Adds the counts of others.
     pub fn add(&mut self, other: &Self) {
         self.worlds += other.worlds;
@@ -121,6 +133,9 @@ impl Tally {
         }
         for (sum, more) in self.kinds.iter_mut().zip(&other.kinds) {
             *sum += more;
+        }
+        for (bound, measured) in &other.bounds {
+            self.measured(*bound, measured);
         }
         for (sum, more) in self.faults.iter_mut().zip(&other.faults) {
             *sum += more;

@@ -19,6 +19,11 @@ impl Trace {
         }
     }
 
+    /// What was written down until now.
+    pub(crate) fn lines(&self) -> &[String] {
+        self.lines.as_deref().unwrap_or_default()
+    }
+
     pub(crate) fn into_lines(self) -> Vec<String> {
         self.lines.unwrap_or_default()
     }

@@ -80,6 +80,8 @@ pub(crate) struct World {
     pub(crate) not_quiet_before: u64,
     /// Until when runners on the image of a pool die at once.
     pub(crate) broken_images: BTreeMap<PoolId, u64>,
+    /// When everything had come to its end.
+    pub(crate) settled_at: u64,
     pub(crate) last_process: u64,
     /// From when until when machines stand still.
     pub(crate) host_pause: (u64, u64),
@@ -148,6 +150,7 @@ impl World {
             quiet_due: 0,
             not_quiet_before: 0,
             broken_images: BTreeMap::new(),
+            settled_at: 0,
             last_process: 0,
             host_pause: (0, 0),
         };
@@ -242,6 +245,7 @@ impl World {
 
     pub(crate) fn note_fault(&mut self, fault: Fault, on: &str) {
         self.tally.fault(fault);
+        self.judge_fault(fault);
         note!(self, "  FAULT {} ({on})", fault.word());
     }
 

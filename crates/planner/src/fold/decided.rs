@@ -76,8 +76,8 @@ fn suspect_after_release(journal: &mut Journal, limits: &Limits, key: &SuspectKe
         probed: std::collections::BTreeMap::new(),
         since: now,
     });
+    // Who left while this one was tried may have made way for another: that is tried next, without a rest.
     suspicion.releases = suspicion.releases.saturating_add(1);
-    suspicion.somebody_left = false;
     suspicion.rest_until = now.plus(backoff(limits.suspect, limits.suspect_max, suspicion.releases, key.name.as_str()));
     suspicion.probed.insert(handle.clone(), now);
 }

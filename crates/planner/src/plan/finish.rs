@@ -51,11 +51,20 @@ pub(super) fn next(context: &Context<'_>, key: &AssignmentKey, assignment: &Assi
             let outcome = if released { Outcome::Released } else { failed(context, assignment, end) };
             without_registration(context, key, assignment, outcome)
         }
-        (Presence::Present, JobState::Running { .. }) if assignment.track.running.twice_after(died_at) => {
+        (Presence::Present, JobState::Running { .. }) if runs_after_death(assignment, end, died_at) => {
             lost(context, key, assignment, died_at)
         }
         _ => awaiting(),
     }
+}
+
+/// Whether polls begun after a death show the job running on. After an exit its result may just be on its way, so that there
+/// must be two. A machine that its backend lists as ended or failed without one can have sent nothing for longer: one is
+/// enough.
+fn runs_after_death(assignment: &Assignment, end: &Ending, died_at: Tick) -> bool {
+    let failed = end.reason == EndReason::ProcessEnded { exit: Exit::Unknown };
+    let running = &assignment.track.running;
+    running.twice_after(died_at) || failed && running.once_after(died_at)
 }
 
 /// Whether the forge has said several times in a row that there is no such repository, or no Actions unit in it: nothing

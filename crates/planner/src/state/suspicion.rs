@@ -34,7 +34,7 @@ pub struct Suspicion {
     pub releases: u32,
     /// The back-off of the key.
     pub rest_until: Tick,
-    /// Whether a job of the repository has left the list since the last probe: then the oldest is tried at once.
+    /// Whether a job of the repository has left the list since the last probe was begun: then the oldest is tried at once.
     pub somebody_left: bool,
     /// When each handle was probed last.
     pub probed: BTreeMap<Handle, Tick>,

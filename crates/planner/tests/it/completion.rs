@@ -36,6 +36,17 @@ fn a_result_that_never_arrived_is_failed_after_two_polls_in_words() {
 }
 
 #[test]
+fn a_job_whose_machine_failed_is_ended_after_one_poll() {
+    let mut scene = Scene::running(&["h1"]);
+    scene.ends("h1", Exit::Unknown);
+    scene.poll();
+    scene.does("destroy");
+    assert_eq!(scene.took(), ["destroy"], "the poll was begun before its end was known");
+    scene.poll();
+    assert_eq!(scene.took(), ["end_early"]);
+}
+
+#[test]
 fn without_credentials_a_lost_job_waits_for_the_forge_to_give_it_up() {
     let mut scene = died_while_running();
     scene.state.journal.credentials.clear();

@@ -69,6 +69,20 @@ fn after_the_back_off_one_is_probed_and_not_the_one_just_released() {
 }
 
 #[test]
+fn who_leaves_while_another_is_tried_makes_way_for_the_oldest_after_it() {
+    let mut scene = after_a_release();
+    alike(&mut scene, &[("h1", 101), ("h2", 102)]);
+    scene.passes(Duration::from_secs(40));
+    scene.polls(5);
+    scene.does_all();
+    scene.contacts("h1");
+    assert_eq!(scene.created(), ["h1"]);
+    scene.leaves("blocker");
+    scene.goes_on(11);
+    assert_eq!(scene.created(), ["held"], "the oldest, and without a rest");
+}
+
+#[test]
 fn when_somebody_has_left_the_oldest_is_tried_at_once() {
     let mut scene = after_a_release();
     alike(&mut scene, &[("h1", 101), ("h2", 102)]);

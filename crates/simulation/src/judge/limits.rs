@@ -23,6 +23,7 @@ impl World {
             self.judge.breaks(violation.invariant, format!("the checker stopped {action:?}: {violation}"));
         }
         self.judge_decisions(turn);
+        self.judge_size(turn);
         for job in turn.report.jobs.iter().filter(|job| job.reason == Reason::NextInLine) {
             let fitting = self.policy.pools.iter().filter(|pool| planner::label::fits(&job.runs_on, &pool.labels));
             let mut busy = fitting.map(|pool| self.is_busy(&pool.backend));
@@ -44,6 +45,8 @@ impl World {
         self.judge_stop_begun(action);
         self.judge_grace(action);
         self.judge_probe(action);
+        self.judge_deletion_begun(action);
+        self.note_open(action);
         let about = match action {
             Action::CheckScope { scope } => scope.to_string(),
             Action::Sweep { scope, id } => format!("runner {} of {scope}", id.0),

@@ -4,10 +4,17 @@
 //! race (an uncontacted runner, or one without credentials), and from when on the evidence for it is. A job that was
 //! handed out after that evidence is a counted race; one handed out before it is a broken invariant.
 
+mod books;
+mod bounds;
+mod calm;
+mod evidence;
 mod handing;
+mod held_back;
+mod launches;
 mod limits;
 mod progress;
 mod registrations;
+mod removals;
 mod stops;
 mod suspects;
 
@@ -19,6 +26,8 @@ use planner::action::Action;
 use planner::ids::{AssignmentKey, ForgeId, MachineName, ScopeKey};
 use planner::policy::Policy;
 
+pub use bounds::{Bound, Measured};
+pub(crate) use calm::Place;
 pub use progress::{LAUNCH_BOUND_MS, REMOVAL_BOUND_MS};
 
 use crate::world::World;
@@ -73,6 +82,9 @@ struct Death {
     ours: Option<Belief>,
 }
 
+/// After a daemon begins or goes on it has a list of each kind within the longest interval, with jitter and answer.
+const FIRST_LISTS_MS: u64 = 5_700;
+
 /// The judge's books.
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
@@ -92,6 +104,29 @@ pub(crate) struct Judge {
     idle_since: BTreeMap<String, u64>,
     /// Jobs of which one was ever held back: forge, repository and name.
     ever_held_back: BTreeSet<(ForgeId, i64, String)>,
+    /// What was last disturbed when.
+    pub(crate) calm: calm::Calm,
+    /// What has reached the daemon.
+    ledger: evidence::Ledger,
+    /// Every token of a runner that was ever issued to us.
+    pub(crate) tokens: BTreeSet<String>,
+    /// What must not last.
+    pub(crate) bounds: bounds::Bounds,
+    /// Processes that their backends list as ended, by their runners' uuids.
+    corpses: BTreeMap<String, removals::Corpse>,
+    /// Machines that disappeared without our doing.
+    vanished: BTreeSet<MachineName>,
+    /// Kinds of jobs of which this life has seen one held back, and since when.
+    held_back: BTreeMap<Kind, u64>,
+    /// Since when more than one machine waits for jobs of a kind that are held back.
+    surplus: BTreeMap<Kind, u64>,
+    /// When a waiting job of such a kind had a machine last.
+    tried: BTreeMap<String, u64>,
+    /// Jobs of such a kind that could run now.
+    offered: BTreeMap<String, held_back::Offered>,
+    /// Jobs for which a machine was ever asked for, and since when others could run and have room.
+    launched: BTreeSet<String>,
+    wanted: BTreeMap<String, u64>,
     pub(crate) races: u64,
     pub(crate) deceived: u64,
     pub(crate) created: u64,
@@ -108,6 +143,7 @@ impl Judge {
 
     /// Notes that daemon or machines stand still.
     pub(crate) fn pauses(&mut self, from: u64, until: u64) {
+        self.calm.ends(until + FIRST_LISTS_MS);
         match self.pauses.last_mut().filter(|(_, last)| *last >= from) {
             Some((_, last)) => *last = (*last).max(until),
             None => self.pauses.push((from, until)),
@@ -126,9 +162,12 @@ impl Judge {
         self.excuses.contains_key(handle)
     }
 
-    /// Notes that a call about an assignment was lost or refused.
-    pub(crate) fn stumbles(&mut self, action: &Action) {
+    /// Notes that a call was lost or refused.
+    pub(crate) fn stumbles(&mut self, action: &Action, now: u64) {
         self.stumbled.extend(action.key().cloned());
+        if let Action::CheckScope { scope } = action {
+            self.calm.is_in_doubt(scope, now);
+        }
     }
 
     /// What cannot be known yet cannot be before then either: nothing is listed meanwhile.
@@ -144,6 +183,16 @@ impl Judge {
 }
 
 impl World {
+    /// A new life begins, that knows nothing.
+    pub(crate) fn judge_birth(&mut self) {
+        if self.daemon.life > 0 {
+            self.judge.calm.ends(self.now + FIRST_LISTS_MS);
+        }
+        self.judge.held_back.clear();
+        self.judge.ledger = evidence::Ledger::default();
+        self.bury();
+    }
+
     /// What the planner believes of the assignment of an action.
     pub(crate) fn belief(&self, action: &Action) -> Belief {
         let assignment = action.key().and_then(|key| self.daemon.state.journal.assignments.get(key));

@@ -84,7 +84,7 @@ impl World {
 
     /// Whether every limit leaves room for one more machine of a pool, and its backend takes one more order: where machines
     /// boot for long, jobs wait in line.
-    fn has_room(&self, pool: &PoolPolicy) -> bool {
+    pub(super) fn has_room(&self, pool: &PoolPolicy) -> bool {
         let all = || self.backends.iter().flat_map(|(id, model)| model.machines.values().map(move |one| (id, one)));
         let below = |count: usize, max: Option<u32>| max.is_none_or(|max| count < max as usize);
         pool.max_per_repository.is_none()

@@ -17,8 +17,12 @@ impl World {
         self.judge_deaths();
         for decision in &turn.decisions {
             let Decision::Conclude { key, reason } = decision else { continue };
+            self.judge_reason(key, reason);
             if *reason == EndReason::HeldBack {
                 self.judge_release(key);
+                if let Some(kind) = self.kind_of(&key.job) {
+                    self.note_held_back(kind);
+                }
             }
             if *reason == EndReason::Gone {
                 self.judge_gone(key);
@@ -70,6 +74,7 @@ impl World {
     /// Invariant 8: after a release one job of a kind is tried at a time. Called when a machine is asked for.
     pub(super) fn judge_probe(&mut self, action: &Action) {
         let Action::Create { key, .. } = action else { return };
+        self.judge.launched.insert(key.job.handle.to_string());
         let Some(kind) = self.kind_of(&key.job) else { return };
         let journal = &self.daemon.state.journal;
         // One that began in this very turn was not known yet when the turn was planned.
@@ -107,7 +112,7 @@ impl World {
     }
 
     /// Whether two jobs of a kind run.
-    fn kind_runs(&self, (forge, repository, name, labels): &Kind) -> bool {
+    pub(super) fn kind_runs(&self, (forge, repository, name, labels): &Kind) -> bool {
         let model = &self.forge(forge).model;
         let attempts = model.books().attempts().iter();
         let alike = attempts.filter(|attempt| {

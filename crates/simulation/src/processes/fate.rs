@@ -24,6 +24,8 @@ pub(crate) enum Mishap {
     Nothing,
     /// The process is killed in its middle.
     Dies,
+    /// Its machine fails in its middle: nobody knows how the process ended.
+    MachineFails,
     /// The process is dead in its middle, and its machine is listed as running.
     DiesSilently,
     /// The machine starts its runner anew in its middle.
@@ -46,6 +48,7 @@ impl World {
             (Fault::LosesEnd, Mishap::LosesEnd),
             (Fault::DiesSilently, Mishap::DiesSilently),
             (Fault::BootsTwice, Mishap::BootsTwice),
+            (Fault::MachineFails, Mishap::MachineFails),
         ];
         let mut mishap = Mishap::Nothing;
         for (fault, leads_to) in mishaps {
@@ -72,6 +75,8 @@ impl World {
         let late = self.strikes(Fault::ContactsLate, job);
         let contact = if late {
             self.dice.fault(Fault::ContactsLate).between(25_000, 90_000)
+        } else if self.script.is_quick() {
+            50
         } else {
             self.dice.processes.between(50, 4_000)
         };

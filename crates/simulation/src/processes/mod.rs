@@ -137,6 +137,10 @@ impl World {
                 self.note_killed(&handle, &uuid);
                 self.end_process(backend, name, Exit::Signal(9));
             }
+            Step::Fail => {
+                self.note_killed(&handle, &uuid);
+                self.end_process(backend, name, Exit::Unknown);
+            }
             Step::DieSilently => {
                 self.note_killed(&handle, &uuid);
                 if let Some(machine) = self.machine(backend, name) {
@@ -153,6 +157,7 @@ impl World {
     }
 
     pub(crate) fn end_process(&mut self, backend: &BackendId, name: &MachineName, exit: Exit) {
+        self.note_ended(backend, name, exit);
         if let Some(model) = self.backends.get_mut(backend) {
             model.ended(name, exit);
         }
@@ -243,6 +248,7 @@ impl World {
         self.process_after(BEAT_MS, backend, name, id, Step::Beat);
         let (span, step) = match fate.mishap {
             Mishap::Dies => (fate.runs_ms / 2, Step::Die),
+            Mishap::MachineFails => (fate.runs_ms / 2, Step::Fail),
             Mishap::DiesSilently => (fate.runs_ms / 2, Step::DieSilently),
             Mishap::BootsTwice => (fate.runs_ms / 2, Step::Reboot),
             Mishap::Endless => return,

@@ -18,7 +18,8 @@
 //! |---|---|
 //! | `pool [labels a,b] [backend NAME] [max N] [priority N] [per-repository N] [boot SPAN] [claim SPAN] [run SPAN] [grace SPAN]` | one pool, `pool-0`, `pool-1`, …; without such a line there is one of 4 |
 //! | `max N`, `poll every SPAN`, `forge v15` or `v16`, `hooks` | the deployment's max, time between listings, the forge and whether it sends webhooks |
-//! | `at SPAN push JOB [times N] [in REPOSITORY] [on a,b] [for SPAN] [group G] [cancel-group G]` | one run, or N with numbered names |
+//! | `quick` | machines are made at once, and their runners come at once |
+//! | `at SPAN push JOB [times N] [alike N] [in REPOSITORY] [on a,b] [for SPAN] [group G] [cancel-group G]` | one run, or N with numbered names, or of one name |
 //! | `at SPAN cancel JOB`, `rerun JOB` | what people do |
 //! | `at SPAN strike FAULT WHAT [times N]` | the fault strikes the next calls, listings or jobs whose name begins with WHAT, or `any` |
 //! | `at SPAN befall FAULT [WHOM] [for SPAN]` | the fault comes by itself; a machine is named by its job |
@@ -28,7 +29,8 @@
 //!
 //! What can be expected: `JOB STATUS`, `START* STATUS` (each job whose name begins so), `N START* STATUS`, `handed JOB N` (to
 //! how many runners, all attempts together), `machines N`, `machines N to M`, `runners N` (registrations), `made N` (machines,
-//! ever), `calls WORD N`, `told WORDS`, `not told WORDS`. The judge's invariants must hold beside.
+//! ever), `calls WORD N`, `took BOUND N to M
+//! times within SPAN` (see `judge::bounds`), `told WORDS`, `not told WORDS`. The judge's invariants must hold beside.
 //!
 //! A file with `seed` is a world from a seed instead, with what `jobs N`, `quiet at SPAN`, `without FAULT …` and
 //! `only FAULT N …` (of all the times that it would come only these) leave of it: that is what [`crate::shrink()`] writes.
@@ -63,6 +65,8 @@ pub struct Scenario {
     pools: Vec<PoolPolicy>,
     /// Whether the forge sends webhooks.
     has_hooks: bool,
+    /// Whether machines are free at once and runners come at once.
+    is_quick: bool,
     /// Time between two listings of one kind.
     interval: Option<Duration>,
     max: Option<u32>,
@@ -85,6 +89,7 @@ impl Default for Scenario {
             version: Version::V15,
             pools: Vec::new(),
             has_hooks: false,
+            is_quick: false,
             interval: None,
             max: None,
             acts: Vec::new(),
@@ -161,7 +166,7 @@ impl Scenario {
             backends.into_iter().map(|backend| (backend, ModelBackend::new(true, CONTAINER))).collect(),
             Weather::calm(),
             Workload::scripted(),
-            Script::begun(),
+            Script::begun(self.is_quick),
             true,
         );
         world.workload.has_hooks = self.has_hooks;

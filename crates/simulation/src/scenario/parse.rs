@@ -7,6 +7,7 @@ use planner::ids::{BackendId, PoolId};
 
 use super::{Scenario, a_pool};
 use crate::fault::Fault;
+use crate::judge::Bound;
 use crate::script::{Act, Expectation, Push};
 use crate::setting::parsed;
 use crate::shape::Shape;
@@ -63,6 +64,7 @@ impl Scenario {
                 }
             }
             ["tell", jobs @ ..] => self.told.extend(jobs.iter().map(|job| (*job).to_owned())),
+            ["quick"] => self.is_quick = true,
             ["hooks"] => self.has_hooks = true,
             ["poll", "every", every] => self.interval = Some(Duration::from_millis(span(every)?)),
             ["forge", "v15"] => self.version = Version::V15,
@@ -139,7 +141,7 @@ fn act(words: &[&str]) -> Result<Act, String> {
     }
 }
 
-/// `push JOB [in N] [on a,b] [for SPAN] [group G] [cancel-group G] [times N]`
+/// `push JOB [in N] [on a,b] [for SPAN] [group G] [cancel-group G] [times N] [alike N]`
 fn push(job: &str, settings: &[&str]) -> Result<Push, String> {
     let mut push = Push {
         repository: 0,
@@ -148,6 +150,7 @@ fn push(job: &str, settings: &[&str]) -> Result<Push, String> {
         lasts: None,
         group: None,
         times: 1,
+        alike: 1,
     };
     for pair in settings.chunks(2) {
         let [key, value] = pair else { return Err(format!("no value: {}", pair.join(" "))) };
@@ -159,6 +162,7 @@ fn push(job: &str, settings: &[&str]) -> Result<Push, String> {
             "group" => push.group = Some(((*value).to_owned(), false)),
             "cancel-group" => push.group = Some(((*value).to_owned(), true)),
             "times" => push.times = number(value)?,
+            "alike" => push.alike = number(value)?,
             other => return Err(format!("a push has no {other}")),
         }
     }
@@ -178,6 +182,12 @@ fn expectation(words: &[&str]) -> Result<Expectation, String> {
         ["calls", word @ .., count] => {
             Expectation::Calls { word: word.join(" "), least: number(count)?, most: number(count)? }
         }
+        ["took", bound, least, "to", most, "times", "within", longest] => Expectation::Took {
+            bound: Bound::named(bound).ok_or_else(|| format!("no bound is called {bound}"))?,
+            least: number(least)?,
+            most: number(most)?,
+            longest_ms: span(longest)?,
+        },
         ["handed", job, count] => Expectation::HandedOut { job: (*job).to_owned(), count: number(count)? },
         ["told", word @ ..] => Expectation::Told { word: word.join(" ") },
         ["not", "told", word @ ..] => Expectation::NotTold { word: word.join(" ") },

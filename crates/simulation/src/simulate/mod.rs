@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub(crate) use traced::trace;
 
-use simulation::{Shape, Tally, run};
+use simulation::{Measured, Shape, Tally, run};
 
 /// What is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +139,11 @@ fn tell(tally: &Tally, seconds: f64) {
     say("reasons seen, in turns:");
     for (word, count) in tally.reasons() {
         say(&format!("  {count:>10}  {word}"));
+    }
+    say("bounds, how often measured, the longest, and the highest part of a bound:");
+    for (bound, measured) in tally.bounds() {
+        let Measured { times, longest_ms, percent } = measured;
+        say(&format!("  {times:>10}  {:<58} {longest_ms:>7} ms {percent:>4} %", bound.word()));
     }
     say(&format!(
         "\n{} worlds in {seconds:.0} s: {rate:.0} schedules per second; {} attempts of jobs ({} in the world in \

@@ -1,0 +1,151 @@
+//! Jobs that the forge holds back, after one of their kind was: how many machines wait for them, and how soon the next one
+//! runs when the one before it has ended (design section 5, "Suspects").
+
+use std::collections::BTreeMap;
+
+use forge_model::Status;
+use planner::ids::ForgeId;
+use planner::policy::PoolPolicy;
+
+use super::Kind;
+use super::bounds::{Bound, Standing};
+use crate::world::World;
+
+/// How long a pool or a scope may rest after something was struck: the longest back-off with its jitter.
+pub(super) const REST_MS: u64 = 75_000;
+
+/// A job that may run now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Offered {
+    since: u64,
+    /// Whether another of its kind was tried meanwhile.
+    probed: bool,
+}
+
+/// A job of a kind, as the forge has it.
+struct Alike {
+    handle: String,
+    is_offered: bool,
+}
+
+/// From when on nothing rests any more after what was disturbed at that moment.
+pub(super) fn rested(disturbed: u64) -> u64 {
+    if disturbed == 0 { 0 } else { disturbed + REST_MS }
+}
+
+impl World {
+    /// One of a kind was held back: from now on its kind is bounded.
+    pub(super) fn note_held_back(&mut self, kind: Kind) {
+        let now = self.now;
+        self.judge.held_back.entry(kind).or_insert(now);
+    }
+
+    /// The daemon forgets a kind when none of it is listed any more, or when two of it run at once; and a new life knows
+    /// none. Called when jobs are read for a list.
+    pub(crate) fn forget_kinds(&mut self) {
+        if self.judge.held_back.is_empty() {
+            return;
+        }
+        let held_back = std::mem::take(&mut self.judge.held_back);
+        let kept = held_back.into_iter().filter(|(kind, _)| !self.kind_runs(kind) && self.kind_is_listed(kind));
+        self.judge.held_back = kept.collect();
+    }
+
+    fn kind_is_listed(&self, kind: &Kind) -> bool {
+        let is_listed = |status| matches!(status, Status::Waiting | Status::Running);
+        self.alike(kind, is_listed).next().is_some()
+    }
+
+    /// The jobs of a kind that have a status.
+    fn alike<'a>(
+        &'a self,
+        (forge, repository, name, labels): &'a Kind,
+        is: impl Fn(Status) -> bool + 'a,
+    ) -> impl Iterator<Item = Alike> + 'a {
+        let model = &self.forge(forge).model;
+        let attempts = model.books().attempts().iter().filter(move |attempt| is(attempt.status));
+        let alike = attempts.filter(move |attempt| attempt.repo.0 == *repository && attempt.name == *name);
+        alike.filter(move |attempt| model.labels_of(attempt.job) == *labels).map(|attempt| Alike {
+            handle: attempt.handle.as_str().to_owned(),
+            is_offered: model.is_offered(attempt.job),
+        })
+    }
+
+    pub(super) fn held_back(&mut self, standing: &mut Vec<Standing>) {
+        let (mut surplus, mut offered, mut tried) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let peace = rested(self.judge.calm.of_all());
+        for (kind, since) in &self.judge.held_back {
+            let Some((vain, probe)) = self.longest_waits(&kind.0) else { continue };
+            let waiting: Vec<Alike> = self.alike(kind, |status| status == Status::Waiting).collect();
+            let in_vain = waiting.iter().filter(|job| !job.is_offered);
+            let machines: u64 = in_vain.map(|job| self.machines_for(&job.handle)).sum();
+            if machines > 1 {
+                let begun = self.judge.surplus.get(kind).copied().unwrap_or(self.now);
+                surplus.insert(kind.clone(), begun);
+                let (since, subject) = (begun.max(*since).max(peace), format!("{kind:?}"));
+                standing.push(Standing { bound: Bound::Surplus, subject, since, limit: vain });
+            }
+            // A probe goes on after its machine is gone: until polls and its registration tell that it is over.
+            let tail = probe.saturating_sub(vain);
+            for job in &waiting {
+                let has_machine = self.machines_for(&job.handle) > 0;
+                let last = if has_machine { Some(self.now) } else { self.judge.tried.get(&job.handle).copied() };
+                tried.extend(last.map(|last| (job.handle.clone(), last)));
+            }
+            let mut probes = waiting.iter().filter_map(|job| tried.get(&job.handle));
+            let is_probed = probes.any(|last| self.now <= last + tail);
+            for job in waiting.into_iter().filter(|job| job.is_offered && self.may_have_its_turn(job, kind)) {
+                let known = self.judge.offered.get(&job.handle).copied();
+                // One that has a machine already is its kind's probe, and may be taken back at this moment.
+                let mut turn = known.unwrap_or(Offered { since: self.now, probed: is_probed });
+                turn.probed |= machines > 0;
+                offered.insert(job.handle.clone(), turn);
+                let quick = self.longest_poll(&kind.0) + self.launch_ms() + self.calls_ms();
+                let (bound, limit) =
+                    if turn.probed { (Bound::TurnAfterProbe, probe + quick) } else { (Bound::Turn, quick) };
+                standing.push(Standing { bound, subject: job.handle, since: turn.since.max(peace), limit });
+            }
+        }
+        self.judge.offered = offered;
+        self.judge.surplus = surplus;
+        self.judge.tried = tried;
+    }
+
+    fn machines_for(&self, handle: &str) -> u64 {
+        let machines = self.backends.values().flat_map(|model| &model.machines);
+        let of_the_job = machines.filter(|(_, machine)| machine.tags.handle.as_str() == handle);
+        of_the_job.filter(|(name, machine)| self.is_plain(name, machine)).count() as u64
+    }
+
+    /// Whether a job has a machine or room for one, and rests for no reason of its own.
+    fn may_have_its_turn(&self, job: &Alike, (_, _, _, labels): &Kind) -> bool {
+        if self.has_failed(&job.handle) || self.has_ghosts() || self.policy.pools.iter().any(|pool| self.rests(pool)) {
+            return false;
+        }
+        let mut pools = self.policy.pools.iter().filter(|pool| planner::label::fits(labels, &pool.labels));
+        self.machines_for(&job.handle) > 0 || pools.any(|pool| self.has_room(pool))
+    }
+
+    /// Whether launches in a pool were struck, so that it may rest, or be probed by one launch at a time.
+    pub(super) fn rests(&self, pool: &PoolPolicy) -> bool {
+        let journal = &self.daemon.state.journal;
+        let disturbed = self.judge.calm.of_backend(&pool.backend) > 0;
+        disturbed && (journal.breakers.contains_key(&pool.id) || journal.pool_rests.contains_key(&pool.id))
+    }
+
+    pub(super) fn longest_poll(&self, forge: &ForgeId) -> u64 {
+        let scopes = self.first_policy.scopes.keys().filter(|scope| scope.forge == *forge);
+        scopes.map(|scope| self.poll_ms(scope)).max().unwrap_or(0)
+    }
+
+    /// The longest that a machine may wait in vain, and the longest probe: that is over when its machine is listed as gone,
+    /// two polls show where its job stands, and its registration is deleted.
+    fn longest_waits(&self, forge: &ForgeId) -> Option<(u64, u64)> {
+        let scopes = || self.first_policy.scopes.keys().filter(|scope| scope.forge == *forge);
+        let pools = self.first_policy.pools.iter();
+        let vain =
+            pools.flat_map(|pool| scopes().map(|scope| self.vain_ms(&pool.clocks, scope, &pool.backend))).max()?;
+        let machines = self.first_policy.backends.keys().map(|backend| self.machines_ms(backend)).max()?;
+        Some((vain, vain + machines + 3 * self.longest_poll(forge)))
+    }
+}
