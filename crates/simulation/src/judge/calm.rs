@@ -115,6 +115,7 @@ fn of(fault: Fault) -> Disturbs {
         | Fault::ForgeDown
         | Fault::BackendAway
         | Fault::BackendFull
+        | Fault::ImageBroken
         | Fault::TokenRotated
         | Fault::TokenStripped
         | Fault::ScopeSwapped
@@ -195,6 +196,11 @@ impl World {
             let until = model.down_until.max(model.full_until);
             if until > now {
                 calm.ends_at(Place::Backend(id.clone()), until);
+            }
+        }
+        for pool in &self.first_policy.pools {
+            if let Some(until) = self.broken_images.get(&pool.id).filter(|until| **until > now) {
+                calm.ends_at(Place::Backend(pool.backend.clone()), *until);
             }
         }
     }
