@@ -25,7 +25,7 @@ pub struct Refused {
     pub repository: Option<(ForgeId, i64)>,
     /// When it was refused.
     pub at: Tick,
-    /// The deadline of the call, which a backend is told: after it no delivery is obeyed.
+    /// The deadline of the call: that a delivery is obeyed later is not reckoned with.
     pub deadline: Tick,
 }
 
