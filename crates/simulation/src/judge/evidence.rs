@@ -68,7 +68,7 @@ struct RunnerFacts {
 /// Lists of one place.
 #[derive(Debug, Clone, Copy, Default)]
 struct Lists {
-    newest: Tick,
+    newest: Option<Tick>,
     /// Those that were complete.
     complete: Agreeing,
 }
@@ -96,10 +96,10 @@ impl Ledger {
     /// Takes note of a list, if it is newer than the last of its kind.
     fn is_news<T>(&mut self, what: &'static str, of: &impl ToString, listing: &Listing<T>) -> bool {
         let lists = self.lists.entry((what, of.to_string())).or_default();
-        if listing.begun_at <= lists.newest {
+        if lists.newest.is_some_and(|newest| listing.begun_at <= newest) {
             return false;
         }
-        lists.newest = listing.begun_at;
+        lists.newest = Some(listing.begun_at);
         if listing.complete {
             lists.complete.add(listing.begun_at);
         }
