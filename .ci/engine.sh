@@ -12,8 +12,8 @@ engine_up() {
     fi
     if ! { command -v dockerd && command -v iptables && command -v busybox; } >/dev/null && [[ "${CI:-}" == true ]]; then
         # At this run level no package starts its service.
-        { apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-            docker.io iptables busybox-static; } >/dev/null 2>&1 || true
+        { timeout 120 apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive timeout 240 apt-get install -y -qq \
+            --no-install-recommends docker.io iptables busybox-static; } >/dev/null 2>&1 || true
     fi
     command -v dockerd >/dev/null || return 0
     engine_place=$(mktemp -d)
@@ -28,13 +28,30 @@ engine_up() {
             return 0
         fi
         if [[ -S "$socket" ]] && grep -q 'API listen on' "$engine_place/log"; then
-            export FORGESCALE_TEST_DOCKER=unix://$socket
-            echo 'a container engine was started for the tests'
+            if engine_runs "unix://$socket"; then
+                export FORGESCALE_TEST_DOCKER=unix://$socket
+                echo 'a container engine was started for the tests'
+            else
+                echo 'the container engine that was started runs no container here'
+            fi
             return 0
         fi
         sleep 0.2
     done
     echo 'the container engine did not come up'
+}
+
+# Whether an engine runs a container at all: not every place where it starts lets it.
+engine_runs() {
+    local place
+    place=$(mktemp -d)
+    mkdir "$place/bin" && cp "$(command -v busybox)" "$place/bin/busybox"
+    tar -C "$place" -c . | docker --host "$1" import - forgescale-probe >/dev/null 2>&1 &&
+        timeout 60 docker --host "$1" run --rm forgescale-probe /bin/busybox true >>"$engine_place/log" 2>&1
+    local outcome=$?
+    docker --host "$1" rmi forgescale-probe >/dev/null 2>&1 || true
+    rm -rf "$place"
+    return "$outcome"
 }
 
 engine_down() {
