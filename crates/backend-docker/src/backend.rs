@@ -3,22 +3,21 @@
 //! Each call works in a task of its own, one call at a time for each machine. So a call that is abandoned at its deadline
 //! still ends in a known state, and the next one finds it.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Once, Weak};
+use std::time::Duration;
 
 use ::backend::{Backend, BackendError, Capabilities, CreateRequest, Destroyed, Launch, Machines};
 use planner::ids::MachineName;
-use planner::seen::Exit;
 use tokio::sync::watch;
 
 use crate::engine::Engine;
 use crate::error::DockerError;
 use crate::image::Images;
+use crate::labels::Whose;
+use crate::memory::Memory;
 use crate::network::OwnNetwork;
 use crate::runner_volume::RunnerVolume;
-use crate::settings::{DockerSettings, Network};
-use crate::unstarted::Unstarted;
+use crate::settings::DockerSettings;
 use crate::{create, destroy, listing, logs, start};
 
 /// What an engine can do, and the defaults of what an operator may choose instead.
@@ -42,25 +41,14 @@ pub struct DockerBackend {
 #[derive(Debug)]
 pub(crate) struct Docker {
     pub(crate) settings: DockerSettings,
+    pub(crate) whose: Whose,
     pub(crate) engine: Arc<Engine>,
     pub(crate) images: Images,
     pub(crate) network: OwnNetwork,
     pub(crate) runner_volume: RunnerVolume,
-    pub(crate) unstarted: Unstarted,
-    /// How containers ended, by the engine's id. They never start again.
-    pub(crate) exits: Mutex<BTreeMap<String, Exit>>,
-    held: Mutex<BTreeMap<MachineName, Held>>,
+    pub(crate) memory: Arc<Memory>,
     changes: watch::Sender<u64>,
     watching: Once,
-}
-
-/// What is remembered of a machine.
-#[derive(Debug, Default)]
-struct Held {
-    turn: Arc<tokio::sync::Mutex<()>>,
-    asked_to_end: Option<Instant>,
-    /// Whether this daemon has begun to bind and start it.
-    handed_over: bool,
 }
 
 /// Whoever waits for the answer to a call.
@@ -92,19 +80,36 @@ impl DockerBackend {
         if !begins || deployment.len() > 63 || !deployment.bytes().all(is_plain) {
             return Err(DockerError::BadDeployment);
         }
+        Ok(Self::with(settings, Arc::default()))
+    }
+
+    /// Another one in its place, with other settings, of the same deployment and name: calls that are under way go on, and
+    /// the new one knows of them.
+    #[must_use]
+    pub fn replaced(&self, settings: DockerSettings) -> Self {
+        let Whose { deployment, backend } = self.docker.whose.clone();
+        Self::with(DockerSettings { deployment, backend, ..settings }, Arc::clone(&self.docker.memory))
+    }
+
+    fn with(settings: DockerSettings, memory: Arc<Memory>) -> Self {
         let docker = Docker {
-            engine: Arc::new(Engine::new(settings.endpoint.clone())),
+            engine: Arc::new(Engine::new(settings.socket.clone())),
+            whose: settings.whose(),
             settings,
             images: Images::default(),
             network: OwnNetwork::default(),
             runner_volume: RunnerVolume::default(),
-            unstarted: Unstarted::default(),
-            exits: Mutex::default(),
-            held: Mutex::default(),
+            memory,
             changes: watch::Sender::new(0),
             watching: Once::new(),
         };
-        Ok(Self { docker: Arc::new(docker) })
+        Self { docker: Arc::new(docker) }
+    }
+
+    /// Whether both are on the same engine, by its address.
+    #[must_use]
+    pub fn shares_engine_with(&self, other: &Self) -> bool {
+        self.docker.settings.socket == other.docker.settings.socket
     }
 
     /// Tells when a listing has probably changed. It is a hint to list now and carries no meaning.
@@ -112,17 +117,16 @@ impl DockerBackend {
         self.docker.changes.subscribe()
     }
 
-    /// Removes what machines share, the network and the runner's volume, if no machine is left. For the end of a daemon.
+    /// Removes what machines share, the network and the runner's volume, if no machine is left. For the end of a daemon, or
+    /// of a backend that is configured no more; one that lives makes them again when it needs them.
     pub async fn close(&self) -> Result<(), BackendError> {
         let docker = &self.docker;
-        let deployment = &docker.settings.deployment;
         let done = async {
             let machines = listing::list(docker).await?;
             if machines.rows.is_empty() && machines.complete {
-                docker.runner_volume.remove(&docker.engine, deployment).await?;
-                if docker.settings.network == Network::Own {
-                    docker.network.remove(&docker.engine, deployment).await?;
-                }
+                docker.runner_volume.remove(&docker.engine, &docker.whose).await?;
+                // Also one that other settings needed.
+                docker.network.remove(&docker.engine, &docker.whose).await?;
             }
             Ok(())
         };
@@ -142,64 +146,6 @@ impl DockerBackend {
 }
 
 impl Docker {
-    fn held(&self) -> MutexGuard<'_, BTreeMap<MachineName, Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for this call's turn at a machine.
-    pub(crate) async fn turn(&self, name: &MachineName) -> tokio::sync::OwnedMutexGuard<()> {
-        let turn = Arc::clone(&self.held().entry(name.clone()).or_default().turn);
-        turn.lock_owned().await
-    }
-
-    /// Whether this daemon has asked it to end.
-    pub(crate) fn asked_to_end(&self, name: &MachineName) -> bool {
-        self.held().get(name).is_some_and(|held| held.asked_to_end.is_some())
-    }
-
-    /// Notes that this daemon binds and starts it.
-    pub(crate) fn hands_over(&self, name: &MachineName) {
-        self.held().entry(name.clone()).or_default().handed_over = true;
-    }
-
-    /// Whether it was this daemon that bound it.
-    pub(crate) fn has_handed_over(&self, name: &MachineName) -> bool {
-        self.held().get(name).is_some_and(|held| held.handed_over)
-    }
-
-    /// Notes that it is asked to end now; false if it was asked before.
-    pub(crate) fn ask_to_end(&self, name: &MachineName, now: Instant) -> bool {
-        let mut held = self.held();
-        let asked = &mut held.entry(name.clone()).or_default().asked_to_end;
-        let is_first = asked.is_none();
-        asked.get_or_insert(now);
-        is_first
-    }
-
-    /// It was not asked after all.
-    pub(crate) fn take_back_asking(&self, name: &MachineName) {
-        if let Some(held) = self.held().get_mut(name) {
-            held.asked_to_end = None;
-        }
-    }
-
-    /// Whether it has had its time to end, counted from when it was asked.
-    pub(crate) fn time_is_over(&self, name: &MachineName, stop: Duration, now: Instant) -> bool {
-        let asked = self.held().get(name).and_then(|held| held.asked_to_end);
-        stop.is_zero() || asked.is_some_and(|asked| now.saturating_duration_since(asked) >= stop)
-    }
-
-    /// Whether it is known how a container ended.
-    pub(crate) fn has_an_exit(&self, id: &str) -> bool {
-        self.exits.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
-    }
-
-    /// Forgets what is remembered of machines that are gone and that no call is about.
-    pub(crate) fn forget_gone(&self, is_there: impl Fn(&MachineName) -> bool, is_known: impl Fn(&str) -> bool) {
-        self.held().retain(|name, held| is_there(name) || Arc::strong_count(&held.turn) > 1);
-        self.exits.lock().unwrap_or_else(PoisonError::into_inner).retain(|id, _| is_known(id));
-    }
-
     /// Looks again for what machines need, before the next one is made.
     pub(crate) async fn forget_prepared(&self) {
         self.network.forget().await;
@@ -228,7 +174,9 @@ impl Backend for DockerBackend {
 
     async fn start(&self, machine: &MachineName, launch: Launch) -> Result<(), BackendError> {
         let (docker, name) = (Arc::clone(&self.docker), machine.clone());
-        let done = self.finish(async move { start::start(&docker, &name, &launch).await }).await;
+        let (waiting, caller) = Caller::new();
+        let done = self.finish(async move { start::start(&docker, &name, &launch, &caller).await }).await;
+        drop(waiting);
         done.map_err(|error| error.doing(format!("start the runner on machine {machine}")))
     }
 

@@ -62,7 +62,8 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-'
 }
 
-fn encode(text: &str) -> String {
+/// Letters, digits and dashes as they are, every other byte as an underscore and two hexadecimal digits.
+pub(crate) fn encode(text: &str) -> String {
     text.bytes()
         .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("_{byte:02x}") })
         .collect()

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use ::backend::CreateRequest;
-use bollard::query_parameters::CreateContainerOptionsBuilder;
+use bollard::query_parameters::{CreateContainerOptionsBuilder, InspectContainerOptions};
 
 use crate::backend::{Caller, Docker};
-use crate::binding;
 use crate::error::DockerError;
 use crate::machines::{self, Found, Phase};
 use crate::specification::{self, Prepared};
+use crate::{binding, image, labels};
 
 /// Makes the container of a machine, with all that it needs.
 pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller: &Caller) -> Result<(), DockerError> {
@@ -17,21 +17,21 @@ pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller
         return Err(DockerError::BadName);
     }
     let settings = &docker.settings;
-    let image = request.image.as_deref().or(settings.image.as_deref()).ok_or(DockerError::NoImage)?;
+    let image_name = request.image.as_deref().or(settings.image.as_deref()).ok_or(DockerError::NoImage)?;
     // Before this machine's turn: whoever destroys it meanwhile does not wait for an image.
-    docker.images.have(&docker.engine, image, settings.pull).await?;
+    docker.images.have(&docker.engine, image_name, settings.pull).await?;
     let runner_volume =
-        docker.runner_volume.filled(&docker.engine, &settings.deployment, &settings.runner, image).await?;
-    let network = docker.network.of(&docker.engine, &settings.deployment, &settings.network).await?;
+        docker.runner_volume.filled(&docker.engine, &docker.whose, &settings.runner, image_name).await?;
+    let network = docker.network.of(&docker.engine, &docker.whose, &settings.network).await?;
 
-    let _turn = docker.turn(&request.name).await;
+    let _turn = docker.memory.turn(&request.name).await;
     if let Some(found) = existing(docker, request).await? {
         return still_usable(docker, &found);
     }
-    if docker.asked_to_end(&request.name) || docker.unstarted.has(&request.name) {
+    if docker.memory.asked_to_end(&request.name) || docker.memory.unstarted.has(&request.name) {
         return Err(DockerError::AlreadyUsed);
     }
-    let prepared = Prepared { image, runner_volume: &runner_volume, network: &network };
+    let prepared = Prepared { image: image_name, runner_volume: &runner_volume, network: &network };
     let body = specification::of(settings, request, prepared)?;
     let options = CreateContainerOptionsBuilder::default().name(request.name.as_str()).build();
     let client = docker.engine.client().await?;
@@ -44,22 +44,42 @@ pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller
         // The name is taken: by a create of an earlier daemon that came late, or by somebody else.
         Err(error) if error.status() == Some(409) => match existing(docker, request).await? {
             Some(found) => still_usable(docker, &found),
-            None => Err(DockerError::NotOurs),
+            None if is_of_others(docker, request).await? => Err(DockerError::NotOurs),
+            // It is just being made or removed.
+            None => Err(error),
         },
         Err(error) if error.status() == Some(404) => {
             docker.forget_prepared().await;
-            Err(DockerError::ImageMissing { image: image.to_owned() })
+            if image::is_there(&docker.engine, image_name).await? {
+                // Then it is the network or the volume, which the next create makes again.
+                return Err(DockerError::PreparedGone { source: Box::new(error) });
+            }
+            Err(DockerError::ImageMissing { image: image_name.to_owned() })
         }
         Err(error) => Err(error),
     }
 }
 
 async fn existing(docker: &Docker, request: &CreateRequest) -> Result<Option<Found>, DockerError> {
-    let found = machines::of(&docker.engine, &docker.settings.deployment, &request.name).await?;
+    let found = machines::of(&docker.engine, &docker.whose, &request.name).await?;
     Ok(found.into_iter().next())
+}
+
+/// Whether there is a container of the machine's name that carries other labels.
+async fn is_of_others(docker: &Docker, request: &CreateRequest) -> Result<bool, DockerError> {
+    let client = docker.engine.client().await?;
+    let inspected = client.inspect_container(request.name.as_str(), None::<InspectContainerOptions>);
+    match docker.engine.call("look at a container", inspected).await {
+        Ok(container) => {
+            let labels = container.config.and_then(|config| config.labels).unwrap_or_default();
+            Ok(!labels::are_ours(&docker.whose, &labels))
+        }
+        Err(error) if error.status() == Some(404) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn still_usable(docker: &Docker, found: &Found) -> Result<(), DockerError> {
     let is_living = matches!(found.phase, Phase::Created | Phase::Running);
-    if is_living && !docker.asked_to_end(&found.name) { Ok(()) } else { Err(DockerError::AlreadyUsed) }
+    if is_living && !docker.memory.asked_to_end(&found.name) { Ok(()) } else { Err(DockerError::AlreadyUsed) }
 }

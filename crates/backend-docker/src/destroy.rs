@@ -17,9 +17,9 @@ pub(crate) async fn destroy(
     name: &MachineName,
     stop: Duration,
 ) -> Result<Destroyed, DockerError> {
-    let _turn = docker.turn(name).await;
-    docker.unstarted.forget(name);
-    let found = machines::of(&docker.engine, &docker.settings.deployment, name).await?;
+    let _turn = docker.memory.turn(name).await;
+    docker.memory.unstarted.forget(name);
+    let found = machines::of(&docker.engine, &docker.whose, name).await?;
     let mut answer = Destroyed::Gone;
     for machine in found {
         if one(docker, &machine, stop).await? == Destroyed::Accepted {
@@ -31,8 +31,8 @@ pub(crate) async fn destroy(
 }
 
 async fn one(docker: &Docker, machine: &Found, stop: Duration) -> Result<Destroyed, DockerError> {
-    if machine.phase == Phase::Running && !docker.time_is_over(&machine.name, stop, Instant::now()) {
-        if docker.ask_to_end(&machine.name, Instant::now()) {
+    if machine.phase == Phase::Running && !docker.memory.time_is_over(&machine.name, stop, Instant::now()) {
+        if docker.memory.ask_to_end(&machine.name, Instant::now()) {
             ask(docker, machine).await?;
         }
         return Ok(Destroyed::Accepted);
@@ -47,7 +47,7 @@ async fn ask(docker: &Docker, machine: &Found) -> Result<(), DockerError> {
     match docker.engine.call("signal a container", client.kill_container(&machine.id, Some(options))).await {
         // It has ended meanwhile.
         Err(error) if !matches!(error.status(), Some(404 | 409)) => {
-            docker.take_back_asking(&machine.name);
+            docker.memory.take_back_asking(&machine.name);
             Err(error)
         }
         _ => Ok(()),

@@ -51,6 +51,13 @@ pub enum DockerError {
         /// Its name.
         image: String,
     },
+    /// What was prepared for machines is there no more.
+    #[error("the network or the volume of the machines is gone; the next machine makes it again")]
+    PreparedGone {
+        /// The cause.
+        #[source]
+        source: Box<DockerError>,
+    },
     /// The image could not be pulled.
     #[error("the image {image} could not be pulled")]
     NotPulled {
@@ -79,7 +86,7 @@ pub enum DockerError {
     #[error("the name is used by a machine that has ended or is stopping")]
     AlreadyUsed,
     /// The container's name is taken.
-    #[error("the name is used by a container that is not of this deployment")]
+    #[error("the name is used by a container that is not of this backend")]
     NotOurs,
     /// There is no such machine, or none any more.
     #[error("there is no such machine, or it has ended")]
@@ -161,9 +168,11 @@ impl DockerError {
             Self::Connect { source } | Self::Engine { source, .. } | Self::NotPulled { source, .. } => {
                 status(source).map_or(ErrorClass::Transient, class_of)
             }
-            Self::Late { .. } | Self::HandedOver | Self::LaunchNotTaken { .. } | Self::Abandoned => {
-                ErrorClass::Transient
-            }
+            Self::PreparedGone { .. }
+            | Self::Late { .. }
+            | Self::HandedOver
+            | Self::LaunchNotTaken { .. }
+            | Self::Abandoned => ErrorClass::Transient,
         }
     }
 

@@ -2,11 +2,16 @@
 
 use std::collections::HashMap;
 
-use planner::ids::{DeploymentId, MachineName};
+use planner::ids::{BackendId, DeploymentId, MachineName};
 use planner::seen::MachineTags;
+
+use crate::binding::encode;
 
 /// Whose it is. Every container, network and volume of ours has it.
 const DEPLOYMENT: &str = "forgescale.deployment";
+
+/// Which of the deployment's backends it belongs to: several may share an engine.
+const BACKEND: &str = "forgescale.backend";
 
 /// What it is for.
 const ROLE: &str = "forgescale.role";
@@ -44,19 +49,29 @@ impl Role {
     }
 }
 
+/// Whose things are looked at and made: those of one backend of one deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Whose {
+    pub(crate) deployment: DeploymentId,
+    pub(crate) backend: BackendId,
+}
+
+impl Whose {
+    /// Begins the names of things that the engine knows by name. No two backends have the same, whatever they are called.
+    pub(crate) fn prefix(&self) -> String {
+        format!("forgescale-{}.{}", encode(self.deployment.as_str()), encode(self.backend.as_str()))
+    }
+}
+
 /// The labels of a thing.
-pub(crate) fn of(deployment: &DeploymentId, role: Role) -> HashMap<String, String> {
-    let pairs = [(DEPLOYMENT, deployment.as_str()), (ROLE, role.word())];
+pub(crate) fn of(whose: &Whose, role: Role) -> HashMap<String, String> {
+    let pairs = [(DEPLOYMENT, whose.deployment.as_str()), (BACKEND, whose.backend.as_str()), (ROLE, role.word())];
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
 /// The labels of a machine's container; none if the tags cannot be written.
-pub(crate) fn of_machine(
-    deployment: &DeploymentId,
-    name: &MachineName,
-    tags: &MachineTags,
-) -> Option<HashMap<String, String>> {
-    let mut labels = of(deployment, Role::Machine);
+pub(crate) fn of_machine(whose: &Whose, name: &MachineName, tags: &MachineTags) -> Option<HashMap<String, String>> {
+    let mut labels = of(whose, Role::Machine);
     labels.insert(NAME.to_owned(), name.as_str().to_owned());
     labels.insert(POOL.to_owned(), tags.pool.as_str().to_owned());
     labels.insert(TAGS.to_owned(), serde_json::to_string(tags).ok()?);
@@ -68,14 +83,14 @@ pub(crate) fn read(labels: &HashMap<String, String>) -> Option<(MachineName, Mac
     Some((MachineName::new(labels.get(NAME)?), serde_json::from_str(labels.get(TAGS)?).ok()?))
 }
 
-/// A filter for the engine's lists: everything of a deployment, or all with one role, or the machine of one name.
-pub(crate) fn filter(
-    deployment: &DeploymentId,
-    role: Option<Role>,
-    name: Option<&MachineName>,
-) -> HashMap<String, Vec<String>> {
-    let mut wanted = vec![format!("{DEPLOYMENT}={deployment}")];
-    wanted.extend(role.map(|role| format!("{ROLE}={}", role.word())));
+/// Whether labels are those of a machine of ours.
+pub(crate) fn are_ours(whose: &Whose, labels: &HashMap<String, String>) -> bool {
+    of(whose, Role::Machine).iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+/// A filter for the engine's lists: all of ours with one role, or the machine of one name.
+pub(crate) fn filter(whose: &Whose, role: Role, name: Option<&MachineName>) -> HashMap<String, Vec<String>> {
+    let mut wanted: Vec<_> = of(whose, role).iter().map(|(key, value)| format!("{key}={value}")).collect();
     wanted.extend(name.map(|name| format!("{NAME}={name}")));
     HashMap::from([("label".to_owned(), wanted)])
 }
@@ -86,13 +101,26 @@ mod tests {
 
     use super::*;
 
+    fn whose(deployment: &str, backend: &str) -> Whose {
+        Whose { deployment: DeploymentId::new(deployment), backend: BackendId::new(backend) }
+    }
+
+    #[test]
+    fn no_two_backends_share_a_name_or_a_label() {
+        assert_eq!(whose("prod", "docker").prefix(), "forgescale-prod.docker");
+        assert_ne!(whose("a.b", "c").prefix(), whose("a", "b.c").prefix());
+        let labels = of(&whose("d", "b"), Role::Machine);
+        assert!(are_ours(&whose("d", "b"), &labels));
+        assert!(!are_ours(&whose("d", "c"), &labels) && !are_ours(&whose("e", "b"), &labels));
+    }
+
     #[test]
     fn what_a_machine_was_made_with_is_read_back_from_its_labels() {
         let scope = ScopeKey { forge: ForgeId::new("http://f:1"), scope: ScopeId::new("repo:a/\"b\"#1") };
         let (handle, attempt) = (Handle::new("h/1=ü"), Try(3));
         let tags = MachineTags { pool: PoolId::new("p"), scope, handle, attempt, scope_id: Some(-1) };
         let name = MachineName::new("fs-1");
-        let mut labels = of_machine(&DeploymentId::new("d"), &name, &tags).unwrap();
+        let mut labels = of_machine(&whose("d", "b"), &name, &tags).unwrap();
         assert_eq!(read(&labels), Some((name, tags)));
         labels.insert(TAGS.to_owned(), "{".to_owned());
         assert_eq!(read(&labels), None);

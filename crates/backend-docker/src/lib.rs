@@ -23,7 +23,7 @@
 //! - Process 1 is the engine's own small init, so that strays are reaped; when the runner ends, all in the container does.
 //!
 //! What a job finds by default: no new privileges, the few capabilities of [`CAPABILITIES_KEPT`], a limit of processes, and a
-//! network of the deployment's own in which containers do not reach each other. They do reach the addresses of the host, and
+//! network of the backend's own in which containers do not reach each other. They do reach the addresses of the host, and
 //! what listens there: an engine that listens on TCP without TLS is open to every job.
 //!
 //! | Module | Subject |
@@ -32,6 +32,8 @@
 //! | `engine` | the connection, deadlines |
 //! | `create`, `start`, `destroy`, `listing`, `logs` | the verbs of the interface |
 //! | `unstarted` | what a killed daemon left between bound and started |
+//! | `ended` | how a container ended, by what the engine says of it |
+//! | `memory` | what is remembered of machines, also beyond a change of settings |
 //! | `labels`, `binding` | what is written where |
 //! | `specification` | the container of a machine, hardening |
 //! | `launch` | the runner's configuration |
@@ -39,7 +41,7 @@
 //! | `archive` | one file as a tar |
 //! | `watch` | events of the engine, as hints to list |
 //!
-//! Deliberately absent: retries and decisions; engines over ssh; a limit on the size of the engine's own answers, which are
+//! Deliberately absent: retries and decisions; engines on other hosts; a limit on the size of the engine's own answers, which are
 //! limited by deadlines alone: whoever controls the engine controls this host.
 #![forbid(unsafe_code)]
 
@@ -48,6 +50,7 @@ mod backend;
 mod binding;
 mod create;
 mod destroy;
+mod ended;
 mod engine;
 mod error;
 mod image;
@@ -56,6 +59,7 @@ mod launch;
 mod listing;
 mod logs;
 mod machines;
+mod memory;
 mod network;
 mod runner_volume;
 mod settings;
@@ -65,7 +69,7 @@ mod unstarted;
 mod watch;
 
 pub use crate::backend::{CAPABILITIES, DockerBackend};
-pub use crate::engine::{Endpoint, Tls};
+pub use crate::engine::{USUAL_SOCKET, socket};
 pub use crate::error::DockerError;
-pub use crate::settings::{DockerSettings, Gpus, Limits, Network, Program, Pull, Ulimit};
+pub use crate::settings::{DockerSettings, Limits, Network, Program, Pull, WithUnstarted};
 pub use crate::specification::CAPABILITIES_KEPT;

@@ -24,7 +24,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The last lines, oldest first.
 pub(crate) async fn last_lines(docker: &Docker, name: &MachineName) -> Result<Vec<String>, DockerError> {
-    let found = machines::of(&docker.engine, &docker.settings.deployment, name).await?;
+    let found = machines::of(&docker.engine, &docker.whose, name).await?;
     let machine = found.into_iter().next().ok_or(DockerError::NoMachine)?;
     let client = docker.engine.client().await?;
     let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&LINES.to_string()).build();

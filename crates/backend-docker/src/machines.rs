@@ -1,14 +1,16 @@
 //! The containers of machines, as the engine lists them.
 
+use std::collections::BTreeSet;
+
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as Listed};
 use bollard::query_parameters::ListContainersOptionsBuilder;
-use planner::ids::{DeploymentId, MachineName};
+use planner::ids::MachineName;
 use planner::seen::MachineTags;
 
 use crate::binding::{self, Bound};
 use crate::engine::Engine;
 use crate::error::DockerError;
-use crate::labels::{self, Role};
+use crate::labels::{self, Role, Whose};
 
 /// The container of a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,24 +40,24 @@ pub(crate) enum Phase {
     Running,
 }
 
-/// All of our machines, and how many containers of ours could not be read.
-pub(crate) async fn all(engine: &Engine, deployment: &DeploymentId) -> Result<(Vec<Found>, usize), DockerError> {
-    let containers = listed(engine, deployment, None).await?;
-    let count = containers.len();
-    let mut found: Vec<Found> = containers.into_iter().filter_map(read).collect();
-    let unreadable = count - found.len();
+/// All of our machines, and the names of containers of ours that could not be read.
+pub(crate) async fn all(engine: &Engine, whose: &Whose) -> Result<(Vec<Found>, BTreeSet<String>), DockerError> {
+    let (mut found, mut unreadable) = (Vec::new(), BTreeSet::new());
+    for container in listed(engine, whose, None).await? {
+        let name = container.names.iter().flatten().next().or(container.id.as_ref()).cloned().unwrap_or_default();
+        match read(container) {
+            Some(machine) => found.push(machine),
+            None => drop(unreadable.insert(name.trim_start_matches('/').to_owned())),
+        }
+    }
     // Should there be two of one name, the one that was used comes first.
     found.sort_by(|a, b| a.name.cmp(&b.name).then(rank(b).cmp(&rank(a))));
     Ok((found, unreadable))
 }
 
 /// The containers of one machine, the one that was used first. More than one only if a create of a killed daemon came late.
-pub(crate) async fn of(
-    engine: &Engine,
-    deployment: &DeploymentId,
-    name: &MachineName,
-) -> Result<Vec<Found>, DockerError> {
-    let containers = listed(engine, deployment, Some(name)).await?;
+pub(crate) async fn of(engine: &Engine, whose: &Whose, name: &MachineName) -> Result<Vec<Found>, DockerError> {
+    let containers = listed(engine, whose, Some(name)).await?;
     let mut found: Vec<Found> = containers.into_iter().filter_map(read).collect();
     found.sort_by_key(|found| std::cmp::Reverse(rank(found)));
     Ok(found)
@@ -67,10 +69,10 @@ fn rank(found: &Found) -> (bool, Phase) {
 
 async fn listed(
     engine: &Engine,
-    deployment: &DeploymentId,
+    whose: &Whose,
     name: Option<&MachineName>,
 ) -> Result<Vec<ContainerSummary>, DockerError> {
-    let filter = labels::filter(deployment, Some(Role::Machine), name);
+    let filter = labels::filter(whose, Role::Machine, name);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filter).build();
     engine.call("list containers", engine.client().await?.list_containers(Some(options))).await
 }

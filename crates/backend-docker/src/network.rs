@@ -1,15 +1,14 @@
-//! The network of a deployment's machines: a bridge of their own, in which they do not reach each other.
+//! The network of a backend's machines: a bridge of their own, in which they do not reach each other.
 
 use std::collections::HashMap;
 
 use bollard::models::NetworkCreateRequest;
 use bollard::query_parameters::ListNetworksOptionsBuilder;
-use planner::ids::DeploymentId;
 use tokio::sync::Mutex;
 
 use crate::engine::Engine;
 use crate::error::DockerError;
-use crate::labels::{self, Role};
+use crate::labels::{self, Role, Whose};
 use crate::settings::Network;
 
 /// Keeps containers of one bridge from each other.
@@ -23,12 +22,7 @@ pub(crate) struct OwnNetwork {
 
 impl OwnNetwork {
     /// What a container is connected to: the id of our network, or what was named.
-    pub(crate) async fn of(
-        &self,
-        engine: &Engine,
-        deployment: &DeploymentId,
-        network: &Network,
-    ) -> Result<String, DockerError> {
+    pub(crate) async fn of(&self, engine: &Engine, whose: &Whose, network: &Network) -> Result<String, DockerError> {
         if let Network::Named(name) = network {
             return Ok(name.clone());
         }
@@ -37,9 +31,9 @@ impl OwnNetwork {
         if let Some(id) = &*known {
             return Ok(id.clone());
         }
-        let id = match found(engine, deployment).await?.into_iter().next() {
+        let id = match found(engine, whose).await?.into_iter().next() {
             Some(id) => id,
-            None => made(engine, deployment).await?,
+            None => made(engine, whose).await?,
         };
         Ok(known.insert(id).clone())
     }
@@ -50,30 +44,30 @@ impl OwnNetwork {
     }
 
     /// Removes it, unless a container is connected.
-    pub(crate) async fn remove(&self, engine: &Engine, deployment: &DeploymentId) -> Result<(), DockerError> {
+    pub(crate) async fn remove(&self, engine: &Engine, whose: &Whose) -> Result<(), DockerError> {
         let mut known = self.id.lock().await;
         *known = None;
         let client = engine.client().await?;
-        for id in found(engine, deployment).await? {
+        for id in found(engine, whose).await? {
             engine.call("remove the network", client.remove_network(&id)).await?;
         }
         Ok(())
     }
 }
 
-async fn found(engine: &Engine, deployment: &DeploymentId) -> Result<Vec<String>, DockerError> {
-    let filter = labels::filter(deployment, Some(Role::Network), None);
+async fn found(engine: &Engine, whose: &Whose) -> Result<Vec<String>, DockerError> {
+    let filter = labels::filter(whose, Role::Network, None);
     let options = ListNetworksOptionsBuilder::default().filters(&filter).build();
     let networks = engine.call("list networks", engine.client().await?.list_networks(Some(options))).await?;
     Ok(networks.into_iter().filter_map(|network| network.id).collect())
 }
 
-async fn made(engine: &Engine, deployment: &DeploymentId) -> Result<String, DockerError> {
+async fn made(engine: &Engine, whose: &Whose) -> Result<String, DockerError> {
     let request = NetworkCreateRequest {
-        name: format!("forgescale-{deployment}"),
+        name: whose.prefix(),
         driver: Some("bridge".to_owned()),
         options: Some(HashMap::from([(BETWEEN_CONTAINERS.to_owned(), "false".to_owned())])),
-        labels: Some(labels::of(deployment, Role::Network)),
+        labels: Some(labels::of(whose, Role::Network)),
         ..NetworkCreateRequest::default()
     };
     let made = engine.call("make a network", engine.client().await?.create_network(request)).await?;

@@ -17,7 +17,6 @@ use bollard::query_parameters::{
 };
 use bollard::{body_full, body_try_stream};
 use futures_util::stream;
-use planner::ids::DeploymentId;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::Mutex;
@@ -25,7 +24,7 @@ use tokio::sync::Mutex;
 use crate::archive;
 use crate::engine::Engine;
 use crate::error::DockerError;
-use crate::labels::{self, Role};
+use crate::labels::{self, Role, Whose};
 use crate::settings::Program;
 use crate::specification;
 
@@ -58,7 +57,7 @@ impl RunnerVolume {
     pub(crate) async fn filled(
         &self,
         engine: &Engine,
-        deployment: &DeploymentId,
+        whose: &Whose,
         runner: &Program,
         image: &str,
     ) -> Result<String, DockerError> {
@@ -68,19 +67,19 @@ impl RunnerVolume {
             return Ok(name.clone());
         }
         let unreadable = |source| DockerError::Runner { path: runner.path.clone(), source };
-        let (file, size, name) = opened(deployment, runner).await.map_err(unreadable)?;
+        let (file, size, name) = opened(whose, runner).await.map_err(unreadable)?;
         let request = VolumeCreateRequest {
             name: Some(name.clone()),
-            labels: Some(labels::of(deployment, Role::Runner)),
+            labels: Some(labels::of(whose, Role::Runner)),
             ..VolumeCreateRequest::default()
         };
         engine.call("make a volume", engine.client().await?.create_volume(request)).await?;
-        remove_fillers(engine, deployment).await?;
-        let through = filler(engine, deployment, &name, image).await?;
+        remove_fillers(engine, whose).await?;
+        let through = filler(engine, whose, &name, image).await?;
         let outcome = fill(engine, &through, file, size).await;
-        remove_fillers(engine, deployment).await?;
+        remove_fillers(engine, whose).await?;
         outcome?;
-        remove_others(engine, deployment, &name).await?;
+        remove_others(engine, whose, &name).await?;
         Ok(known.insert(name).clone())
     }
 
@@ -90,35 +89,35 @@ impl RunnerVolume {
     }
 
     /// Removes every volume with a runner that no container uses.
-    pub(crate) async fn remove(&self, engine: &Engine, deployment: &DeploymentId) -> Result<(), DockerError> {
+    pub(crate) async fn remove(&self, engine: &Engine, whose: &Whose) -> Result<(), DockerError> {
         let mut known = self.name.lock().await;
         *known = None;
-        remove_fillers(engine, deployment).await?;
-        remove_others(engine, deployment, "").await
+        remove_fillers(engine, whose).await?;
+        remove_others(engine, whose, "").await
     }
 }
 
 /// The runner's file, its size, and the name of its volume.
-async fn opened(deployment: &DeploymentId, runner: &Program) -> io::Result<(File, u64, String)> {
+async fn opened(whose: &Whose, runner: &Program) -> io::Result<(File, u64, String)> {
     let file = File::open(&runner.path).await?;
     let metadata = file.metadata().await?;
     if !metadata.is_file() || metadata.len() > MOST_BYTES {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file of a program's size"));
     }
     let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let name = format!("forgescale-{deployment}-runner-{:x}-{:x}", metadata.len(), modified.as_nanos());
+    let name = format!("{}-runner-{:x}-{:x}", whose.prefix(), metadata.len(), modified.as_nanos());
     Ok((file, metadata.len(), name))
 }
 
 /// A container that never runs, with the volume for writing.
-async fn filler(engine: &Engine, deployment: &DeploymentId, volume: &str, image: &str) -> Result<String, DockerError> {
+async fn filler(engine: &Engine, whose: &Whose, volume: &str, image: &str) -> Result<String, DockerError> {
     let body = ContainerCreateBody {
         image: Some(image.to_owned()),
         entrypoint: Some(vec![PROGRAM.to_owned()]),
-        labels: Some(labels::of(deployment, Role::Filler)),
+        labels: Some(labels::of(whose, Role::Filler)),
         host_config: Some(HostConfig {
             network_mode: Some("none".to_owned()),
-            mounts: Some(vec![specification::runner(volume, false)]),
+            mounts: Some(vec![specification::runner(whose, volume, false)]),
             ..HostConfig::default()
         }),
         ..ContainerCreateBody::default()
@@ -176,15 +175,16 @@ fn tar<B: From<Vec<u8>>>(file: File, size: u64) -> impl futures_util::Stream<Ite
 }
 
 /// Removes containers through which a volume was filled, also those of a daemon that was killed meanwhile.
-async fn remove_fillers(engine: &Engine, deployment: &DeploymentId) -> Result<(), DockerError> {
+async fn remove_fillers(engine: &Engine, whose: &Whose) -> Result<(), DockerError> {
     let client = engine.client().await?;
-    let filter = labels::filter(deployment, Some(Role::Filler), None);
+    let filter = labels::filter(whose, Role::Filler, None);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filter).build();
     for filler in engine.call("list containers", client.list_containers(Some(options))).await? {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         let id = filler.id.unwrap_or_default();
         match engine.long_call("remove a container", client.remove_container(&id, Some(options))).await {
-            Err(error) if error.status() != Some(404) => return Err(error),
+            // Gone already, or going: another daemon, or one that was killed, has asked for it.
+            Err(error) if !matches!(error.status(), Some(404 | 409)) => return Err(error),
             _ => {}
         }
     }
@@ -192,9 +192,9 @@ async fn remove_fillers(engine: &Engine, deployment: &DeploymentId) -> Result<()
 }
 
 /// Removes the volumes of other runners. Those that a machine uses stay.
-async fn remove_others(engine: &Engine, deployment: &DeploymentId, kept: &str) -> Result<(), DockerError> {
+async fn remove_others(engine: &Engine, whose: &Whose, kept: &str) -> Result<(), DockerError> {
     let client = engine.client().await?;
-    let filter = labels::filter(deployment, Some(Role::Runner), None);
+    let filter = labels::filter(whose, Role::Runner, None);
     let options = ListVolumesOptionsBuilder::default().filters(&filter).build();
     let volumes = engine.call("list volumes", client.list_volumes(Some(options))).await?.volumes.unwrap_or_default();
     for volume in volumes.iter().filter(|volume| volume.name != kept) {

@@ -2,17 +2,21 @@
 
 use std::path::PathBuf;
 
-use planner::ids::DeploymentId;
+use planner::ids::{BackendId, DeploymentId};
 
-use crate::engine::Endpoint;
+use crate::labels::Whose;
 
 /// Settings of a [`DockerBackend`](crate::DockerBackend).
 #[derive(Debug, Clone)]
 pub struct DockerSettings {
-    /// Where the engine is.
-    pub endpoint: Endpoint,
+    /// The socket of the engine.
+    pub socket: PathBuf,
     /// Whose machines these are. It becomes part of names: letters, digits, dots, dashes and underscores.
     pub deployment: DeploymentId,
+    /// Which of the deployment's backends this is: none sees what belongs to another one.
+    pub backend: BackendId,
+    /// What comes of machines that an earlier daemon bound and did not start.
+    pub unstarted: WithUnstarted,
     /// The runner, put into every machine: a static program, which speaks the command line of `forgejo-runner` (protocol
     /// 3.6).
     pub runner: Program,
@@ -24,22 +28,25 @@ pub struct DockerSettings {
     pub network: Network,
     /// What a machine may use at most.
     pub limits: Limits,
-    /// Capabilities beyond [`CAPABILITIES_KEPT`](crate::CAPABILITIES_KEPT).
-    pub more_capabilities: Vec<String>,
-    /// Whether nothing but `/tmp`, in memory, can be written to.
-    pub read_only: bool,
     /// Another runtime of the engine, such as `runsc`.
     pub runtime: Option<String>,
-    /// The engine's user namespace mode, such as `host`.
-    pub user_namespace: Option<String>,
-    /// Who runs in the container, instead of the image's own user.
-    pub user: Option<String>,
-    /// Devices of the host, by path.
-    pub devices: Vec<String>,
-    /// Graphics processors.
-    pub gpus: Option<Gpus>,
     /// More environment of runners and jobs.
     pub environment: Vec<(String, String)>,
+}
+
+impl DockerSettings {
+    pub(crate) fn whose(&self) -> Whose {
+        Whose { deployment: self.deployment.clone(), backend: self.backend.clone() }
+    }
+}
+
+/// What comes of machines that an earlier daemon bound and did not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithUnstarted {
+    /// Their containers are removed, so that they are proven never to have run. For the one daemon of a deployment.
+    Settle,
+    /// They are listed as machines that are being made. For whoever only looks, and beside a daemon that may live.
+    Leave,
 }
 
 /// A program on this host, and its first arguments.
@@ -66,7 +73,7 @@ pub enum Pull {
 /// What machines are connected to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Network {
-    /// A bridge for this deployment alone, made when it is needed, in which containers do not reach each other.
+    /// A bridge for this backend alone, made when it is needed, in which containers do not reach each other.
     #[default]
     Own,
     /// One that is there, by name; also `none`, and `host` for none of the isolation.
@@ -82,26 +89,4 @@ pub struct Limits {
     pub milli_cpus: Option<u32>,
     /// Processes and threads.
     pub pids: Option<u32>,
-    /// Limits of single processes.
-    pub ulimits: Vec<Ulimit>,
-}
-
-/// A limit of single processes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ulimit {
-    /// Its name, such as `nofile`.
-    pub name: String,
-    /// What a process has.
-    pub soft: i64,
-    /// How far it can raise that.
-    pub hard: i64,
-}
-
-/// Graphics processors of a machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gpus {
-    /// Each that there is.
-    All,
-    /// So many.
-    Count(u16),
 }

@@ -16,7 +16,7 @@ use planner::ids::MachineName;
 use secrecy::ExposeSecret as _;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::backend::Docker;
+use crate::backend::{Caller, Docker};
 use crate::binding::{self, Bound};
 use crate::error::DockerError;
 use crate::launch::configuration;
@@ -26,19 +26,24 @@ use crate::machines::{self, Found, Phase};
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Starts the runner of a machine, once.
-pub(crate) async fn start(docker: &Arc<Docker>, name: &MachineName, launch: &Launch) -> Result<(), DockerError> {
+pub(crate) async fn start(
+    docker: &Arc<Docker>,
+    name: &MachineName,
+    launch: &Launch,
+    caller: &Caller,
+) -> Result<(), DockerError> {
     if launch.handle.as_str().is_empty() {
         return Err(DockerError::NoHandle);
     }
-    let _turn = docker.turn(name).await;
-    let found = machines::of(&docker.engine, &docker.settings.deployment, name).await?;
+    let _turn = docker.memory.turn(name).await;
+    let found = machines::of(&docker.engine, &docker.whose, name).await?;
     let machine = found.into_iter().next().ok_or(DockerError::NoMachine)?;
     let binding = launch.binding();
     match &machine.bound {
         Bound::To(bound) if *bound != binding => return Err(DockerError::OtherBinding),
         Bound::To(_) if machine.phase == Phase::Created => return Err(DockerError::HandedOver),
         Bound::To(_) => return Ok(()),
-        Bound::No if machine.phase != Phase::Created || docker.asked_to_end(name) => {
+        Bound::No if machine.phase != Phase::Created || docker.memory.asked_to_end(name) => {
             return Err(DockerError::NoMachine);
         }
         Bound::No => {}
@@ -48,7 +53,9 @@ pub(crate) async fn start(docker: &Arc<Docker>, name: &MachineName, launch: &Lau
     }
     let bound = RenameContainerOptionsBuilder::default().name(&binding::bound_name(name, &binding)?).build();
     let client = docker.engine.client().await?;
-    docker.hands_over(name);
+    // Whoever gave up may have taken the registration back since.
+    caller.still_waits()?;
+    docker.memory.hands_over(name);
     docker.engine.call("rename a container", client.rename_container(&machine.id, bound)).await?;
     hand_over(docker, &machine, launch).await?;
     let started = client.start_container(&machine.id, None::<StartContainerOptions>);

@@ -14,7 +14,12 @@ use planner::seen::{Exit, MachineSeen, MachineState};
 
 use crate::backend::Docker;
 use crate::binding::Bound;
+use crate::ended;
 use crate::machines::{Found, Phase};
+use crate::settings::WithUnstarted;
+
+/// How many are settled in one listing, which is to be quick; the next one goes on.
+pub(crate) const AT_A_TIME: usize = 4;
 
 /// Machines whose containers were removed for it.
 #[derive(Debug, Default)]
@@ -23,13 +28,20 @@ pub(crate) struct Unstarted {
 }
 
 impl Unstarted {
-    /// Whether a container is such a one.
+    /// Whether a container is such a one, and ours to settle.
     pub(crate) fn is_one(docker: &Docker, found: &Found) -> bool {
-        found.phase == Phase::Created && found.bound != Bound::No && !docker.has_handed_over(&found.name)
+        let is_unstarted = found.phase == Phase::Created && found.bound != Bound::No;
+        let is_ours = docker.settings.unstarted == WithUnstarted::Settle && !docker.memory.has_handed_over(&found.name);
+        is_unstarted && is_ours && docker.memory.exit(&found.id).is_none()
     }
 
     /// Removes the container, unless it has been started meanwhile; whether it is gone.
     pub(crate) async fn settle(&self, docker: &Docker, found: &Found) -> bool {
+        // One that has run and ended since it was listed could be removed as well, and would be proof of nothing.
+        let state = ended::inspected(docker, &found.id).await;
+        if !state.is_ok_and(|state| state.is_some_and(|state| ended::is_created(&state))) {
+            return false;
+        }
         let Ok(client) = docker.engine.client().await else { return false };
         // Not by force: that would kill a runner.
         let options = RemoveContainerOptionsBuilder::default().force(false).v(true).build();

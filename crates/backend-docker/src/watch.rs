@@ -26,7 +26,7 @@ pub(crate) async fn watch(docker: Weak<Docker>) {
 /// Follows the events until their stream ends. The backend is not kept alive by waiting for one.
 async fn follow(docker: Arc<Docker>, still: &Weak<Docker>) {
     let Ok(client) = docker.engine.client().await else { return };
-    let mut filter = labels::filter(&docker.settings.deployment, Some(Role::Machine), None);
+    let mut filter = labels::filter(&docker.whose, Role::Machine, None);
     filter.insert("type".to_owned(), vec!["container".to_owned()]);
     let options = EventsOptionsBuilder::default().filters(&filter).build();
     let client = client.clone();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use backend_docker::WithUnstarted;
 use backend_host::Program;
 use backend_modelled::ModelledBackend;
 use planner::event::Event;
@@ -170,7 +171,7 @@ impl Daemon {
     /// As [`Daemon::start`], in the state directory of the configuration, which is locked already.
     pub fn start_in(directory: StateDirectory, config: &Config, options: &Options) -> Result<Self, StartError> {
         let machines = directory.path().join(MACHINES);
-        let backends = parts::backends(config, &machines, &options.supervisor, |_, _| None)?;
+        let backends = parts::backends(config, &machines, &options.supervisor, WithUnstarted::Settle, |_, _| None)?;
         let read_from = options.file.as_deref().map(|file| (file, &options.supervisor));
         let purpose = if options.once { Purpose::Once } else { Purpose::Serve };
         Start { directory, temporary: false, config, backends, purpose, read_from }.begin()
@@ -218,7 +219,7 @@ impl Daemon {
         supervisor: &Program,
         how: Collect,
     ) -> Result<Collection, StartError> {
-        let backends = parts::backends(config, machines, supervisor, |_, _| None)?;
+        let backends = parts::backends(config, machines, supervisor, how.with_unstarted(), |_, _| None)?;
         let (collecting, collected, waiting) = Collecting::new(how);
         let purpose = Purpose::Collect(Some(Box::new(collecting)));
         let daemon = Start { directory, temporary, config, backends, purpose, read_from: None }.begin()?;

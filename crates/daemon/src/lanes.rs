@@ -68,6 +68,17 @@ impl Lanes {
         });
     }
 
+    /// Closes the backends that are configured no more, beside what else is done; none of them has a machine.
+    pub(crate) fn close_dropped(&self, next: &BTreeMap<BackendId, Backend>) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, backend) in &self.backends {
+            if !next.get(id).is_some_and(|next| backend.lives_on_in(next)) {
+                let backend = backend.clone();
+                calls.spawn(async move { backend.close().await });
+            }
+        }
+    }
+
     /// Waits for the calls that are under way, for a moment at the most; those that take longer are given up. Whoever
     /// clears up after the daemon would otherwise meet a machine that comes late.
     pub(crate) async fn finish(&self) {

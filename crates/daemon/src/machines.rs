@@ -6,10 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use backend::{Backend as _, BackendError, CreateRequest, Destroyed, Launch, Machines};
-use backend_docker::{DockerBackend, DockerError};
+use backend_docker::{DockerBackend, DockerError, WithUnstarted};
 use backend_host::{HostBackend, HostError, HostSettings, Program, RunAs};
 use backend_modelled::ModelledBackend;
-use planner::ids::{DeploymentId, MachineName};
+use planner::ids::{BackendId, DeploymentId, MachineName};
 use tokio::sync::watch;
 
 use crate::config::{self, BackendKind};
@@ -66,14 +66,19 @@ pub(crate) enum Backend {
 impl Backend {
     /// Makes it ready. `supervisor` is the program that looks after one machine of the host backend.
     pub(crate) fn new(
+        id: &BackendId,
         config: &config::Backend,
         deployment: &DeploymentId,
         directory: &Path,
         supervisor: Program,
+        unstarted: WithUnstarted,
     ) -> Result<Self, BackendRefused> {
         let host = match &config.kind {
             BackendKind::Host(host) => host,
-            BackendKind::Docker(docker) => return Ok(Self::Docker(DockerBackend::new(docker.settings(deployment))?)),
+            BackendKind::Docker(docker) => {
+                let settings = docker.settings(deployment, id, unstarted);
+                return Ok(Self::Docker(DockerBackend::new(settings)?));
+            }
         };
         let settings = HostSettings {
             directory: directory.to_owned(),
@@ -131,6 +136,25 @@ impl Backend {
             Self::Host(host) => host.logs(machine).await,
             Self::Docker(docker) => docker.logs(machine).await,
             Self::Modelled(modelled) => modelled.logs(machine).await,
+        }
+    }
+
+    /// One that is configured otherwise, in its place, if it can take over what is under way.
+    pub(crate) fn replaced(&self, id: &BackendId, config: &config::Backend, deployment: &DeploymentId) -> Option<Self> {
+        match (self, &config.kind) {
+            (Self::Docker(before), BackendKind::Docker(docker)) => {
+                let settings = docker.settings(deployment, id, WithUnstarted::Settle);
+                Some(Self::Docker(before.replaced(settings)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether another one, configured later under the same name, looks after all that this one shares among machines.
+    pub(crate) fn lives_on_in(&self, next: &Self) -> bool {
+        match (self, next) {
+            (Self::Docker(before), Self::Docker(next)) => before.shares_engine_with(next),
+            _ => false,
         }
     }
 

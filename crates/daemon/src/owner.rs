@@ -96,6 +96,16 @@ pub(crate) enum Purpose {
     Collect(Option<Box<Collecting>>),
 }
 
+impl Purpose {
+    /// Whether what machines share goes at the end, if none is left.
+    fn closes_backends(&self) -> bool {
+        match self {
+            Self::Serve | Self::Once => true,
+            Self::Collect(collecting) => collecting.as_ref().is_some_and(|collecting| collecting.closes_backends()),
+        }
+    }
+}
+
 /// What was written last, and when.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
@@ -116,6 +126,7 @@ impl Owner {
         mut wishes: watch::Receiver<Wish>,
     ) -> bool {
         let mut well = true;
+        let closes_backends = self.purpose.closes_backends();
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -160,9 +171,6 @@ impl Owner {
         // Nobody reads answers and listings any more; what is under way must not outlive us.
         drop((events, orders));
         self.lanes.finish().await;
-        for backend in self.lanes.backends.values() {
-            backend.close().await;
-        }
         let report = self.reports.borrow().as_ref().clone();
         self.write(&report, true).await;
         let wish = *wishes.borrow();
@@ -171,6 +179,12 @@ impl Owner {
         }
         let store = self.store;
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
+        if closes_backends {
+            // Last, since an engine that hangs takes its time.
+            for backend in self.lanes.backends.values() {
+                backend.close().await;
+            }
+        }
         well
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use backend_docker::WithUnstarted;
 use backend_host::Program;
 use planner::ids::{BackendId, PoolId};
 use planner::policy::{Limits, Policy};
@@ -41,20 +42,23 @@ impl Parts {
     }
 }
 
-/// The backends of a configuration, each with its folder in `machines`. Those for which `known` has one stay as they are:
-/// they hold pipes to machines that are being made.
+/// The backends of a configuration, each with its folder in `machines`. Those for which `known` has one are that: they hold
+/// pipes to machines that are being made, or know what is under way.
 pub(crate) fn backends(
     config: &Config,
     machines: &Path,
     supervisor: &Program,
+    unstarted: WithUnstarted,
     known: impl Fn(&BackendId, &config::Backend) -> Option<Backend>,
 ) -> Result<BTreeMap<BackendId, Backend>, StartError> {
     let mut backends = BTreeMap::new();
     for (id, configured) in &config.backends {
-        let backend = match known(id, configured) {
-            Some(backend) => backend,
-            None => Backend::new(configured, &config.deployment, &machines.join(id.as_str()), supervisor.clone())
-                .map_err(|source| StartError::Backend { backend: id.clone(), source })?,
+        let backend = if let Some(backend) = known(id, configured) {
+            backend
+        } else {
+            let folder = machines.join(id.as_str());
+            Backend::new(id, configured, &config.deployment, &folder, supervisor.clone(), unstarted)
+                .map_err(|source| StartError::Backend { backend: id.clone(), source })?
         };
         backends.insert(id.clone(), backend);
     }

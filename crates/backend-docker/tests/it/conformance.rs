@@ -44,7 +44,8 @@ impl Harness for Containers {
     }
 
     async fn spoil(&self, deployment: &DeploymentId) {
-        let labels = [("forgescale.deployment", deployment.as_str()), ("forgescale.role", "machine")];
+        let backend = ("forgescale.backend", "containers");
+        let labels = [("forgescale.deployment", deployment.as_str()), backend, ("forgescale.role", "machine")];
         let body = ContainerCreateBody {
             image: Some(IMAGE.to_owned()),
             cmd: Some(vec!["true".to_owned()]),

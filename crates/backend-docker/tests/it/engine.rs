@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use backend_docker::{DockerSettings, Endpoint, Limits, Network, Program, Pull};
+use backend_docker::{DockerSettings, Limits, Network, Program, Pull, USUAL_SOCKET, WithUnstarted, socket};
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
@@ -13,7 +13,7 @@ use bollard::query_parameters::{
 };
 use bollard::{API_DEFAULT_VERSION, Docker, body_full};
 use futures_util::TryStreamExt as _;
-use planner::ids::DeploymentId;
+use planner::ids::{BackendId, DeploymentId};
 
 use crate::skipped::skip;
 
@@ -30,17 +30,16 @@ const APPLETS: [&str; 14] =
 /// The engine of these tests.
 pub(crate) struct Engine {
     pub(crate) client: Docker,
-    pub(crate) endpoint: Endpoint,
+    pub(crate) socket: PathBuf,
     pub(crate) scratch: tempfile::TempDir,
 }
 
 /// The engine with the image, or none and the word that a test was skipped.
 pub(crate) async fn engine() -> Option<Engine> {
-    let address = std::env::var(VARIABLE).unwrap_or_else(|_| Endpoint::DEFAULT.to_owned());
-    let endpoint = Endpoint::parse(&address, None).unwrap();
-    let Endpoint::Unix(path) = &endpoint else { panic!("{VARIABLE} is no socket of this host") };
+    let named = std::env::var(VARIABLE);
+    let socket = named.map_or_else(|_| USUAL_SOCKET.into(), |address| socket(&address).unwrap());
     let connected = async {
-        let client = Docker::connect_with_unix(path.to_str()?, 60, API_DEFAULT_VERSION).ok()?;
+        let client = Docker::connect_with_unix(socket.to_str()?, 60, API_DEFAULT_VERSION).ok()?;
         client.negotiate_version().await.ok()
     };
     let Some(client) = connected.await else {
@@ -54,7 +53,7 @@ pub(crate) async fn engine() -> Option<Engine> {
         };
         import(&client, &busybox).await;
     }
-    Some(Engine { client, endpoint, scratch: tempfile::tempdir().unwrap() })
+    Some(Engine { client, socket, scratch: tempfile::tempdir().unwrap() })
 }
 
 fn static_busybox() -> Option<PathBuf> {
@@ -83,30 +82,14 @@ async fn import(client: &Docker, busybox: &Path) {
 }
 
 impl Engine {
-    /// Settings with a shell script in the runner's place, and without a network, which costs time.
+    /// Settings with a shell script in the runner's place.
     pub(crate) fn settings(&self, deployment: &DeploymentId, script: &str) -> DockerSettings {
         let path = self.scratch.path().join("runner");
         // Once: another time would mean another runner.
         if !path.exists() {
             std::fs::write(&path, script).unwrap();
         }
-        DockerSettings {
-            endpoint: self.endpoint.clone(),
-            deployment: deployment.clone(),
-            runner: Program { path, arguments: Vec::new() },
-            image: Some(IMAGE.to_owned()),
-            pull: Pull::Never,
-            network: Network::Named("none".to_owned()),
-            limits: Limits::default(),
-            more_capabilities: Vec::new(),
-            read_only: false,
-            runtime: None,
-            user_namespace: None,
-            user: None,
-            devices: Vec::new(),
-            gpus: None,
-            environment: Vec::new(),
-        }
+        settings(self.socket.clone(), deployment, path)
     }
 
     /// Everything that carries the deployment.
@@ -134,6 +117,23 @@ impl Engine {
             inspected.extend(seen);
         }
         inspected
+    }
+}
+
+/// Settings of the one daemon of a deployment, without a network, which costs time.
+pub(crate) fn settings(socket: PathBuf, deployment: &DeploymentId, runner: PathBuf) -> DockerSettings {
+    DockerSettings {
+        socket,
+        deployment: deployment.clone(),
+        backend: BackendId::new("containers"),
+        unstarted: WithUnstarted::Settle,
+        runner: Program { path: runner, arguments: Vec::new() },
+        image: Some(IMAGE.to_owned()),
+        pull: Pull::Never,
+        network: Network::Named("none".to_owned()),
+        limits: Limits::default(),
+        runtime: None,
+        environment: Vec::new(),
     }
 }
 

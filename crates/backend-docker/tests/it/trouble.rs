@@ -1,14 +1,16 @@
 //! What goes wrong, and what comes of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use backend::{Backend as _, chain};
-use backend_docker::{DockerBackend, Endpoint, Network};
+use backend_docker::{DockerBackend, DockerSettings, Network, WithUnstarted};
 use bollard::query_parameters::RenameContainerOptionsBuilder;
+use futures_util::FutureExt as _;
 use planner::error_class::{Acted, ErrorClass};
+use planner::ids::{BackendId, DeploymentId};
 use planner::seen::{Exit, MachineState};
 
-use crate::engine::engine;
+use crate::engine::{engine, settings};
 use crate::machine::{Ground, launch, request, until};
 
 #[tokio::test]
@@ -28,9 +30,9 @@ async fn an_image_that_is_not_there_is_a_permanent_error_with_its_name() {
 
 #[tokio::test]
 async fn an_engine_that_is_away_is_a_transient_error_and_keeps_nothing_from_starting() {
-    let Some(engine) = engine().await else { return };
-    let ground = Ground::new(engine, "", |settings| settings.endpoint = Endpoint::Unix("/nowhere/docker.sock".into()));
-    let error = ground.backend.list().await.unwrap_err();
+    let socket = "/nowhere/docker.sock".into();
+    let backend = DockerBackend::new(settings(socket, &DeploymentId::new("d"), "/nowhere/runner".into())).unwrap();
+    let error = backend.list().await.unwrap_err();
     assert_eq!((error.class, error.acted), (ErrorClass::Transient, Acted::No), "{}", chain(&error));
 }
 
@@ -134,6 +136,11 @@ async fn what_an_earlier_daemon_bound_and_did_not_start_is_proven_never_to_have_
     let bound = format!("{name}.1.{}.{}", binding.runner, binding.handle);
     let options = RenameContainerOptionsBuilder::default().name(&bound).build();
     ground.engine.client.rename_container(name.as_str(), options).await.unwrap();
+    // Whoever only looks lets it be.
+    let onlooker = DockerSettings { unstarted: WithUnstarted::Leave, ..ground.settings.clone() };
+    let seen = DockerBackend::new(onlooker).unwrap().list().await.unwrap().rows.remove(0);
+    assert_eq!((seen.state, seen.binding.as_ref()), (MachineState::Creating, Some(&binding)));
+    assert_eq!(ground.engine.inspected(ground.deployment()).await.len(), 1);
     let seen = ground.seen("fs-1").await.unwrap();
     let expected = MachineState::Ended { exit: Exit::NeverStarted };
     assert_eq!((seen.state, seen.binding), (expected, Some(binding)));
@@ -141,5 +148,95 @@ async fn what_an_earlier_daemon_bound_and_did_not_start_is_proven_never_to_have_
     assert_eq!(ground.create("fs-1").await.unwrap_err().class, ErrorClass::Permanent);
     assert_eq!(ground.ended("fs-1").await, Exit::NeverStarted);
     ground.destroy("fs-1").await;
+    ground.finish().await;
+}
+
+#[tokio::test]
+async fn two_backends_of_one_deployment_on_one_engine_see_nothing_of_each_other() {
+    let Some(engine) = engine().await else { return };
+    let ground = Ground::new(engine, "cat > /dev/null; while :; do sleep 0.1; done", |settings| {
+        settings.network = Network::Own;
+    });
+    ground.run("fs-1").await;
+    ground.create("fs-2").await.unwrap();
+    let ours = ground.engine.things(ground.deployment()).await;
+    let named = DockerSettings { backend: BackendId::new("other"), ..ground.settings.clone() };
+    let other = DockerBackend::new(named).unwrap();
+    let seen = other.list().await.unwrap();
+    assert!(seen.complete && seen.rows.is_empty(), "{seen:?}");
+    for name in ["fs-1", "fs-2"] {
+        other.destroy(&ground.name(name), Duration::ZERO).await.unwrap();
+        assert!(other.start(&ground.name(name), launch()).await.is_err());
+        assert!(other.logs(&ground.name(name)).await.is_err());
+    }
+    let taken = other.create(request(ground.name("fs-2"))).await.unwrap_err();
+    assert_eq!(taken.class, ErrorClass::Permanent, "{}", chain(&taken));
+    other.create(request(ground.name("fs-3"))).await.unwrap();
+    assert_eq!(ground.seen("fs-3").await, None);
+    other.destroy(&ground.name("fs-3"), Duration::ZERO).await.unwrap();
+    other.close().await.unwrap();
+    assert_eq!(ground.engine.things(ground.deployment()).await, ours);
+    assert_eq!(ground.seen("fs-1").await.unwrap().state, MachineState::Running);
+    assert_eq!(ground.seen("fs-2").await.unwrap().state, MachineState::Ready);
+    ground.finish().await;
+}
+
+#[tokio::test]
+async fn a_network_that_somebody_removed_is_made_again() {
+    let Some(engine) = engine().await else { return };
+    let ground = Ground::new(engine, "cat > /dev/null; exit 5", |settings| settings.network = Network::Own);
+    ground.run("fs-1").await;
+    assert_eq!(ground.ended("fs-1").await, Exit::Code(5));
+    ground.destroy("fs-1").await;
+    // As another daemon does that ends.
+    DockerBackend::new(ground.settings.clone()).unwrap().close().await.unwrap();
+    assert!(ground.engine.things(ground.deployment()).await.is_empty());
+    let first = async {
+        ground.create("fs-2").await?;
+        ground.start("fs-2").await
+    };
+    let error = first.await.unwrap_err();
+    assert_ne!(error.class, ErrorClass::Permanent, "{}", chain(&error));
+    ground.run("fs-3").await;
+    assert_eq!(ground.ended("fs-3").await, Exit::Code(5));
+    ground.finish().await;
+}
+
+#[tokio::test]
+async fn nothing_is_bound_for_a_caller_that_has_given_up() {
+    let Some(engine) = engine().await else { return };
+    let ground = Ground::new(engine, "cat > /dev/null", |_| {});
+    ground.create("fs-1").await.unwrap();
+    {
+        let mut start = std::pin::pin!(ground.start("fs-1"));
+        // Begun, and given up before the engine has answered the first of its questions.
+        assert!(start.as_mut().now_or_never().is_none());
+    }
+    // The same machine again, when its turn comes after that.
+    ground.create("fs-1").await.unwrap();
+    let seen = ground.seen("fs-1").await.unwrap();
+    assert_eq!((seen.state, seen.binding), (MachineState::Ready, None));
+    ground.finish().await;
+}
+
+#[tokio::test]
+async fn other_settings_know_what_was_begun_with_the_ones_before() {
+    let Some(engine) = engine().await else { return };
+    let ground = Ground::new(engine, "cat > /dev/null; while :; do sleep 0.1; done", |_| {});
+    ground.create("fs-1").await.unwrap();
+    let next = ground.backend.replaced(ground.settings.clone());
+    let name = ground.name("fs-1");
+    let mut start = Box::pin(ground.start("fs-1"));
+    let started = loop {
+        if let Some(started) = start.as_mut().now_or_never() {
+            break started;
+        }
+        // Between any two steps of the start somebody lists with the new settings.
+        let listed = next.list().await.unwrap();
+        assert!(listed.rows.iter().all(|row| row.name != name || !matches!(row.state, MachineState::Ended { .. })));
+    };
+    started.unwrap();
+    drop(start);
+    assert_eq!(ground.seen("fs-1").await.unwrap().state, MachineState::Running);
     ground.finish().await;
 }

@@ -14,7 +14,7 @@ pub(super) async fn check(id: &BackendId, backend: &Backend, config: &Config) ->
     let pools = || config.pools.iter().filter(|pool| pool.policy.backend == *id);
     let host = match &backend.kind {
         BackendKind::Host(host) => host,
-        BackendKind::Docker(docker) => return containers::check(&subject, docker, config, pools()).await,
+        BackendKind::Docker(docker) => return containers::check(id, docker, config, pools()).await,
     };
     let mut findings = vec![runner(&subject, host).await];
     findings.extend(jobs::hindrances(&subject, host, config));

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use backend::{Backend as _, BackendError};
-use backend_docker::{DockerBackend, DockerError, Network};
+use backend_docker::{DockerBackend, DockerError, Network, WithUnstarted};
+use planner::ids::BackendId;
 use planner::label::Environment;
 
 use super::finding::Finding;
@@ -15,12 +16,13 @@ const ANSWER_TIME: Duration = Duration::from_secs(5);
 
 /// Everything about it.
 pub(super) async fn check<'a>(
-    subject: &str,
+    id: &BackendId,
     docker: &DockerSettings,
     config: &Config,
     pools: impl Iterator<Item = &'a Pool>,
 ) -> Vec<Finding> {
-    let mut findings = vec![engine(subject, docker, config).await];
+    let subject = &format!("backend {id}");
+    let mut findings = vec![engine(id, docker, config).await];
     if docker.image.is_none() {
         findings.extend(pools.filter_map(|pool| without_image(subject, pool)));
     }
@@ -31,9 +33,10 @@ pub(super) async fn check<'a>(
     findings
 }
 
-async fn engine(subject: &str, docker: &DockerSettings, config: &Config) -> Finding {
+async fn engine(id: &BackendId, docker: &DockerSettings, config: &Config) -> Finding {
+    let subject = &format!("backend {id}");
     let shown = docker.socket.display();
-    let backend = match DockerBackend::new(docker.settings(&config.deployment)) {
+    let backend = match DockerBackend::new(docker.settings(&config.deployment, id, WithUnstarted::Leave)) {
         Ok(backend) => backend,
         Err(error) => return hinted(Finding::error(subject, chain(&error)), error.hint()),
     };
@@ -91,7 +94,7 @@ mod tests {
         let BackendKind::Docker(docker) = config.backends.values().next().unwrap().kind.clone() else {
             panic!("another kind")
         };
-        check("backend b", &docker, &config, config.pools.iter()).await
+        check(&BackendId::new("b"), &docker, &config, config.pools.iter()).await
     }
 
     #[tokio::test]

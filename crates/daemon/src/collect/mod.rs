@@ -15,6 +15,7 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use backend_docker::WithUnstarted;
 use planner::action::Action;
 use planner::event::Decision;
 use planner::ids::{AssignmentKey, RunnerId, ScopeKey};
@@ -44,6 +45,18 @@ pub struct Collect {
     pub another: bool,
     /// Of another deployment take what shows life, too.
     pub force: bool,
+}
+
+impl Collect {
+    /// Proof that a machine never ran is made by removing it: that changes something, and is for its own daemon alone.
+    pub(crate) fn with_unstarted(self) -> WithUnstarted {
+        if self.dry_run || self.another { WithUnstarted::Leave } else { WithUnstarted::Settle }
+    }
+
+    /// Whether what machines share goes when none is left. Another deployment may have a daemon that is about to use it.
+    fn closes_backends(self) -> bool {
+        !self.dry_run && (!self.another || self.force)
+    }
 }
 
 /// What came of it.
@@ -124,6 +137,11 @@ impl Collecting {
             waiting,
         };
         (collecting, collected, waits_for)
+    }
+
+    /// Whether what machines share goes when none is left.
+    pub(crate) fn closes_backends(&self) -> bool {
+        self.how.closes_backends()
     }
 
     /// Whether an action may be begun.

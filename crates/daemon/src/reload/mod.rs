@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Promises: all mistakes are told at once; either all of it is used or nothing; backends that are configured as before
-//! stay what they are.
+//! stay what they are; one of containers that is configured otherwise knows what the one before it has begun.
 
 mod tokens;
 
@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use backend_docker::WithUnstarted;
 use backend_host::Program;
 use planner::change::Stranded;
 use planner::ids::{BackendId, DeploymentId};
@@ -85,9 +86,12 @@ impl InUse {
         config.runtime_directory.clone_from(&self.runtime_directory);
         let known = |id: &BackendId, configured: &config::Backend| {
             let (before, backend) = self.backends.get(id)?;
-            (before.kind == configured.kind).then(|| backend.clone())
+            if before.kind == configured.kind {
+                return Some(backend.clone());
+            }
+            backend.replaced(id, configured, &self.deployment)
         };
-        let backends = parts::backends(&config, &self.machines, &self.supervisor, known)
+        let backends = parts::backends(&config, &self.machines, &self.supervisor, WithUnstarted::Settle, known)
             .map_err(|error| vec![Said { text: chain(&error), hint: AS_BEFORE.to_owned() }])?;
         let parts = Parts::new(&config, backends)
             .map_err(|error| vec![Said { text: chain(&error), hint: AS_BEFORE.to_owned() }])?;

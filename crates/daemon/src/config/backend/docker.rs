@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use backend_docker::{Endpoint, Limits, Network, Program, Pull};
-use planner::ids::DeploymentId;
+use backend_docker::{Limits, Network, Program, Pull, USUAL_SOCKET, WithUnstarted};
+use planner::ids::{BackendId, DeploymentId};
 
 use super::{environment, limits, runner};
 use crate::config::Surroundings;
@@ -47,22 +47,23 @@ pub struct DockerSettings {
 
 impl DockerSettings {
     /// What the backend is told.
-    pub(crate) fn settings(&self, deployment: &DeploymentId) -> backend_docker::DockerSettings {
+    pub(crate) fn settings(
+        &self,
+        deployment: &DeploymentId,
+        backend: &BackendId,
+        unstarted: WithUnstarted,
+    ) -> backend_docker::DockerSettings {
         backend_docker::DockerSettings {
-            endpoint: Endpoint::Unix(self.socket.clone()),
+            socket: self.socket.clone(),
             deployment: deployment.clone(),
+            backend: backend.clone(),
+            unstarted,
             runner: Program { path: self.runner.clone(), arguments: self.runner_arguments.clone() },
             image: self.image.clone(),
             pull: self.pull,
             network: self.network.clone(),
             limits: self.limits.clone(),
-            more_capabilities: Vec::new(),
-            read_only: false,
             runtime: self.runtime.clone(),
-            user_namespace: None,
-            user: None,
-            devices: Vec::new(),
-            gpus: None,
             environment: self.environment.clone().into_iter().collect(),
         }
     }
@@ -70,7 +71,7 @@ impl DockerSettings {
 
 /// The settings.
 pub(super) fn read(section: &Section<'_>, surroundings: &Surroundings) -> Option<DockerSettings> {
-    let Socket(socket) = section.or("host", Socket(usual()), |_| Ok(()));
+    let Socket(socket) = section.or("host", Socket(USUAL_SOCKET.into()), |_| Ok(()));
     let image = section.optional("image", |image: &String| as_written(image));
     let When(pull) = section.or("pull", When(Pull::Missing), |_| Ok(()));
     let network = section.optional("network", |network: &String| as_written(network));
@@ -79,7 +80,6 @@ pub(super) fn read(section: &Section<'_>, surroundings: &Surroundings) -> Option
         memory: wanted.memory_bytes,
         milli_cpus: wanted.cpu_quota_us.map(|us| u32::try_from(us.div_ceil(US_PER_THOUSANDTH)).unwrap_or(u32::MAX)),
         pids: Some(wanted.pids.and_then(|pids| u32::try_from(pids).ok()).unwrap_or(PIDS)),
-        ulimits: Vec::new(),
     };
     let runtime = section.optional("runtime", |runtime: &String| as_written(runtime));
     let environment = environment::read(section, surroundings);
@@ -87,11 +87,6 @@ pub(super) fn read(section: &Section<'_>, surroundings: &Surroundings) -> Option
     let (runner, runner_arguments) = runner::read(section, &path)?;
     let network = network.map_or(Network::Own, Network::Named);
     Some(DockerSettings { socket, image, pull, network, runner, runner_arguments, limits, runtime, environment })
-}
-
-/// The socket of the usual engine.
-fn usual() -> PathBuf {
-    Endpoint::DEFAULT.trim_start_matches("unix://").into()
 }
 
 /// The address of an engine on this host.
@@ -103,12 +98,9 @@ impl Readable for Socket {
     fn read(value: &Value<'_>) -> Result<Self, Complaint> {
         let text = String::read(value)?;
         as_written(&text)?;
-        match Endpoint::parse(&text, None) {
-            Ok(Endpoint::Unix(path)) => Ok(Self(path)),
-            Ok(Endpoint::Tcp { .. }) => Err(Complaint::new("is on another host, which this version does not use")
-                .hint("use the socket of an engine on this host: \"unix:///var/run/docker.sock\"")),
-            Err(reason) => Err(Complaint::new(format!("{} is no address of an engine", quoted(&text))).hint(reason)),
-        }
+        backend_docker::socket(&text)
+            .map(Self)
+            .map_err(|reason| Complaint::new(format!("{} is no address of an engine", quoted(&text))).hint(reason))
     }
 
     fn shown(&self) -> String {

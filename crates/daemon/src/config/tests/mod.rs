@@ -473,7 +473,7 @@ fn a_backend_of_containers_has_keys_of_its_own() {
     assert_eq!(docker.network, backend_docker::Network::Own);
     for (line, key, words) in [
         ("host = \"ssh://ops@elsewhere\"", "host", "no address of an engine"),
-        ("host = \"tcp://elsewhere:2375\"", "host", "on another host"),
+        ("host = \"tcp://elsewhere:2375\"", "host", "no address of an engine"),
         ("pull = \"sometimes\"", "pull", "says not when"),
         ("user = \"ci\"", "user", "no key"),
     ] {
