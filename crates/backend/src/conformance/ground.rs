@@ -48,6 +48,11 @@ impl<'h, H: Harness> Ground<'h, H> {
         self.machine.clone()
     }
 
+    /// Another one beside it.
+    pub(super) fn name_of(&self, word: &str) -> MachineName {
+        MachineName::new(format!("{}-{word}", self.machine))
+    }
+
     /// What a daemon has that was just started.
     pub(super) async fn daemon(&self) -> Daemon<H::Backend> {
         Daemon { backend: self.harness.backend(&self.deployment).await }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use planner::ids::MachineName;
 use planner::seen::{Exit, MachineState};
 
 use super::creating::MOMENTS;
@@ -16,7 +15,7 @@ const MOST_LINES: usize = 1000;
 pub(super) async fn exit_codes<H: Harness>(ground: &Ground<'_, H>) -> Result<(), String> {
     let daemon = ground.daemon().await;
     for code in [0, 1, 2, 7] {
-        let name = MachineName::new(format!("fs-exit-{code}"));
+        let name = ground.name_of(&format!("exit-{code}"));
         daemon.run(&name, Behaviour::Exit(code)).await?;
         let exit = daemon.ended(&name).await?;
         ensure(exit == Exit::Code(code.into()), || format!("{code} is listed as {exit:?}"))?;
@@ -43,7 +42,7 @@ pub(super) async fn destroyed_twice<H: Harness>(ground: &Ground<'_, H>) -> Resul
     daemon.run(&ground.name(), Behaviour::Exit(0)).await?;
     daemon.ended(&ground.name()).await?;
     daemon.remove(&ground.name(), STOP).await?;
-    for name in [ground.name(), MachineName::new("fs-never-made")] {
+    for name in [ground.name(), ground.name_of("never-made")] {
         let answer = daemon.destroy(&name, STOP).await?;
         ensure(answer == Destroyed::Gone, || format!("the answer for {name} is {answer:?}"))?;
     }

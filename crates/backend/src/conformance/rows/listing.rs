@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use planner::ids::MachineName;
 use planner::seen::MachineState;
 
 use crate::Destroyed;
@@ -11,7 +10,7 @@ use crate::conformance::{Behaviour, Harness};
 
 pub(super) async fn other_deployment<H: Harness>(ground: &Ground<'_, H>) -> Result<(), String> {
     let (ours, theirs) = (ground.daemon().await, ground.other_daemon().await);
-    let shared = MachineName::new("fs-shared");
+    let shared = ground.name_of("shared");
     ours.run(&ground.name(), Behaviour::Live).await?;
     ours.create(&shared, Behaviour::Live).await?;
     let seen = theirs.list().await?;

@@ -1,7 +1,7 @@
 //! Handing launches over.
 
 use planner::ids::{RunnerUuid, Try};
-use planner::seen::MachineState;
+use planner::seen::{Exit, MachineState};
 
 use super::creating::MOMENTS;
 use crate::Backend as _;
@@ -51,12 +51,14 @@ pub(super) async fn unanswered<H: Harness>(ground: &Ground<'_, H>) -> Result<(),
         let _ = tokio::time::timeout(moment, daemon.backend.start(&ground.name(), launch(Behaviour::Live))).await;
         drop(daemon);
         let daemon = ground.daemon().await;
-        let seen = daemon.until_state(&ground.name(), |_| true).await?;
+        // What came of it is soon known: it is bound and runs or has ended, or nothing was begun.
+        let is_decided = |state| !matches!(state, MachineState::Creating | MachineState::Stopping);
+        let seen = daemon.until_state(&ground.name(), is_decided).await?;
         let fits = match seen.state {
-            MachineState::Running | MachineState::Orphaned => seen.binding == expected,
-            MachineState::Creating | MachineState::Ready | MachineState::Stopping | MachineState::Ended { .. } => {
-                seen.binding.is_none() || seen.binding == expected
-            }
+            MachineState::Ready => seen.binding.is_none(),
+            MachineState::Ended { exit: Exit::NeverStarted } => seen.binding.is_none() || seen.binding == expected,
+            MachineState::Running | MachineState::Orphaned | MachineState::Ended { .. } => seen.binding == expected,
+            MachineState::Creating | MachineState::Stopping => false,
         };
         ensure(fits, || format!("after {moment:?} it is listed as {seen:?}"))?;
         daemon.remove(&ground.name(), STOP).await?;
