@@ -31,6 +31,11 @@ pub(crate) enum Failure {
         /// Why; all that it says.
         reasons: Vec<Said>,
     },
+    /// A running daemon found that its configuration cannot be used: status 2, as without a daemon.
+    Unusable {
+        /// Why; all that it says.
+        reasons: Vec<Said>,
+    },
     /// The configuration cannot be used: status 2.
     Config(ConfigError),
     /// What was asked for is done, standard output has told it, and the status repeats how it is.
@@ -71,7 +76,7 @@ impl Failure {
         ExitCode::from(match self {
             Self::Output(_) if self.is_closed_output() => 0,
             Self::NotDone { .. } | Self::Refused { .. } | Self::Output(_) => 1,
-            Self::Usage { .. } | Self::Config(_) => 2,
+            Self::Usage { .. } | Self::Unusable { .. } | Self::Config(_) => 2,
             Self::Told { status } => *status,
         })
     }
@@ -98,10 +103,12 @@ impl fmt::Display for Failure {
                 writeln!(f, "error: {}", chain(error.as_ref()))?;
                 hints.iter().try_for_each(|hint| writeln!(f, "hint: {hint}"))
             }
-            Self::Refused { reasons } => reasons.iter().try_for_each(|Said { text, hint }| {
-                writeln!(f, "error: {text}")?;
-                writeln!(f, "  hint: {hint}")
-            }),
+            Self::Refused { reasons } | Self::Unusable { reasons } => {
+                reasons.iter().try_for_each(|Said { text, hint }| {
+                    writeln!(f, "error: {text}")?;
+                    writeln!(f, "  hint: {hint}")
+                })
+            }
             Self::Config(error) => {
                 writeln!(f, "error: {}", chain(error))?;
                 error.hint().map_or(Ok(()), |hint| writeln!(f, "hint: {hint}"))?;

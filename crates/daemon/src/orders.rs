@@ -34,9 +34,10 @@ impl Owner {
         match order {
             Order::Confirm { answer } => {
                 let kills = self.state.journal.kills_held();
+                let grace = self.state.journal.grace_of_held(&self.policy);
                 tracing::info!(kills, "kills that were held were confirmed");
                 self.fold(&Event::Confirmed);
-                let _ = answer.send(kills);
+                let _ = answer.send((kills, grace));
             }
             Order::Use { parts, answer } => {
                 let _ = answer.send(self.make_use_of(*parts));

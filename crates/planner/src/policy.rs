@@ -33,6 +33,14 @@ impl Policy {
         self.pools.iter().find(|pool| pool.id == *id)
     }
 
+    /// The clocks of a pool. For one that was removed in an earlier life the defaults, but no end of its jobs: how long
+    /// they may run is not known any more, and the forge has a limit of its own.
+    pub fn clocks(&self, pool: &PoolId) -> Clocks {
+        let configured = self.pool(pool).map(|pool| pool.clocks);
+        let known = configured.or_else(|| self.retired.get(pool).copied());
+        known.unwrap_or(Clocks { run: Duration::MAX, ..Clocks::default() })
+    }
+
     /// Where the runner for a job of a scope and a repository is registered.
     pub fn place(&self, scope: &ScopeKey, repository: i64) -> ScopeKey {
         let at_repository = self.scopes.get(scope).is_some_and(|policy| policy.at_repository);

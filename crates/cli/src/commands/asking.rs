@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use daemon::config::{self, Surroundings};
-use daemon::control::{self, Reply, Request};
+use daemon::control::{self, ControlError, Reply, Request};
 
 use crate::arguments::Place;
 use crate::failure::Failure;
@@ -13,15 +13,22 @@ use crate::failure::Failure;
 /// Longer than a daemon that lives takes for anything that it is asked for.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// What may be where the configuration says where the daemon is: it goes on in the directory that it was started with.
+const ELSEWHERE: &str = "after a change of `state_directory`, until the daemon is restarted, ask it with \
+                         `--state-directory OLD`, the directory that it was started with";
+
 /// Asks the daemon of a place. A refusal is a failure, with all that the daemon says.
 pub(super) fn asked(place: &Place, request: &Request) -> Result<Reply, Failure> {
     let directory = state_directory(place)?;
     match control::ask(&directory, request, PATIENCE) {
         Ok(Reply::Refused { reasons }) => Err(Failure::Refused { reasons }),
+        Ok(Reply::Unusable { reasons }) => Err(Failure::Unusable { reasons }),
         Ok(reply) => Ok(reply),
         Err(error) => {
             let hint = error.hint();
-            Err(Failure::not_done(error).hint(hint))
+            let may_be_elsewhere = matches!(error, ControlError::Nobody { .. }) && place.state_directory.is_none();
+            let failure = Failure::not_done(error).hint(hint);
+            Err(if may_be_elsewhere { failure.hint(ELSEWHERE) } else { failure })
         }
     }
 }

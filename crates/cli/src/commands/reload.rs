@@ -21,9 +21,10 @@ pub(super) fn run(place: &Place, out: &mut impl Write) -> Result<(), Failure> {
     for key in &restart {
         let _ = writeln!(err, "warning: needs a restart, and the old value is used until then: {key}");
     }
-    match changed.len() {
-        0 => writeln!(out, "reloaded: no key has another value than before")?,
-        _ => writeln!(out, "reloaded:")?,
+    match (changed.is_empty(), restart.is_empty()) {
+        (true, true) => writeln!(out, "reloaded: no key has another value than before")?,
+        (true, false) => writeln!(out, "reloaded: no other key has another value than before")?,
+        (false, _) => writeln!(out, "reloaded:")?,
     }
     changed.iter().try_for_each(|change| writeln!(out, "  {change}"))?;
     draining.iter().try_for_each(|pool| writeln!(out, "pool {pool}"))?;

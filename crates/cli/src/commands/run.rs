@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use backend_host::Program;
-use daemon::config::{Config, Surroundings};
+use daemon::config::{Config, ConfigError, Surroundings};
 use daemon::{Control, Daemon, Options, StartError, StateDirectory, chain};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -67,13 +67,22 @@ fn as_it_is_now(file: &Path, read_at_start: Config) -> Config {
             read_at_start
         }
         Err(error) => {
-            let error = chain(&error);
-            tracing::error!(
-                error,
-                "the configuration was changed while this daemon waited, and cannot be used: the old one is"
-            );
+            tell_unusable(&error);
             read_at_start
         }
+    }
+}
+
+/// One line for each mistake, with its place in the file.
+fn tell_unusable(error: &ConfigError) {
+    const SAID: &str = "the configuration was changed while this daemon waited, and cannot be used: the old one is";
+    match error {
+        ConfigError::Problems { file, problems } if !problems.is_empty() => {
+            for problem in problems {
+                tracing::error!(error = format!("{}:{problem}", file.display()), hint = problem.hint, "{SAID}");
+            }
+        }
+        _ => tracing::error!(error = chain(error), "{SAID}"),
     }
 }
 

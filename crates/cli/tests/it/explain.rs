@@ -293,6 +293,33 @@ fn a_scope_is_shown_with_its_jobs_their_machines_and_what_is_wrong_there() {
 }
 
 #[test]
+fn a_pool_that_was_removed_is_shown_as_long_as_it_has_machines() {
+    let mut report = report();
+    report.pools[0].pool = PoolId::new("other");
+    let ran = explain(&place_of(report, std::process::id(), Duration::ZERO), &["debian"]);
+    check_quiet(&ran);
+    let line = "\npools\n  debian: is not configured any more; machines that go on: 1\n";
+    assert!(ran.out.contains(line) && ran.out.contains("\n  fs-1234 (backend here, pool debian)"), "{}", ran.out);
+}
+
+#[test]
+fn a_machine_is_found_by_a_beginning_of_its_name_that_no_other_has() {
+    let mut report = report();
+    report.machines.push(MachineReport { name: MachineName::new("fs-1235"), ..report.machines[0].clone() });
+    report.machines.push(MachineReport { name: MachineName::new("fs-9876"), ..report.machines[0].clone() });
+    let place = place_of(report, std::process::id(), Duration::ZERO);
+    let ran = explain(&place, &["fs-987"]);
+    check_quiet(&ran);
+    assert!(ran.out.contains("\n  fs-9876 (") && !ran.out.contains("\n  fs-1234 ("), "{}", ran.out);
+    let ran = explain(&place, &["fs-123"]);
+    assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""));
+    assert!(ran.err.contains("2 machines' names begin with `fs-123`\nhint: give more of it"), "{}", ran.err);
+    assert!(ran.err.contains("fs-1234, fs-1235"), "{}", ran.err);
+    let ran = explain(&place, &["fs-12"]);
+    assert_eq!(ran.status, Some(1), "too little of it: {}", ran.out);
+}
+
+#[test]
 fn a_machine_is_shown_with_its_job() {
     let ran = explain_fresh(&["fs-1234"]);
     check_quiet(&ran);

@@ -15,10 +15,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What the owner is asked to do between two plans.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Let the kills go on that are held now; the answer is how many there are.
+    /// Let the kills go on that are held now; the answer is how many there are, and what is left of their grace.
     Confirm {
         /// Where the answer goes.
-        answer: oneshot::Sender<u32>,
+        answer: oneshot::Sender<(u32, Duration)>,
     },
     /// Use another configuration from now on; the answer is which pools drain, or why nothing has changed.
     Use {
@@ -52,9 +52,9 @@ impl Desk {
     /// Does what is asked for; always answers.
     pub(crate) async fn ask(&self, request: Request) -> Reply {
         let answered = match request {
-            Request::Confirm => {
-                self.order(|answer| Order::Confirm { answer }).await.map(|kills| Reply::Confirmed { kills })
-            }
+            Request::Confirm => self.order(|answer| Order::Confirm { answer }).await.map(|(kills, grace)| {
+                Reply::Confirmed { kills, grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX) }
+            }),
             Request::Reload => self.reload().await,
             Request::Gc { list } => self.order(|answer| Order::Gc { list, answer }).await.map(Reply::Cleaning),
         };
@@ -78,7 +78,7 @@ impl Desk {
                 Ok(Reply::Reloaded(reloaded))
             }
             Err(refusal) => {
-                if let Reply::Refused { reasons } = &refusal {
+                if let Reply::Refused { reasons } | Reply::Unusable { reasons } = &refusal {
                     for Said { text, hint } in reasons {
                         tracing::warn!(reason = text, hint, "the configuration was not reloaded: nothing has changed");
                     }
@@ -93,7 +93,7 @@ impl Desk {
         let before = current.clone();
         let read = tokio::task::spawn_blocking(move || current.read_again()).await;
         let next = read.map_err(|_| Reply::refused("reading the configuration failed", "please report this defect"))?;
-        let mut next = next.map_err(refused)?;
+        let mut next = next.map_err(|reasons| Reply::Unusable { reasons })?;
         before.judge_tokens(&mut next).await.map_err(refused)?;
         let parts = Box::new(next.parts);
         let draining = self.order(|answer| Order::Use { parts, answer }).await?.map_err(refused)?;

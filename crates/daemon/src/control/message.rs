@@ -26,6 +26,8 @@ pub enum Reply {
     Confirmed {
         /// How many were held.
         kills: u32,
+        /// What is left at most of the grace of their processes, in milliseconds: they are stopped once it is over.
+        grace_ms: u64,
     },
     /// The configuration was read and is used from now on.
     Reloaded(Reloaded),
@@ -33,6 +35,11 @@ pub enum Reply {
     Cleaning(Left),
     /// It was not done, and nothing has changed.
     Refused {
+        /// Why; never empty.
+        reasons: Vec<Said>,
+    },
+    /// The configuration cannot be used, whenever it is read: nothing has changed.
+    Unusable {
         /// Why; never empty.
         reasons: Vec<Said>,
     },

@@ -155,7 +155,7 @@ mod tests {
             tokio::spawn(async move {
                 while let Some(order) = received.recv().await {
                     if let Order::Confirm { answer } = order {
-                        let _ = answer.send(7);
+                        let _ = answer.send((7, Duration::from_mins(1)));
                     }
                 }
             });
@@ -191,7 +191,7 @@ mod tests {
         assert!(said(place.path(), b"{\"request\":\"everything\"}\n").await.contains("cannot be understood"));
         assert!(said(place.path(), b"{\"request\":\"confirm\"}").await.contains("cut off"));
         assert!(said(place.path(), &vec![b' '; 100 << 10]).await.contains("cut off"));
-        assert_eq!(confirm(place.path()).await.unwrap(), Reply::Confirmed { kills: 7 });
+        assert_eq!(confirm(place.path()).await.unwrap(), Reply::Confirmed { kills: 7, grace_ms: 60_000 });
         drop((silent, server));
     }
 
@@ -207,7 +207,7 @@ mod tests {
             async move { confirm(&place).await }
         });
         drop(silent);
-        assert_eq!(asked.await.unwrap().unwrap(), Reply::Confirmed { kills: 7 });
+        assert_eq!(asked.await.unwrap().unwrap(), Reply::Confirmed { kills: 7, grace_ms: 60_000 });
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

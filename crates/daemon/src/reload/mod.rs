@@ -10,6 +10,7 @@
 //! Promises: all mistakes are told at once; either all of it is used or nothing; backends that are configured as before
 //! stay what they are; one of containers that is configured otherwise knows what the one before it has begun.
 
+mod settings;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -22,14 +23,12 @@ use planner::change::Stranded;
 use planner::ids::{BackendId, DeploymentId};
 
 use crate::chain;
-use crate::config::{self, Config, ConfigError, Origin, Problem, Setting, Surroundings};
+use crate::config::{self, Config, ConfigError, Problem, Surroundings};
 use crate::control::{Reloaded, Said};
 use crate::forges::Forges;
 use crate::machines::Backend;
 use crate::parts::{self, Parts};
-
-/// Keys that cannot change while a daemon runs: they say whose everything is, and where what is there lies.
-const NEED_A_RESTART: [&str; 3] = ["deployment", "state_directory", "runtime_directory"];
+use settings::{Differences, Settings};
 
 /// What to tell where there is nothing else to advise.
 const AS_BEFORE: &str = "mend it and reload again; the daemon goes on with what it has read before";
@@ -44,7 +43,7 @@ pub(crate) struct InUse {
     deployment: DeploymentId,
     state_directory: PathBuf,
     runtime_directory: Option<PathBuf>,
-    settings: BTreeMap<String, String>,
+    settings: Settings,
     backends: BTreeMap<BackendId, (config::Backend, Backend)>,
     forges: Arc<Forges>,
 }
@@ -70,7 +69,7 @@ impl InUse {
             deployment: config.deployment.clone(),
             state_directory: config.state_directory.clone(),
             runtime_directory: config.runtime_directory.clone(),
-            settings: config.settings.iter().map(|setting| (setting.key.clone(), shown(setting))).collect(),
+            settings: settings(config),
             backends: both(config, &parts.backends),
             forges: Arc::clone(&parts.forges),
         }
@@ -80,7 +79,7 @@ impl InUse {
     pub(crate) fn read_again(&self) -> Result<Next, Vec<Said>> {
         let mut config = Config::load(&self.file, &Surroundings::of_process()).map_err(|error| mistakes(&error))?;
         let warnings = config.warnings.iter().map(|problem| said(&self.file, problem)).collect();
-        let (restart, changed) = self.differences(&config);
+        let Differences { restart, others: changed } = self.settings.differences(&settings(&config));
         config.deployment.clone_from(&self.deployment);
         config.state_directory.clone_from(&self.state_directory);
         config.runtime_directory.clone_from(&self.runtime_directory);
@@ -96,7 +95,7 @@ impl InUse {
         let parts = Parts::new(&config, backends)
             .map_err(|error| vec![Said { text: chain(&error), hint: AS_BEFORE.to_owned() }])?;
         let in_use = Self::new(&self.file, &self.supervisor, &self.machines, &config, &parts);
-        let settings = if restart.is_empty() { in_use.settings } else { kept(&self.settings, in_use.settings) };
+        let settings = in_use.settings.with_kept(&self.settings);
         let reloaded = Reloaded { changed, restart, draining: Vec::new(), warnings };
         Ok(Next { in_use: Self { settings, ..in_use }, parts, reloaded })
     }
@@ -109,35 +108,10 @@ impl InUse {
         next.reloaded.warnings.extend(judged.warnings);
         Ok(())
     }
-
-    /// Keys that have another value now: those that need a restart, and the others.
-    fn differences(&self, config: &Config) -> (Vec<String>, Vec<String>) {
-        let next: BTreeMap<String, String> =
-            config.settings.iter().map(|setting| (setting.key.clone(), shown(setting))).collect();
-        let mut keys: Vec<&String> = self.settings.keys().chain(next.keys()).collect();
-        keys.sort();
-        keys.dedup();
-        let differ = keys.into_iter().filter(|key| self.settings.get(*key) != next.get(*key));
-        let nothing = "(not set)".to_owned();
-        let told = differ.map(|key| {
-            let (before, now) = (self.settings.get(key).unwrap_or(&nothing), next.get(key).unwrap_or(&nothing));
-            (NEED_A_RESTART.contains(&key.as_str()), format!("{key}: {before} -> {now}"))
-        });
-        let (restart, others): (Vec<_>, Vec<_>) = told.partition(|(needs_a_restart, _)| *needs_a_restart);
-        let texts = |told: Vec<(bool, String)>| told.into_iter().map(|(_, text)| text).collect();
-        (texts(restart), texts(others))
-    }
 }
 
-/// The new settings with the old values of keys that need a restart: so they are named again by the next reload.
-fn kept(before: &BTreeMap<String, String>, mut next: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    for key in NEED_A_RESTART {
-        match before.get(key) {
-            Some(value) => next.insert(key.to_owned(), value.clone()),
-            None => next.remove(key),
-        };
-    }
-    next
+fn settings(config: &Config) -> Settings {
+    Settings::new(&config.settings, config.pools.iter().map(|pool| pool.policy.id.as_str()))
 }
 
 fn both(config: &Config, backends: &BTreeMap<BackendId, Backend>) -> BTreeMap<BackendId, (config::Backend, Backend)> {
@@ -145,15 +119,6 @@ fn both(config: &Config, backends: &BTreeMap<BackendId, Backend>) -> BTreeMap<Ba
         backends.get(id).map(|backend| (id.clone(), (configured.clone(), backend.clone())))
     };
     config.backends.iter().filter_map(made).collect()
-}
-
-/// A value for people. Of a secret that comes from a file, the file.
-fn shown(setting: &Setting) -> String {
-    match (&setting.origin, &setting.value) {
-        (Origin::SecretFile { path }, _) => format!("the secret in {}", path.display()),
-        (_, Some(value)) => value.clone(),
-        (_, None) => "(not set)".to_owned(),
-    }
 }
 
 fn mistakes(error: &ConfigError) -> Vec<Said> {

@@ -111,12 +111,9 @@ impl<'a> Context<'a> {
         self.state.seen.settle(&self.policy.limits, forge, self.now)
     }
 
-    /// The clocks of a pool. For one that was removed in an earlier life the defaults, but no end of its jobs: how long
-    /// they may run is not known any more, and the forge has a limit of its own.
+    /// The clocks of a pool ([`Policy::clocks`]).
     pub(super) fn clocks(&self, pool: &PoolId) -> Clocks {
-        let configured = self.policy.pool(pool).map(|pool| pool.clocks);
-        let known = configured.or_else(|| self.policy.retired.get(pool).copied());
-        known.unwrap_or(Clocks { run: Duration::MAX, ..Clocks::default() })
+        self.policy.clocks(pool)
     }
 
     /// Whether the credentials of an assignment's runner are at hand.

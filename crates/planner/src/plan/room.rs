@@ -88,16 +88,18 @@ pub(super) fn unserved(context: &Context<'_>, runs_on: &[String]) -> Option<Reas
     (!context.policy.pools.iter().any(fits)).then(|| no_pool(context, runs_on))
 }
 
-/// No pool fits: what the closest one lacks.
+/// No pool fits: what the closest one lacks. One that has nothing of what is wanted is not close.
 pub(super) fn no_pool(context: &Context<'_>, runs_on: &[String]) -> Reason {
+    let wanted = crate::label::missing_labels(runs_on, &[]);
     let closest = context
         .policy
         .pools
         .iter()
         .map(|pool| (crate::label::missing_labels(runs_on, &pool.labels), pool.id.clone()))
+        .filter(|(missing, _)| missing.len() < wanted.len())
         .min_by_key(|(missing, _)| missing.len());
     match closest {
         Some((missing_labels, pool)) => Reason::NoPool { missing_labels, closest: Some(pool) },
-        None => Reason::NoPool { missing_labels: runs_on.to_vec(), closest: None },
+        None => Reason::NoPool { missing_labels: wanted, closest: None },
     }
 }

@@ -17,9 +17,9 @@ pub enum Reason {
     NoHandle,
     /// No pool has all its labels.
     NoPool {
-        /// What the closest pool lacks.
+        /// What the closest pool lacks; all that is wanted where none is close.
         missing_labels: Vec<String>,
-        /// The closest pool, if there is any.
+        /// The closest pool, if one has anything of what is wanted.
         closest: Option<PoolId>,
     },
     /// The pool that fits is full.

@@ -12,6 +12,7 @@ mod refused;
 mod suspicion;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 pub use answer_times::AnswerTimes;
 pub use assignment::{
@@ -147,8 +148,20 @@ impl Journal {
 
     /// How many living processes are kept since their jobs vanished together with many others.
     pub fn kills_held(&self) -> u32 {
-        let held = self.assignments.values().filter(|assignment| assignment.hold.is_some() && !assignment.is_dead());
-        u32::try_from(held.count()).unwrap_or(u32::MAX)
+        u32::try_from(self.held().count()).unwrap_or(u32::MAX)
+    }
+
+    /// What is left at most of the grace of these processes: it runs while they are held.
+    pub fn grace_of_held(&self, policy: &Policy) -> Duration {
+        let left = self.held().map(|assignment| {
+            let grace = policy.clocks(&assignment.pool).grace;
+            assignment.ending.as_ref().map_or(grace, |_| assignment.grace.remaining(grace))
+        });
+        left.max().unwrap_or_default()
+    }
+
+    fn held(&self) -> impl Iterator<Item = &Assignment> {
+        self.assignments.values().filter(|assignment| assignment.hold.is_some() && !assignment.is_dead())
     }
 
     /// What is remembered of a handle.

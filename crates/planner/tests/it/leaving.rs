@@ -315,6 +315,11 @@ fn kills_that_are_held_go_on_when_the_operator_confirms_and_later_ones_are_held_
     let handles = handles(24);
     vanish(&mut scene, &handles[..13]);
     assert_eq!((scene.state.journal.kills_held(), scene.took().contains(&"destroy")), (13, false));
+    assert_eq!(scene.state.journal.grace_of_held(&scene.policy), Duration::ZERO, "it ran while they were held");
+    let grace = std::mem::replace(&mut scene.policy.pools[0].clocks.grace, Duration::from_hours(1));
+    let left = scene.state.journal.grace_of_held(&scene.policy);
+    assert!(left > Duration::ZERO && left < Duration::from_hours(1), "{left:?}");
+    scene.policy.pools[0].clocks.grace = grace;
     scene.fold(&Event::Confirmed);
     assert_eq!(scene.state.journal.kills_held(), 0);
     scene.goes_on(3);

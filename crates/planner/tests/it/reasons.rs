@@ -1,6 +1,6 @@
 //! The sentences that people read, with their numbers, and the report as data.
 
-use planner::report::{MachineReason, Report, RunnerReason};
+use planner::report::{MachineReason, Reason, Report, RunnerReason};
 
 use crate::scene::Scene;
 
@@ -39,9 +39,14 @@ fn a_job_without_room_says_which_limit_it_meets() {
     scene.policy.pools[0].max = 1;
     scene.waits("h2");
     scene.waits_as("h3", 9, 1, "build", &["debian", "gpu"]);
+    scene.waits_as("h4", 10, 1, "build", &["windows", "gpu", "gpu"]);
     scene.poll();
     assert_eq!(sentence(&scene, "h2"), "pool debian is full: 1 of 1 machines");
     assert_eq!(sentence(&scene, "h3"), "no pool has the label `gpu` (closest: pool debian)");
+    let nothing_in_common = scene.reason("h4");
+    let missing_labels = vec!["windows".to_owned(), "gpu".to_owned()];
+    assert_eq!(*nothing_in_common, Reason::NoPool { missing_labels, closest: None });
+    assert_eq!(nothing_in_common.pool(), None);
     let pool = &scene.report.pools[0];
     assert_eq!((pool.pool.as_str(), pool.used, pool.max), ("debian", 1, 1));
 }
@@ -112,6 +117,6 @@ fn the_report_is_read_back_as_it_was_written() {
     scene.poll();
     let text = serde_json::to_string(&scene.report).expect("a report can be written");
     assert_eq!(serde_json::from_str::<Report>(&text).expect("and read"), scene.report);
-    assert!(text.contains(r#""reason":{"reason":"no_pool","missing_labels":["gpu"],"closest":"debian"}"#), "{text}");
+    assert!(text.contains(r#""reason":{"reason":"no_pool","missing_labels":["gpu"],"closest":null}"#), "{text}");
     assert_eq!(RunnerReason::Deleting.to_string(), "being deleted");
 }

@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Explain, out: &mut impl Write) -> Result<(), Failu
     }
     match subject {
         Subject::Summary => print::summary(&file, age, out)?,
-        Subject::Pool(_) => print::pool(&file, age, out)?,
+        Subject::Pool(pool) => print::pool(&pool, &file, age, out)?,
         Subject::Scope(_) => print::scope(&file, age, out)?,
         Subject::Machine(..) => print::machine(&file, age, out)?,
         Subject::All | Subject::Jobs(_) => print::each(&file, age, out)?,

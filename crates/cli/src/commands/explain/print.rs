@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use daemon::report_file::ReportFile;
+use planner::ids::PoolId;
 use planner::report::{JobReport, MachineReport, RunnerReport, ScopeReport, short};
 use planner::time::Tick;
 
@@ -39,9 +40,13 @@ pub(super) fn each(file: &ReportFile, age: Duration, out: &mut impl Write) -> io
 }
 
 /// What is known of one pool: its room, its machines, the jobs that they are for or that wait for it.
-pub(super) fn pool(file: &ReportFile, age: Duration, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn pool(pool: &PoolId, file: &ReportFile, age: Duration, out: &mut impl Write) -> io::Result<()> {
     head(file, age, out)?;
     pools(file, out)?;
+    if file.report.pools.is_empty() {
+        let machines = file.report.machines.iter().filter(|machine| machine.pool == *pool).count();
+        writeln!(out, "  {pool}: is not configured any more; machines that go on: {machines}")?;
+    }
     things(file, "no job has a machine of it or a reason that names it: `forgescale explain all` has all jobs", out)
 }
 

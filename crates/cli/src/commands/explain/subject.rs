@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use anyhow::anyhow;
 use daemon::report_file::ReportFile;
 use planner::ids::{ForgeId, Handle, MachineName, PoolId, ScopeKey};
-use planner::report::Alert;
+use planner::report::{Alert, MachineReport};
 
 use super::named::{self, Meant};
 use crate::failure::Failure;
@@ -68,15 +68,17 @@ impl Subject {
     }
 
     fn word(word: &str, file: &ReportFile) -> Result<Self, Failure> {
-        if let Some(pool) = file.report.pools.iter().find(|pool| pool.pool.as_str() == word) {
-            return Ok(Self::Pool(pool.pool.clone()));
+        let configured = file.report.pools.iter().map(|pool| &pool.pool);
+        let with_machines = file.report.machines.iter().map(|machine| &machine.pool);
+        if let Some(pool) = configured.chain(with_machines).find(|pool| pool.as_str() == word) {
+            return Ok(Self::Pool(pool.clone()));
         }
         let named = scopes_named(word, file);
         if !named.is_empty() {
             return Ok(Self::Scope(named));
         }
-        if let Some(machine) = file.report.machines.iter().find(|machine| machine.name.as_str() == word) {
-            return Ok(Self::Machine(machine.name.clone(), machine.handle.clone()));
+        if let Some(machine) = machine(word, file)? {
+            return Ok(machine);
         }
         if let Some(jobs) = handle(word, file)? {
             return Ok(Self::Jobs(jobs));
@@ -163,6 +165,26 @@ fn scope(name: &str, file: &ReportFile) -> Result<BTreeSet<ScopeKey>, Failure> {
         None => failure,
     };
     Err(scopes(failure, file))
+}
+
+/// The machine whose name is `word` or begins with it.
+fn machine(word: &str, file: &ReportFile) -> Result<Option<Subject>, Failure> {
+    let subject = |machine: &MachineReport| Subject::Machine(machine.name.clone(), machine.handle.clone());
+    let machines = &file.report.machines;
+    if let Some(machine) = machines.iter().find(|machine| machine.name.as_str() == word) {
+        return Ok(Some(subject(machine)));
+    }
+    let is_long_enough = word.starts_with(MACHINE) && word.len() >= SHORTEST_PREFIX;
+    let begin = machines.iter().filter(|machine| is_long_enough && machine.name.as_str().starts_with(word));
+    match begin.clone().count() {
+        0 => Ok(None),
+        1 => Ok(begin.clone().next().map(subject)),
+        count => {
+            let shown: Vec<&str> = begin.take(MOST_CANDIDATES).map(|machine| machine.name.as_str()).collect();
+            let error = anyhow!("{count} machines' names begin with `{word}`");
+            Err(Failure::not_done(error).hint(format!("give more of it; for example: {}", shown.join(", "))))
+        }
+    }
 }
 
 /// The job whose handle is `word` or begins with it.

@@ -43,6 +43,26 @@ fn jobs_that_vanish_together_are_killed_when_the_operator_confirms_it() {
 }
 
 #[test]
+fn while_there_is_grace_left_the_answer_says_so() {
+    let mut setup = Setup::new(1).limit("mass_left", "0");
+    setup.pools[0].grace = "1h";
+    let mut world = World::new(&setup);
+    let job = world.push("job", &world.held("never"));
+    world.start(&[]);
+    world.until_is(&job, Status::Running);
+    world.until_explained(&job, &["why:        runs on fs-"]);
+    world.emulator.with_forge(|forge, now| forge.cancel_run(now, job.run).expect("a run"));
+    world.until_told("the kill is held", |said| said.contains("or until `forgescale confirm`"));
+    let ran = ask(&world, "confirm");
+    check_quiet(&ran);
+    let begin = "confirmed: 1 process whose job vanished is stopped when its grace is over, of which ";
+    assert!(ran.out.starts_with(begin) && ran.out.ends_with(" is left at most\n"), "{}", ran.out);
+    world.rewrite("grace = \"1h\"", "grace = \"1s\"");
+    check_quiet(&ask(&world, "reload"));
+    world.check_nothing_left();
+}
+
+#[test]
 fn without_a_daemon_there_is_nobody_to_ask() {
     let world = World::new(&Setup::new(1));
     std::fs::create_dir(world.state()).expect("a state directory");
@@ -50,4 +70,7 @@ fn without_a_daemon_there_is_nobody_to_ask() {
     assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{}", ran.err);
     assert!(ran.err.contains("no daemon listens in the state directory"), "{}", ran.err);
     assert!(ran.err.contains("hint: is `forgescale run` running"), "{}", ran.err);
+    assert!(ran.err.contains("`--state-directory OLD`"), "{}", ran.err);
+    let ran = run(forgescale(["confirm", "--state-directory"]).arg(world.state()));
+    assert!(ran.status == Some(1) && !ran.err.contains("OLD"), "{}", ran.err);
 }

@@ -95,3 +95,27 @@ fn a_follower_is_ready_while_it_waits_and_ends_when_it_is_told_to() {
     assert_eq!(follower.wait().expect("it ends").code(), Some(0));
     world.check_nothing_left();
 }
+
+#[test]
+fn a_configuration_that_cannot_be_used_at_the_takeover_is_told_with_line_and_key() {
+    let mut world = World::new(&Setup::new(1));
+    world.start(&[]);
+    let first = world.daemon().id();
+    let follower = follow(&world);
+    let log = log(&world);
+    world.until("the second waits", || says(&log, &format!("\"process\":\"{first}\"")));
+    world.rewrite("max = 1", "max = -1");
+    world.kill();
+    world.until("the second goes on with what it has read", || says(&log, "\"started\""));
+    let text = std::fs::read_to_string(&log).expect("a log");
+    let told = text.lines().find(|line| line.contains("cannot be used: the old one is")).expect("it is told");
+    let line = 1 + std::fs::read_to_string(world.config())
+        .expect("it")
+        .lines()
+        .position(|line| line == "max = -1")
+        .expect("a line");
+    assert!(told.contains(&format!("{}:{line}:", world.config().display())), "{told}");
+    assert!(told.contains("pool[0].max: "), "{told}");
+    world.adopt(follower);
+    world.check_nothing_left();
+}

@@ -43,7 +43,8 @@ fn a_pool_that_is_added_serves_and_one_that_is_removed_drains() {
     world.rewrite("name = \"debian\"\nlabels = [\"debian:host\"]", "name = \"bookworm\"\nlabels = [\"bookworm:host\"]");
     let ran = ask(&world, "reload");
     check_quiet(&ran);
-    assert!(ran.out.contains("pool[0].name: \"debian\" -> \"bookworm\""), "{}", ran.out);
+    assert!(ran.out.contains("  pool debian: removed\n  pool bookworm: added\n"), "{}", ran.out);
+    assert!(!ran.out.contains(" -> "), "{}", ran.out);
     assert!(ran.out.contains("pool debian: 1 machine goes on until its job has ended"), "{}", ran.out);
     world.until_is(&added, Status::Success);
     let late = push(&world, "debian");
@@ -73,7 +74,7 @@ fn a_file_with_mistakes_changes_nothing_and_all_of_them_are_told() {
     world.rewrite("max = 2", "max = -2\ncolour = \"red\"");
     world.rewrite("settle = \"500ms\"", "settle = \"often\"");
     let ran = ask(&world, "reload");
-    assert_eq!((ran.status, ran.out.as_str()), (Some(1), ""), "{}", ran.err);
+    assert_eq!((ran.status, ran.out.as_str()), (Some(2), ""), "{}", ran.err);
     assert_eq!(ran.err.matches("error: ").count(), 3, "{}", ran.err);
     for key in ["pool[0].max", "colour", "limits.settle"] {
         assert!(ran.err.contains(key), "{}", ran.err);
@@ -194,12 +195,18 @@ fn what_needs_a_restart_is_named_and_the_rest_is_used() {
     let (world, running) = with_running_job(&Setup::new(1));
     world.rewrite("state_directory = \"", "state_directory = \"/elsewhere");
     world.rewrite("max = 1", "max = 2");
+    let mut said = Vec::new();
     for _ in 0..2 {
         let ran = ask_in_place(&world);
         assert_eq!(ran.status, Some(0), "{}", ran.err);
         assert!(ran.err.contains("warning: needs a restart"), "{}", ran.err);
         assert!(ran.err.contains("state_directory: "), "{}", ran.err);
+        said.push(ran.out);
     }
+    assert_eq!(
+        said,
+        ["reloaded:\n  pool debian: max: 1 -> 2\n", "reloaded: no other key has another value than before\n"]
+    );
     let next = push(&world, "debian");
     world.until_is(&next, Status::Success);
     world.rewrite("state_directory = \"/elsewhere", "state_directory = \"");
