@@ -134,7 +134,8 @@ fn remember(
                 memory.failures = memory.failures.saturating_add(1);
             }
             let mut span = backoff(limits.backoff, limits.backoff_max, memory.failures.max(1), whose);
-            if memory.failures >= limits.boot_failures {
+            // What nobody blames the job for parks it no longer than it is: its number may only be one that was used before.
+            if *charged && memory.failures >= limits.boot_failures {
                 memory.parked = memory.parked.saturating_add(1);
                 memory.rest = Rested::Parked;
                 span = backoff(limits.park, limits.park_max, memory.parked, whose);

@@ -189,6 +189,23 @@ fn a_parked_job_rests_twice_as_long_the_next_time() {
 }
 
 #[test]
+fn a_refused_machine_parks_a_job_no_longer_than_it_was() {
+    let mut scene = Scene::new();
+    scene.waits("h1");
+    for _ in 0..3 {
+        scene.poll();
+        launch_in_vain(&mut scene, "h1");
+        scene.passes(Duration::from_secs(30));
+    }
+    scene.passes(Duration::from_mins(38));
+    scene.poll();
+    scene.answers("create", refused(ErrorClass::Permanent));
+    scene.goes_on(4);
+    assert!(matches!(scene.outcomes[3..], [Outcome::LaunchFailed { charged: false, .. }]), "{:?}", scene.outcomes);
+    assert_eq!(scene.state.journal.handles[&job_key("h1")].rest, Rested::LaunchFailed);
+}
+
+#[test]
 fn a_runner_that_gives_up_since_the_forge_is_away_is_not_charged_to_the_job() {
     let mut scene = Scene::started(&["h1"]);
     scene.nobody_answers();
