@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -109,10 +110,13 @@ fn make_folder(host: &Host, request: &CreateRequest) -> Result<Made, HostError> 
     Ok(Made::New(claim))
 }
 
-/// Names the process that makes it, so that a later one can tell a crashed create from one under way.
+/// Names the process that makes it, so that a later one can tell a crashed create from one under way. Each call has one of
+/// its own: a call that was given up and the next one, through a backend that a reload has made, may be under way at once.
 fn temporary_path(host: &Host, name: &MachineName) -> Result<PathBuf, HostError> {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
     let own = Process::current().map_err(|source| HostError::Processes { source })?;
-    Ok(host.settings.directory.join(format!("{}{}.{}.{name}", folder::NEW_PREFIX, own.id, own.started)))
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    Ok(host.settings.directory.join(format!("{}{}.{}.{call}.{name}", folder::NEW_PREFIX, own.id, own.started)))
 }
 
 fn record(host: &Host, request: &CreateRequest, user: Option<User>) -> MachineRecord {
