@@ -244,6 +244,10 @@ impl World {
         }
         process.task = Some(task);
         let fate = process.fate.clone();
+        if now < self.host_pause.1 {
+            // It was on its way as the host came to a standstill, and now nobody reports.
+            self.judge.excuse(&fetch.handle, Excuse::Paused);
+        }
         note!(self, "    process {id} of {name} ({}) has its job: {fate:?}", fetch.handle);
         self.process_after(BEAT_MS, backend, name, id, Step::Beat);
         let (span, step) = match fate.mishap {
