@@ -31,8 +31,9 @@ use hierarchy::{base, enabling, hand_down};
 
 pub(crate) use hierarchy::Hierarchy;
 
-/// How often the group of a machine is tried to be made: another machine can take the parent along each time.
-const TRIES: usize = 10;
+/// How often the group of a machine is tried to be made: another machine can take the parent along each time. A try takes
+/// microseconds, and a busy host can let many in a row fail.
+const TRIES: usize = 1_000;
 
 /// Where the groups of our machines are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
