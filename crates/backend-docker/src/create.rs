@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ::backend::CreateRequest;
-use bollard::query_parameters::{CreateContainerOptionsBuilder, InspectContainerOptions};
+use bollard::query_parameters::CreateContainerOptionsBuilder;
 
 use crate::backend::{Caller, Docker};
 use crate::error::DockerError;
@@ -32,7 +32,7 @@ pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller
         return Err(DockerError::AlreadyUsed);
     }
     let prepared = Prepared { image: image_name, runner_volume: &runner_volume, network: &network };
-    let body = specification::of(settings, request, prepared)?;
+    let body = specification::of(settings, &docker.whose, request, prepared)?;
     let options = CreateContainerOptionsBuilder::default().name(request.name.as_str()).build();
     let client = docker.engine.client().await?;
     caller.still_waits()?;
@@ -67,16 +67,9 @@ async fn existing(docker: &Docker, request: &CreateRequest) -> Result<Option<Fou
 
 /// Whether there is a container of the machine's name that carries other labels.
 async fn is_of_others(docker: &Docker, request: &CreateRequest) -> Result<bool, DockerError> {
-    let client = docker.engine.client().await?;
-    let inspected = client.inspect_container(request.name.as_str(), None::<InspectContainerOptions>);
-    match docker.engine.call("look at a container", inspected).await {
-        Ok(container) => {
-            let labels = container.config.and_then(|config| config.labels).unwrap_or_default();
-            Ok(!labels::are_ours(&docker.whose, &labels))
-        }
-        Err(error) if error.status() == Some(404) => Ok(false),
-        Err(error) => Err(error),
-    }
+    let Some(container) = machines::inspected(&docker.engine, request.name.as_str()).await? else { return Ok(false) };
+    let labels = container.config.and_then(|config| config.labels).unwrap_or_default();
+    Ok(!labels::are_ours(&docker.whose, &labels))
 }
 
 fn still_usable(docker: &Docker, found: &Found) -> Result<(), DockerError> {

@@ -7,11 +7,11 @@
 //! ```
 
 use bollard::models::{ContainerState, ContainerStateStatusEnum as Status};
-use bollard::query_parameters::InspectContainerOptions;
 use planner::seen::Exit;
 
 use crate::backend::Docker;
 use crate::error::DockerError;
+use crate::machines;
 
 /// Exit codes above this are signals: the engine and its init both count from here.
 const SIGNALS: i64 = 128;
@@ -21,13 +21,8 @@ const LAST_SIGNAL: i64 = 64;
 
 /// How it is with a container now; none if there is no such container.
 pub(crate) async fn inspected(docker: &Docker, id: &str) -> Result<Option<ContainerState>, DockerError> {
-    let client = docker.engine.client().await?;
-    let inspected = client.inspect_container(id, None::<InspectContainerOptions>);
-    match docker.engine.call("look at a container", inspected).await {
-        Ok(container) => Ok(Some(container.state.unwrap_or_default())),
-        Err(error) if error.status() == Some(404) => Ok(None),
-        Err(error) => Err(error),
-    }
+    let container = machines::inspected(&docker.engine, id).await?;
+    Ok(container.map(|container| container.state.unwrap_or_default()))
 }
 
 /// Whether it was made, and not started so far.

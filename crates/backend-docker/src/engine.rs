@@ -74,6 +74,15 @@ impl Engine {
     }
 }
 
+/// The answer of a call about a thing; nothing where the engine does not have it.
+pub(crate) fn if_there<T>(answer: Result<T, DockerError>) -> Result<Option<T>, DockerError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.status() == Some(404) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 async fn within<T>(
     call: &'static str,
     deadline: Duration,

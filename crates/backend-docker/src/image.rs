@@ -8,7 +8,7 @@ use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::TryStreamExt as _;
 use tokio::sync::watch;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, if_there};
 use crate::error::DockerError;
 use crate::settings::Pull;
 
@@ -132,11 +132,8 @@ fn taken(error: &Mutex<Option<DockerError>>) -> Option<DockerError> {
 
 /// Whether the engine has an image.
 pub(crate) async fn is_there(engine: &Engine, image: &str) -> Result<bool, DockerError> {
-    match engine.call("look for the image", engine.client().await?.inspect_image(image)).await {
-        Ok(_) => Ok(true),
-        Err(error) if error.status() == Some(404) => Ok(false),
-        Err(error) => Err(error),
-    }
+    let inspected = engine.call("look for the image", engine.client().await?.inspect_image(image)).await;
+    Ok(if_there(inspected)?.is_some())
 }
 
 async fn pulled(engine: &Engine, image: &str) -> Result<(), DockerError> {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as Listed};
-use bollard::query_parameters::ListContainersOptionsBuilder;
+use bollard::models::{ContainerInspectResponse, ContainerSummary, ContainerSummaryStateEnum as Listed};
+use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder};
 use planner::ids::MachineName;
 use planner::seen::MachineTags;
 
 use crate::binding::{self, Bound};
-use crate::engine::Engine;
+use crate::engine::{Engine, if_there};
 use crate::error::DockerError;
 use crate::labels::{self, Role, Whose};
 
@@ -61,6 +61,12 @@ pub(crate) async fn of(engine: &Engine, whose: &Whose, name: &MachineName) -> Re
     let mut found: Vec<Found> = containers.into_iter().filter_map(read).collect();
     found.sort_by_key(|found| std::cmp::Reverse(rank(found)));
     Ok(found)
+}
+
+/// A container by its id or name, as the engine has it now; none if there is no such container.
+pub(crate) async fn inspected(engine: &Engine, id: &str) -> Result<Option<ContainerInspectResponse>, DockerError> {
+    let inspected = engine.client().await?.inspect_container(id, None::<InspectContainerOptions>);
+    if_there(engine.call("look at a container", inspected).await)
 }
 
 fn rank(found: &Found) -> (bool, Phase) {

@@ -22,7 +22,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::sync::Mutex;
 
 use crate::archive;
-use crate::engine::Engine;
+use crate::engine::{Engine, if_there};
 use crate::error::DockerError;
 use crate::labels::{self, Role, Whose};
 use crate::settings::Program;
@@ -132,10 +132,9 @@ async fn filler(engine: &Engine, whose: &Whose, volume: &str, image: &str) -> Re
 async fn fill(engine: &Engine, filler: &str, file: File, size: u64) -> Result<(), DockerError> {
     let client = engine.client().await?;
     let mark = ContainerArchiveInfoOptionsBuilder::default().path(&format!("{TARGET}/{MARK}")).build();
-    match engine.call("look into the volume", client.get_container_archive_info(filler, Some(mark))).await {
-        Ok(_) => return Ok(()),
-        Err(error) if error.status() == Some(404) => {}
-        Err(error) => return Err(error),
+    let mark = engine.call("look into the volume", client.get_container_archive_info(filler, Some(mark))).await;
+    if if_there(mark)?.is_some() {
+        return Ok(());
     }
     let into = || UploadToContainerOptionsBuilder::default().path(TARGET).build();
     let program = body_try_stream(tar(file, size));
@@ -182,11 +181,8 @@ async fn remove_fillers(engine: &Engine, whose: &Whose) -> Result<(), DockerErro
     for filler in engine.call("list containers", client.list_containers(Some(options))).await? {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         let id = filler.id.unwrap_or_default();
-        match engine.long_call("remove a container", client.remove_container(&id, Some(options))).await {
-            // Gone already, or going: another daemon, or one that was killed, has asked for it.
-            Err(error) if !matches!(error.status(), Some(404 | 409)) => return Err(error),
-            _ => {}
-        }
+        // Going already: another daemon, or one that was killed, has asked for it.
+        gone_or_kept(engine.long_call("remove a container", client.remove_container(&id, Some(options))).await)?;
     }
     Ok(())
 }
@@ -199,11 +195,15 @@ async fn remove_others(engine: &Engine, whose: &Whose, kept: &str) -> Result<(),
     let volumes = engine.call("list volumes", client.list_volumes(Some(options))).await?.volumes.unwrap_or_default();
     for volume in volumes.iter().filter(|volume| volume.name != kept) {
         let removed = client.remove_volume(&volume.name, None::<bollard::query_parameters::RemoveVolumeOptions>);
-        match engine.call("remove a volume", removed).await {
-            // In use, or gone already.
-            Err(error) if !matches!(error.status(), Some(404 | 409)) => return Err(error),
-            _ => {}
-        }
+        gone_or_kept(engine.call("remove a volume", removed).await)?;
     }
     Ok(())
+}
+
+/// What came of a removal where it is as well that the thing is gone, going or in use.
+fn gone_or_kept(removed: Result<(), DockerError>) -> Result<(), DockerError> {
+    match removed {
+        Err(error) if matches!(error.status(), Some(404 | 409)) => Ok(()),
+        removed => removed,
+    }
 }

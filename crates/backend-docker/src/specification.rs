@@ -33,6 +33,7 @@ pub(crate) struct Prepared<'p> {
 /// The whole container.
 pub(crate) fn of(
     settings: &DockerSettings,
+    whose: &Whose,
     request: &CreateRequest,
     prepared: Prepared<'_>,
 ) -> Result<ContainerCreateBody, DockerError> {
@@ -40,8 +41,7 @@ pub(crate) fn of(
     if handle.is_empty() {
         return Err(DockerError::NoHandle);
     }
-    let whose = settings.whose();
-    let labels = labels::of_machine(&whose, &request.name, &request.tags).ok_or(DockerError::BindingTooLong)?;
+    let labels = labels::of_machine(whose, &request.name, &request.tags).ok_or(DockerError::BindingTooLong)?;
     let mut program = vec![PROGRAM.to_owned()];
     program.extend(settings.runner.arguments.iter().cloned());
     program.extend(["-c", "/dev/stdin", "one-job", "--wait"].map(str::to_owned));
@@ -62,7 +62,7 @@ pub(crate) fn of(
         stop_signal: Some("SIGTERM".to_owned()),
         // What the image would have run beside the job, for a service that is not started here.
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
-        host_config: Some(host(settings, &whose, prepared)),
+        host_config: Some(host(settings, whose, prepared)),
         ..ContainerCreateBody::default()
     })
 }

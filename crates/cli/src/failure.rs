@@ -129,7 +129,7 @@ pub(crate) struct Located<'a> {
 
 impl fmt::Display for Located<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}:{}", self.file.display(), self.problem)?;
+        writeln!(f, "{}", self.problem.located(self.file))?;
         writeln!(f, "  hint: {}", self.problem.hint)
     }
 }

@@ -18,7 +18,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use planner::report::Report;
+use planner::report::{Report, counted};
 use planner::seen::JobState;
 
 /// Signs of life per limit: systemd advises two; one more may be lost without harm.
@@ -144,7 +144,6 @@ fn is_over(last: Option<Instant>, span: Duration, now: Instant) -> bool {
 fn status(report: &Report, draining: bool) -> String {
     let running = report.jobs.iter().filter(|job| matches!(job.state, JobState::Running { .. })).count();
     let waiting = report.jobs.iter().filter(|job| job.state == JobState::Waiting).count();
-    let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let mut parts = vec![
         format!("{} running", counted(running, "job")),
         format!("{waiting} waiting"),

@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::alerts::Alerts;
 use crate::clock::Clock;
-use crate::collect::Collecting;
+use crate::collect::{Collecting, Over};
 use crate::control::Order;
 use crate::fresh_start::FreshStart;
 use crate::history::{self, JobInLog};
@@ -101,7 +101,7 @@ impl Purpose {
     fn closes_backends(&self) -> bool {
         match self {
             Self::Serve | Self::Once => true,
-            Self::Collect(collecting) => collecting.as_ref().is_some_and(|collecting| collecting.closes_backends()),
+            Self::Collect(collecting) => collecting.as_ref().is_some_and(|it| it.how().takes_what_is_shared()),
         }
     }
 }
@@ -237,14 +237,14 @@ impl Owner {
     /// Whether a cleaning is over; then it has told what came of it.
     fn has_collected(&mut self, turn: &Turn) -> bool {
         let Purpose::Collect(collecting) = &mut self.purpose else { return false };
-        let Some(over) = collecting.take_if(|collecting| collecting.is_over(&self.policy, &self.state, turn)) else {
-            return collecting.is_none();
-        };
-        if over.leaves_no_credentials(&self.policy, &self.state, turn) {
+        let Some(under_way) = collecting else { return true };
+        let Some(over) = under_way.over(&self.policy, &self.state, turn) else { return false };
+        let Some(collected) = collecting.take() else { return true };
+        if over == Over::Finished && collected.how().takes_what_is_shared() {
             let in_use = self.credentials_in_use();
             self.lanes.vault.retain_only(|uuid| in_use.contains(uuid));
         }
-        over.tell(&self.policy, &self.state, turn);
+        collected.tell(over, &self.state, turn);
         true
     }
 

@@ -1,12 +1,12 @@
 //! One backend on the engine, and the usual calls.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use backend::{Backend as _, BackendError, CreateRequest, Launch};
+pub(crate) use backend::conformance::until;
+use backend::{Backend as _, BackendError, CreateRequest, Launch, conformance};
 use backend_docker::{DockerBackend, DockerSettings};
-use planner::ids::{DeploymentId, ForgeId, Handle, MachineName, PoolId, RunnerUuid, ScopeId, ScopeKey, Try};
-use planner::seen::{Exit, MachineSeen, MachineState, MachineTags};
-use secrecy::SecretString;
+use planner::ids::{DeploymentId, MachineName};
+use planner::seen::{Exit, MachineSeen, MachineState};
 use uuid::Uuid;
 
 use crate::engine::Engine;
@@ -104,34 +104,9 @@ impl Ground {
 }
 
 pub(crate) fn request(name: MachineName) -> CreateRequest {
-    let scope = ScopeKey { forge: ForgeId::new("http://127.0.0.1:9"), scope: ScopeId::new("instance") };
-    let tags = MachineTags {
-        pool: PoolId::new("pool"),
-        scope,
-        handle: Handle::new("handle-1"),
-        attempt: Try(1),
-        scope_id: None,
-    };
-    CreateRequest { name, tags, image: None, stop_grace: PATIENCE }
+    conformance::request(name, PATIENCE)
 }
 
 pub(crate) fn launch() -> Launch {
-    Launch {
-        url: "http://127.0.0.1:9".to_owned(),
-        uuid: RunnerUuid::new("d4637a60-7fea-4075-a81c-7e4ae01bdf0d"),
-        token: SecretString::from(TOKEN),
-        labels: vec!["lab:host".to_owned(), "deb:docker://node:22".to_owned()],
-        handle: Handle::new("handle-1"),
-        attempt: Try(1),
-        fetch_interval: Duration::from_secs(2),
-    }
-}
-
-/// Polls until it holds.
-pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds().await {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    conformance::launch(TOKEN)
 }

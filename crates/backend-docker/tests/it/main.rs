@@ -12,6 +12,7 @@ mod hardening;
 #[cfg(test)]
 mod machine;
 #[cfg(test)]
+#[path = "../../../backend-host/tests/it/skipped.rs"]
 mod skipped;
 #[cfg(test)]
 mod trouble;

@@ -13,7 +13,7 @@ use backend::{Backend as _, Destroyed};
 use backend_host::{RunAs, User};
 
 use crate::host::{Host, kill, until};
-use crate::skipped::as_root;
+use crate::root::as_root;
 
 const RANDOM: &str = "0123456789abcdef0123456789abcdef";
 

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use backend::{Backend as _, BackendError, CreateRequest, Destroyed, Launch, Machines};
+pub(crate) use backend::conformance::until;
+use backend::{Backend as _, BackendError, CreateRequest, Destroyed, Launch, Machines, conformance};
 use backend_host::{HostBackend, HostSettings, Limits, MARKER, Program, RunAs};
-use planner::ids::{DeploymentId, ForgeId, Handle, MachineName, PoolId, RunnerUuid, ScopeId, ScopeKey, Try};
-use planner::seen::{Exit, MachineSeen, MachineState, MachineTags};
+use planner::ids::{DeploymentId, MachineName};
+use planner::seen::{Exit, MachineSeen, MachineState};
 use rustix::process::{Pid, Signal, kill_process};
-use secrecy::SecretString;
 use uuid::Uuid;
 
 /// Longer than anything takes on a busy machine; only a failing test waits for it.
@@ -212,36 +212,11 @@ pub(crate) fn example(name: &str) -> PathBuf {
 }
 
 pub(crate) fn request(name: &str, stop_grace: Duration) -> CreateRequest {
-    let scope = ScopeKey { forge: ForgeId::new("http://127.0.0.1:9"), scope: ScopeId::new("instance") };
-    let tags = MachineTags {
-        pool: PoolId::new("pool"),
-        scope,
-        handle: Handle::new("handle-1"),
-        attempt: Try(1),
-        scope_id: None,
-    };
-    CreateRequest { name: MachineName::new(name), tags, image: None, stop_grace }
+    conformance::request(MachineName::new(name), stop_grace)
 }
 
 pub(crate) fn launch() -> Launch {
-    Launch {
-        url: "http://127.0.0.1:9".to_owned(),
-        uuid: RunnerUuid::new("d4637a60-7fea-4075-a81c-7e4ae01bdf0d"),
-        token: SecretString::from("0123456789012345678901234567890123456789"),
-        labels: vec!["lab:host".to_owned(), "deb:docker://node:22".to_owned()],
-        handle: Handle::new("handle-1"),
-        attempt: Try(1),
-        fetch_interval: Duration::from_secs(2),
-    }
-}
-
-/// Polls until it holds.
-pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds().await {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    conformance::launch("0123456789012345678901234567890123456789")
 }
 
 /// Every process id that is in use by something other than a zombie.

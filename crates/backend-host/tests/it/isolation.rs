@@ -13,7 +13,7 @@ use planner::seen::{Exit, MachineState};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::host::{Host, WAIT_FOR_GO, is_alive, kill, launch, until};
-use crate::skipped::as_root;
+use crate::root::as_root;
 
 /// Users of no database, so that nothing else on this host runs as them. Each test has its own, in each process that runs
 /// them: what is left of another run is in nobody's way. `first` is below 200.

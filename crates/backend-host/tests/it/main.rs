@@ -7,6 +7,8 @@ mod daemon_gone;
 #[cfg(test)]
 mod host;
 #[cfg(test)]
+mod root;
+#[cfg(test)]
 mod shared_places;
 #[cfg(test)]
 mod skipped;

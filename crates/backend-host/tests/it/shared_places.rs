@@ -9,7 +9,7 @@ use planner::seen::Exit;
 
 use crate::host::{Host, WAIT_FOR_GO, until};
 use crate::isolation::{host, users};
-use crate::skipped::as_root;
+use crate::root::as_root;
 
 /// The same host, whose jobs know a name that nothing else in shared places begins with.
 fn naming_what_is_left(host: Host) -> (Host, String) {

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use planner::ids::{DeploymentId, ForgeId, MachineName, PoolId, RunnerUuid, ScopeId, ScopeKey, Try};
-use planner::seen::{Exit, MachineSeen, MachineState, MachineTags};
-use secrecy::SecretString;
+use planner::ids::{DeploymentId, MachineName, ScopeId};
+use planner::seen::{Exit, MachineSeen, MachineState};
 
-use super::{Behaviour, Harness};
+use super::{Behaviour, Harness, usual};
 use crate::{Backend, BackendError, CreateRequest, Destroyed, Launch, Machines, chain};
 
 /// The token of every launch: 40 characters, and found nowhere by chance.
@@ -171,27 +170,15 @@ impl<B: Backend> Daemon<B> {
 }
 
 pub(super) fn request(name: &MachineName, behaviour: Behaviour) -> CreateRequest {
-    let scope = ScopeKey { forge: ForgeId::new("http://127.0.0.1:9"), scope: ScopeId::new("repo:tools/site#17") };
-    let tags = MachineTags {
-        pool: PoolId::new("pool"),
-        scope,
-        handle: behaviour.handle(),
-        attempt: Try(1),
-        scope_id: Some(42),
-    };
-    CreateRequest { name: name.clone(), tags, image: None, stop_grace: STOP }
+    let mut request = usual::request(name.clone(), STOP);
+    request.tags.scope.scope = ScopeId::new("repo:tools/site#17");
+    request.tags.handle = behaviour.handle();
+    request.tags.scope_id = Some(42);
+    request
 }
 
 pub(super) fn launch(behaviour: Behaviour) -> Launch {
-    Launch {
-        url: "http://127.0.0.1:9".to_owned(),
-        uuid: RunnerUuid::new("d4637a60-7fea-4075-a81c-7e4ae01bdf0d"),
-        token: SecretString::from(TOKEN),
-        labels: vec!["lab:host".to_owned()],
-        handle: behaviour.handle(),
-        attempt: Try(1),
-        fetch_interval: Duration::from_secs(2),
-    }
+    Launch { labels: vec!["lab:host".to_owned()], handle: behaviour.handle(), ..usual::launch(TOKEN) }
 }
 
 /// Polls until it holds.

@@ -17,6 +17,7 @@ mod ground;
 mod rows;
 mod runner;
 mod table;
+mod usual;
 
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,7 @@ pub use ground::TOKEN;
 pub use rows::Row;
 pub use runner::{Behaviour, RUNNER_SCRIPT};
 pub use table::{Outcome, Table, Verdict};
+pub use usual::{launch, request, until};
 
 use ground::Ground;
 

@@ -79,7 +79,7 @@ fn tell_unusable(error: &ConfigError) {
     match error {
         ConfigError::Problems { file, problems } if !problems.is_empty() => {
             for problem in problems {
-                tracing::error!(error = format!("{}:{problem}", file.display()), hint = problem.hint, "{SAID}");
+                tracing::error!(error = problem.located(file), hint = problem.hint, "{SAID}");
             }
         }
         _ => tracing::error!(error = chain(error), "{SAID}"),

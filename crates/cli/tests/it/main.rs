@@ -7,6 +7,8 @@ mod explain;
 mod hidden;
 mod readme;
 mod real_forgejo;
+#[path = "../../../backend-host/tests/it/root.rs"]
+mod root;
 #[path = "../../../backend-host/tests/it/skipped.rs"]
 mod skipped;
 mod usage;

@@ -8,7 +8,7 @@ use crate::config::{ConfigError, Problem, Reading};
 
 /// A configuration that cannot be read, as a finding. Nothing else can be looked at then.
 pub(super) fn unreadable(error: &ConfigError) -> Finding {
-    Finding::error("configuration", chain(error)).hint(error.hint().unwrap_or_default())
+    Finding::error("configuration", chain(error)).hint_if_any(error.hint())
 }
 
 /// What is to be said about the text. It is whole, or has mistakes, which come first.

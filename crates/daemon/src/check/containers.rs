@@ -38,11 +38,11 @@ async fn engine(id: &BackendId, docker: &DockerSettings, config: &Config) -> Fin
     let shown = docker.socket.display();
     let backend = match DockerBackend::new(docker.settings(&config.deployment, id, WithUnstarted::Leave)) {
         Ok(backend) => backend,
-        Err(error) => return hinted(Finding::error(subject, chain(&error)), error.hint()),
+        Err(error) => return Finding::error(subject, chain(&error)).hint_if_any(error.hint()),
     };
     match tokio::time::timeout(ANSWER_TIME, backend.list()).await {
         Ok(Ok(_)) => Finding::ok(subject, format!("a container engine answers at {shown}")),
-        Ok(Err(error)) => hinted(Finding::error(subject, chain(&error)), hint(&error)),
+        Ok(Err(error)) => Finding::error(subject, chain(&error)).hint_if_any(hint(&error)),
         Err(_) => Finding::error(subject, format!("what listens at {shown} does not answer"))
             .hint("restart the container engine, and look into its log"),
     }
@@ -50,13 +50,6 @@ async fn engine(id: &BackendId, docker: &DockerSettings, config: &Config) -> Fin
 
 fn hint(error: &BackendError) -> Option<&'static str> {
     error.source.as_ref()?.downcast_ref::<DockerError>()?.hint()
-}
-
-fn hinted(finding: Finding, hint: Option<&'static str>) -> Finding {
-    match hint {
-        Some(hint) => finding.hint(hint),
-        None => finding,
-    }
 }
 
 /// The first label of a pool that names no image, though the backend has none for it either.

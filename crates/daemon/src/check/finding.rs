@@ -41,6 +41,10 @@ impl Finding {
     }
 
     pub(super) fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        self.hint_if_any(Some(hint))
+    }
+
+    pub(super) fn hint_if_any(self, hint: Option<impl Into<String>>) -> Self {
+        Self { hint: hint.map(Into::into), ..self }
     }
 }

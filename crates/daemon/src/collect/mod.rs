@@ -53,9 +53,15 @@ impl Collect {
         if self.dry_run || self.another { WithUnstarted::Leave } else { WithUnstarted::Settle }
     }
 
-    /// Whether what machines share goes when none is left. Another deployment may have a daemon that is about to use it.
-    fn closes_backends(self) -> bool {
-        !self.dry_run && (!self.another || self.force)
+    /// Whether all of the deployment is ours to take: another one may have a daemon of its own.
+    fn takes_all(self) -> bool {
+        !self.another || self.force
+    }
+
+    /// Whether what machines share, and credentials that nothing refers to, go when all was seen: a daemon of the
+    /// deployment could be about to use them.
+    pub(crate) fn takes_what_is_shared(self) -> bool {
+        !self.dry_run && self.takes_all()
     }
 }
 
@@ -101,6 +107,15 @@ pub(crate) struct Collecting {
     waiting: watch::Sender<Waiting>,
 }
 
+/// How it came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// All was seen, and nothing is left that could still go.
+    Finished,
+    /// It took too long.
+    TooLong,
+}
+
 /// Whose action was withheld.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Whose {
@@ -139,9 +154,9 @@ impl Collecting {
         (collecting, collected, waits_for)
     }
 
-    /// Whether what machines share goes when none is left.
-    pub(crate) fn closes_backends(&self) -> bool {
-        self.how.closes_backends()
+    /// How it cleans up.
+    pub(crate) fn how(&self) -> Collect {
+        self.how
     }
 
     /// Whether an action may be begun.
@@ -156,7 +171,7 @@ impl Collecting {
             | Action::LookUpRunner { .. }
             | Action::ReadLog { .. }
             | Action::AskWhose { .. } => return None,
-            _ if !self.how.another || self.how.force => true,
+            _ if self.how.takes_all() => true,
             Action::Sweep { scope, id } => {
                 state.journal.strays.get(&(scope.forge.clone(), *id)).is_some_and(|stray| !stray.online)
             }
@@ -209,13 +224,14 @@ impl Collecting {
         }
     }
 
-    /// Whether it is over: nothing more can go, or it takes too long. Says what it waits for otherwise.
-    pub(crate) fn is_over(&self, policy: &Policy, state: &State, turn: &Turn) -> bool {
+    /// What it comes to, once it is over: nothing more can go, or it takes too long. Says what it waits for otherwise.
+    pub(crate) fn over(&self, policy: &Policy, state: &State, turn: &Turn) -> Option<Over> {
         let held = if state.journal.kills_held() > 0 { policy.limits.hold } else { Duration::ZERO };
         let waited = self.waited_for(policy, state, turn);
-        let is_over = waited.is_empty() || Instant::now() >= self.until + held;
+        let finished = waited.is_empty();
         self.waiting.send_replace(Waiting::new(waited));
-        is_over
+        let over = if finished { Over::Finished } else { Over::TooLong };
+        (finished || Instant::now() >= self.until + held).then_some(over)
     }
 
     /// All that is waited for; nothing when nothing more can go.
@@ -234,22 +250,21 @@ impl Collecting {
     }
 
     /// Assignments that neither run their job nor are withheld.
-    fn assignments(&self, state: &State, turn: &Turn) -> impl Iterator<Item = Waited> {
+    fn assignments(&self, state: &State, turn: &Turn) -> Vec<Waited> {
         let machines: BTreeMap<_, _> = turn.report.machines.iter().map(|machine| (&machine.name, machine)).collect();
         let withheld = |key: &AssignmentKey| self.withheld.contains_key(&Whose::Assignment(key.clone()));
-        let waited = state.journal.assignments.iter().filter_map(|(key, assignment)| {
-            match machines.get(&assignment.machine_name) {
-                _ if withheld(key) => None,
-                Some(machine) if matches!(machine.reason, MachineReason::Running | MachineReason::Vanished) => None,
-                Some(machine) => Some(Waited::Machine((*machine).clone())),
-                None => Some(Waited::Registration(key.clone())),
-            }
-        });
-        waited.collect::<Vec<_>>().into_iter()
+        let waits_for = |(key, assignment): (&AssignmentKey, &Assignment)| match machines.get(&assignment.machine_name)
+        {
+            _ if withheld(key) => None,
+            Some(machine) if matches!(machine.reason, MachineReason::Running | MachineReason::Vanished) => None,
+            Some(machine) => Some(Waited::Machine((*machine).clone())),
+            None => Some(Waited::Registration(key.clone())),
+        };
+        state.journal.assignments.iter().filter_map(waits_for).collect()
     }
 
     /// Registrations without a machine whose job does not run, and that are not withheld.
-    fn strays(&self, state: &State, turn: &Turn) -> impl Iterator<Item = Waited> {
+    fn strays(&self, state: &State, turn: &Turn) -> Vec<Waited> {
         let runners = turn.report.runners.iter().map(|runner| ((&runner.scope.forge, runner.id), runner));
         let runners: BTreeMap<_, _> = runners.collect();
         let waits = state.journal.strays.iter().filter(|((_, id), stray)| {
@@ -257,20 +272,11 @@ impl Collecting {
                 && !self.withheld.contains_key(&Whose::Stray(stray.scope.clone(), *id))
         });
         let waited = waits.filter_map(|((forge, id), _)| runners.get(&(forge, *id)));
-        let waited = waited.map(|runner| Waited::Runner((*runner).clone()));
-        waited.collect::<Vec<_>>().into_iter()
-    }
-
-    /// Whether credentials that nothing refers to can go at once: all was seen, and nobody else registers runners of the
-    /// deployment.
-    pub(crate) fn leaves_no_credentials(&self, policy: &Policy, state: &State, turn: &Turn) -> bool {
-        let is_alone = !self.how.another || self.how.force;
-        !self.how.dry_run && is_alone && self.waited_for(policy, state, turn).is_empty()
+        waited.map(|runner| Waited::Runner((*runner).clone())).collect()
     }
 
     /// Tells what came of it.
-    pub(crate) fn tell(self, policy: &Policy, state: &State, turn: &Turn) {
-        let finished = self.waited_for(policy, state, turn).is_empty();
+    pub(crate) fn tell(self, over: Over, state: &State, turn: &Turn) {
         let swept = self
             .sweeps
             .iter()
@@ -284,7 +290,7 @@ impl Collecting {
             alive: self.texts(Why::ShowsLife),
             left: left::told(&turn.report),
             running: u32::try_from(running).unwrap_or(u32::MAX),
-            finished,
+            finished: over == Over::Finished,
         };
         // Whoever asked may have gone.
         let _ = self.answer.send(collected);

@@ -9,7 +9,7 @@ use planner::policy::{BackendPolicy, Limits, Policy, ScopePolicy};
 use super::Config;
 use super::problem::Complaint;
 use super::read::{Section, any};
-use super::value::{Readable as _, at_least, positive};
+use super::value::{Readable as _, at_least, positive, up_to};
 
 /// Deadlines shorter than this would lose answers that are on their way.
 const SHORTEST_DEADLINE: Duration = Duration::from_millis(100);
@@ -55,12 +55,6 @@ pub(super) fn limits(root: &Section<'_>) -> Limits {
     let absent = Section::new(root.notes, "limits".to_owned(), root.offset, &empty);
     let section = root.get("limits").and_then(|value| value.section()).unwrap_or(absent);
     let defaults = Limits::default();
-    let up_to = |most: usize| {
-        move |number: &usize| match number {
-            number if (1..=most).contains(number) => Ok(()),
-            _ => Err(Complaint::new(format!("must be between 1 and {most}")).hint("write a number in that range")),
-        }
-    };
     let limits = Limits {
         settle: section.or("settle", defaults.settle, any),
         forge_deadline: section.or("forge_deadline", defaults.forge_deadline, at_least(SHORTEST_DEADLINE)),

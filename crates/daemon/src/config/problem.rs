@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use planner::report::counted;
 
 /// One mistake, or one doubtful thing when it is listed among the warnings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,13 @@ pub struct Problem {
     pub reason: String,
     /// What would be right.
     pub hint: String,
+}
+
+impl Problem {
+    /// `FILE:LINE:COLUMN: KEY: REASON`, in the file that it is in.
+    pub fn located(&self, file: &Path) -> String {
+        format!("{}:{self}", file.display())
+    }
 }
 
 impl fmt::Display for Problem {
@@ -43,7 +52,7 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// The file has mistakes; all of them, in the order of their lines.
-    #[error("the configuration {} has {}", file.display(), counted(problems.len()))]
+    #[error("the configuration {} has {}", file.display(), counted(problems.len(), "problem"))]
     Problems {
         /// Which file.
         file: PathBuf,
@@ -63,10 +72,6 @@ impl ConfigError {
             _ => "it must be a file of text, in TOML; `forgescale config init --output FILE` writes an example",
         })
     }
-}
-
-fn counted(count: usize) -> String {
-    if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }
 }
 
 /// A mistake whose place the reader adds. It begins without a hint, and nobody takes it before it has one.

@@ -4,6 +4,9 @@ use std::fmt;
 
 use backend_host::{User, UserError};
 
+/// The PATH where there is none.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
 /// Looks up an environment variable.
 type Lookup = Box<dyn Fn(&str) -> Option<String>>;
 
@@ -38,6 +41,11 @@ impl Surroundings {
     /// A user by name or number.
     pub(super) fn user(&self, text: &str) -> Result<User, UserError> {
         (self.users)(text)
+    }
+
+    /// Where programs are looked for; a usual one where not even the daemon has one.
+    pub(super) fn path(&self) -> String {
+        self.variable("PATH").unwrap_or_else(|| PATH.to_owned())
     }
 
     /// The value of a variable that is set and is text.

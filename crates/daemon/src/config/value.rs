@@ -181,6 +181,16 @@ pub(super) fn at_least(least: Duration) -> impl Fn(&Duration) -> Result<(), Comp
     }
 }
 
+/// Accepts numbers from 1 to `most`.
+pub(super) fn up_to(most: usize) -> impl Fn(&usize) -> Result<(), Complaint> {
+    move |number| {
+        if (1..=most).contains(number) {
+            return Ok(());
+        }
+        Err(Complaint::new(format!("must be between 1 and {most}")).hint("write a number in that range"))
+    }
+}
+
 /// Accepts names of pools and backends: 1 to 64 letters, digits, `-`, `_` and `.`.
 pub(super) fn name(text: &str) -> Result<(), Complaint> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');

@@ -21,6 +21,7 @@ use backend_docker::WithUnstarted;
 use backend_host::Program;
 use planner::change::Stranded;
 use planner::ids::{BackendId, DeploymentId};
+use planner::report::counted;
 
 use crate::chain;
 use crate::config::{self, Config, ConfigError, Problem, Surroundings};
@@ -131,7 +132,7 @@ fn mistakes(error: &ConfigError) -> Vec<Said> {
 }
 
 fn said(file: &Path, problem: &Problem) -> Said {
-    Said { text: format!("{}:{problem}", file.display()), hint: problem.hint.clone() }
+    Said { text: problem.located(file), hint: problem.hint.clone() }
 }
 
 /// Why a configuration cannot be used now, for people.
@@ -156,7 +157,6 @@ pub(crate) fn stranded(what: &Stranded) -> Said {
 fn there(counts: &[(u32, &str)]) -> String {
     let all: u32 = counts.iter().map(|(count, _)| count).sum();
     let named = counts.iter().filter(|(count, _)| *count > 0);
-    let named: Vec<_> =
-        named.map(|(count, what)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" })).collect();
+    let named: Vec<_> = named.map(|(count, what)| counted(*count as usize, what)).collect();
     format!("{} of ours {} there", named.join(" and "), if all == 1 { "is" } else { "are" })
 }

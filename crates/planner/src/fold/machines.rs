@@ -64,12 +64,15 @@ fn forget_refused(state: &mut State, policy: &Policy, backend: &BackendId, listi
     let rows = &state.seen.backends[backend].machines;
     let assignments = &state.journal.assignments;
     state.journal.refused.retain(|(of, name), refused| {
+        if of != backend {
+            return true;
+        }
         let is_over = if rows.contains_key(name) {
             assignments.values().any(|of| of.backend == *backend && of.machine_name == *name && of.occupies())
         } else {
             refused.is_over(listing.begun_at, listing.complete, policy.limits.settle)
         };
-        of != backend || !is_over
+        !is_over
     });
 }
 

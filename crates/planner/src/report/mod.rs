@@ -8,7 +8,7 @@ mod reason;
 use serde::{Deserialize, Serialize};
 
 pub use alert::Alert;
-pub use reason::{LaunchStep, MachineReason, Reason, RunnerReason, short};
+pub use reason::{LaunchStep, MachineReason, Reason, RunnerReason, counted, short};
 
 use crate::ids::{BackendId, ForgeId, Handle, JobName, MachineName, PoolId, RunnerId, ScopeId, ScopeKey, Try};
 use crate::label::RunsOn;

@@ -474,3 +474,8 @@ pub fn short(span: Duration) -> String {
         _ => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
     }
 }
+
+/// So many things in words: `1 job`, `2 jobs`. For words whose plural takes an s.
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

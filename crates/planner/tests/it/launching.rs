@@ -146,8 +146,8 @@ fn a_failed_launch_rests_and_says_for_how_long_and_why() {
     }
 }
 
-#[test]
-fn a_job_that_fails_to_launch_three_times_is_parked_with_an_alert_and_tried_again_later() {
+/// A scene in which three launches of the job `h1` have failed.
+fn parked() -> Scene {
     let mut scene = Scene::new();
     scene.waits("h1");
     for _ in 0..3 {
@@ -155,30 +155,30 @@ fn a_job_that_fails_to_launch_three_times_is_parked_with_an_alert_and_tried_agai
         launch_in_vain(&mut scene, "h1");
         scene.passes(Duration::from_secs(30));
     }
+    scene
+}
+
+#[test]
+fn a_job_that_fails_to_launch_three_times_is_parked_with_an_alert_and_tried_again_later() {
+    let mut scene = parked();
     scene.polls(20);
     assert_eq!(scene.created(), ["h1"; 3]);
     match scene.reason("h1") {
         Reason::Parked { remaining, failures: 3, .. } => assert!(*remaining > Duration::from_mins(20)),
         other => panic!("{other:?}"),
     }
-    let parked =
+    let is_told =
         |alert: &Alert| matches!(alert, Alert::JobParked { handle, failures: 3, .. } if handle.as_str() == "h1");
-    assert!(scene.report.alerts.iter().any(parked));
+    assert!(scene.report.alerts.iter().any(is_told));
     scene.passes(Duration::from_mins(38));
     scene.poll();
     assert_eq!(scene.created(), ["h1"]);
-    assert!(!scene.report.alerts.iter().any(parked));
+    assert!(!scene.report.alerts.iter().any(is_told));
 }
 
 #[test]
 fn a_parked_job_rests_twice_as_long_the_next_time() {
-    let mut scene = Scene::new();
-    scene.waits("h1");
-    for _ in 0..3 {
-        scene.poll();
-        launch_in_vain(&mut scene, "h1");
-        scene.passes(Duration::from_secs(30));
-    }
+    let mut scene = parked();
     scene.passes(Duration::from_mins(38));
     scene.poll();
     launch_in_vain(&mut scene, "h1");
@@ -190,13 +190,7 @@ fn a_parked_job_rests_twice_as_long_the_next_time() {
 
 #[test]
 fn a_refused_machine_parks_a_job_no_longer_than_it_was() {
-    let mut scene = Scene::new();
-    scene.waits("h1");
-    for _ in 0..3 {
-        scene.poll();
-        launch_in_vain(&mut scene, "h1");
-        scene.passes(Duration::from_secs(30));
-    }
+    let mut scene = parked();
     scene.passes(Duration::from_mins(38));
     scene.poll();
     scene.answers("create", refused(ErrorClass::Permanent));

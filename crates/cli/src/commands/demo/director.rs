@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use forge_model::{RunId, Status};
+use planner::report::counted;
 
 use super::progress::Progress;
 use super::stage::Stage;
@@ -59,19 +60,17 @@ pub(super) async fn call_off(stage: &Stage, progress: &mut Progress) {
         if runners == 0 && progress.nothing_is_left() {
             return;
         }
-        let left = format!("waiting for the end of {}", count(progress.machines(), runners));
+        let left = format!(
+            "waiting for the end of {} and {}",
+            counted(progress.machines(), "machine"),
+            counted(runners, "registration")
+        );
         if told != left {
             progress.say(&left);
             told = left;
         }
         tokio::time::sleep(LOOK).await;
     }
-}
-
-/// So many machines and registrations, in words.
-fn count(machines: usize, runners: usize) -> String {
-    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-    format!("{} and {}", plural(machines, "machine"), plural(runners, "registration"))
 }
 
 /// Whether every attempt has ended, but for the one that nobody can serve.

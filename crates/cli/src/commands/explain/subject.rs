@@ -176,15 +176,18 @@ fn machine(word: &str, file: &ReportFile) -> Result<Option<Subject>, Failure> {
     }
     let is_long_enough = word.starts_with(MACHINE) && word.len() >= SHORTEST_PREFIX;
     let begin = machines.iter().filter(|machine| is_long_enough && machine.name.as_str().starts_with(word));
-    match begin.clone().count() {
-        0 => Ok(None),
-        1 => Ok(begin.clone().next().map(subject)),
-        count => {
-            let shown: Vec<&str> = begin.take(MOST_CANDIDATES).map(|machine| machine.name.as_str()).collect();
-            let error = anyhow!("{count} machines' names begin with `{word}`");
-            Err(Failure::not_done(error).hint(format!("give more of it; for example: {}", shown.join(", "))))
-        }
+    match begin.collect::<Vec<_>>()[..] {
+        [] => Ok(None),
+        [machine] => Ok(Some(subject(machine))),
+        ref several => Err(ambiguous("machines' names", word, several.iter().map(|machine| machine.name.as_str()))),
     }
+}
+
+/// Several things whose names begin with `word`.
+fn ambiguous<'a>(what: &str, word: &str, names: impl ExactSizeIterator<Item = &'a str>) -> Failure {
+    let error = anyhow!("{} {what} begin with `{word}`", names.len());
+    let shown: Vec<&str> = names.take(MOST_CANDIDATES).collect();
+    Failure::not_done(error).hint(format!("give more of it; for example: {}", shown.join(", ")))
 }
 
 /// The job whose handle is `word` or begins with it.
@@ -203,11 +206,7 @@ fn handle(word: &str, file: &ReportFile) -> Result<Option<Jobs>, Failure> {
         0 if left.is_empty() => Ok(None),
         0 => Err(not_listed(word).hint("something of it is left: see `forgescale explain all`")),
         1 => Ok(Some(Jobs { found, doubt: None })),
-        count => {
-            let shown: Vec<&str> = handles.iter().take(MOST_CANDIDATES).map(|handle| handle.as_str()).collect();
-            let error = anyhow!("{count} handles begin with `{word}`");
-            Err(Failure::not_done(error).hint(format!("give more of it; for example: {}", shown.join(", "))))
-        }
+        _ => Err(ambiguous("handles", word, handles.iter().map(|handle| handle.as_str()))),
     }
 }
 

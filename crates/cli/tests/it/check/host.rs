@@ -8,7 +8,8 @@ use planner::ids::DeploymentId;
 use planner::report::Report;
 
 use super::place::Place;
-use crate::skipped::{as_root, skip};
+use crate::root::as_root;
+use crate::skipped::skip;
 
 #[test]
 fn a_runner_that_is_too_old_is_refused_and_a_doubtful_one_told() {

@@ -101,6 +101,8 @@ fn a_configuration_that_cannot_be_used_at_the_takeover_is_told_with_line_and_key
     let mut world = World::new(&Setup::new(1));
     world.start(&[]);
     let first = world.daemon().id();
+    // Else the second could be the one that has the lock.
+    world.until("it lists", || world.emulator.calls().rest() > 0);
     let follower = follow(&world);
     let log = log(&world);
     world.until("the second waits", || says(&log, &format!("\"process\":\"{first}\"")));

@@ -13,9 +13,6 @@ use crate::config::read::{Section, Value};
 use crate::config::shape::Shape;
 use crate::config::value::{Readable, as_written, quoted};
 
-/// Where the runner is looked for when the daemon has no PATH.
-const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-
 /// Room for every build; a job that starts processes without end meets it before the host does.
 const PIDS: u32 = 4096;
 
@@ -83,8 +80,7 @@ pub(super) fn read(section: &Section<'_>, surroundings: &Surroundings) -> Option
     };
     let runtime = section.optional("runtime", |runtime: &String| as_written(runtime));
     let environment = environment::read(section, surroundings);
-    let path = surroundings.variable("PATH").unwrap_or_else(|| PATH.to_owned());
-    let (runner, runner_arguments) = runner::read(section, &path)?;
+    let (runner, runner_arguments) = runner::read(section, &surroundings.path())?;
     let network = network.map_or(Network::Own, Network::Named);
     Some(DockerSettings { socket, image, pull, network, runner, runner_arguments, limits, runtime, environment })
 }

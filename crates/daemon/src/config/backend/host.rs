@@ -12,9 +12,6 @@ use crate::config::read::Section;
 use crate::config::size::Size;
 use crate::config::value::{Readable as _, as_written};
 
-/// The PATH where not even the daemon has one.
-const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-
 /// The runner says little by itself; its job's output goes to the forge.
 const LOG_LIMIT: Size = Size(4 << 20);
 
@@ -55,7 +52,7 @@ pub(super) fn read(
     surroundings: &Surroundings,
     max: Option<u32>,
 ) -> Option<(HostSettings, Option<u32>)> {
-    let inherited = surroundings.variable("PATH").unwrap_or_else(|| PATH.to_owned());
+    let inherited = surroundings.path();
     let path = section.optional("path", |path: &String| as_written(path)).unwrap_or(inherited);
     let run_as = user::read(section, surroundings, max);
     let limits = limits::read(section);

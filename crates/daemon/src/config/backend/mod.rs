@@ -16,7 +16,7 @@ use super::Surroundings;
 use super::pool::machines;
 use super::problem::Complaint;
 use super::read::{Section, Value};
-use super::value::{at_least, name, quoted};
+use super::value::{at_least, name, quoted, up_to};
 
 pub use docker::DockerSettings;
 pub use host::HostSettings;
@@ -114,10 +114,7 @@ fn backend(section: Section<'_>, surroundings: &Surroundings) -> Option<Backend>
     let usual = if is_docker { backend_docker::CAPABILITIES } else { backend_host::CAPABILITIES };
     let max = section.optional("max", |number: &u32| machines(*number));
     let interval = section.or("interval", usual.list_interval, at_least(Duration::from_millis(100)));
-    let parallel_creates = section.or("parallel_creates", usual.parallel_creates, |number: &usize| match number {
-        1..=256 => Ok(()),
-        _ => Err(Complaint::new("must be between 1 and 256").hint("write a number in that range")),
-    });
+    let parallel_creates = section.or("parallel_creates", usual.parallel_creates, up_to(256));
     let read = if is_docker {
         docker::read(&section, surroundings).map(|docker| (BackendKind::Docker(docker), None))
     } else {
