@@ -7,7 +7,7 @@ use crate::ids::{AssignmentKey, BackendId, MachineName, RunnerId, RunnerUuid};
 use crate::policy::Policy;
 use crate::sabotage::{self, Sabotage};
 use crate::seen::{Exit, Listing, MachineSeen, MachineState};
-use crate::state::{Assignment, Journal, MachineFact, Registered, Registration, Start, State};
+use crate::state::{Assignment, Journal, MachineFact, Missing, Registered, Registration, Start, State};
 use crate::time::Tick;
 
 pub(super) fn listed(
@@ -99,8 +99,17 @@ fn adopt(state: &mut State, backend: &BackendId, row: &MachineSeen, is_known: bo
     assignment.retry_at = now;
     // That life's start may still be under way, so that an unbound machine is no proof that there was none.
     assignment.start = Start::Lost { since: now };
-    let listed = state.seen.scopes.get(&row.tags.scope.watched()).and_then(|scope| scope.jobs.get(&key.job.handle));
-    assignment.job = listed.cloned();
+    let own = row.tags.scope.watched();
+    for (scope, seen) in state.seen.scopes.iter().filter(|(scope, _)| scope.forge == key.job.forge) {
+        let Some(listed) = seen.jobs.get(&key.job.handle) else { continue };
+        if *scope == own {
+            assignment.job = Some(listed.clone());
+        }
+        // A list of machines may take longer than one of jobs that was begun after it.
+        if seen.listed_at.is_some_and(|listed_at| listed_at > begun_at) {
+            assignment.track.missing.insert(scope.clone(), Missing::default());
+        }
+    }
     if let Some(facts) = journal.handle_mut(&key.job).facts_of(key.attempt) {
         assignment.waited = facts.waited;
         assignment.ran_before = facts.ran;

@@ -9,7 +9,7 @@ use planner::event::{Answer, Event, Outcome};
 use planner::report::{Alert, Reason};
 use planner::seen::{Exit, Listing};
 
-use crate::scene::{Scene, acme, key, refused, scope};
+use crate::scene::{Scene, acme, here, key, refused, scope};
 
 /// Long enough that an id that was another is asked for again.
 const LONG: Duration = Duration::from_mins(7);
@@ -123,6 +123,15 @@ fn a_vanished_machine_of_a_scope_that_is_another_is_kept_until_no_other_scope_sh
     assert_eq!(scene.outcomes, [Outcome::EndedElsewhere]);
 }
 
+/// Reads everything but the jobs of the other scopes, and the organization has none.
+fn lists_acme_alone(scene: &mut Scene) {
+    let listing = Listing { begun_at: scene.now, complete: true, rows: Vec::new() };
+    scene.fold(&Event::JobsListed { scope: acme(), listing });
+    scene.lists_runners(true);
+    scene.lists_machines(true);
+    scene.turn();
+}
+
 #[test]
 fn a_vanished_machine_is_kept_while_a_scope_that_may_show_its_job_was_never_listed() {
     let mut scene = Scene::started(&["h1"]);
@@ -133,14 +142,6 @@ fn a_vanished_machine_is_kept_while_a_scope_that_may_show_its_job_was_never_list
     scene.lists_machines(true);
     scene.does_all();
     scene.machines.clear();
-    let lists_acme_alone = |scene: &mut Scene| {
-        let begun_at = scene.now;
-        let listing = Listing { begun_at, complete: true, rows: Vec::new() };
-        scene.fold(&Event::JobsListed { scope: acme(), listing });
-        scene.lists_runners(true);
-        scene.lists_machines(true);
-        scene.turn();
-    };
     for _ in 0..5 {
         scene.passes(Duration::from_secs(3));
         lists_acme_alone(&mut scene);
@@ -149,6 +150,34 @@ fn a_vanished_machine_is_kept_while_a_scope_that_may_show_its_job_was_never_list
     (scene.jobs, scene.machines) = (shown, machines);
     scene.poll();
     assert!(scene.created().is_empty());
+}
+
+#[test]
+fn a_machine_that_is_found_late_is_kept_until_every_scope_lacks_its_job_that_has_shown_it_meanwhile() {
+    let mut scene = Scene::running(&["h1"]);
+    let site = scope("repo:acme/site");
+    let policy_of_site = scene.policy.scopes[&acme()].clone();
+    scene.policy.scopes.insert(site.clone(), policy_of_site);
+    let row = scene.job("h1").clone();
+    scene.jobs.push((site, row));
+    scene.begins_again();
+    scene.does_all();
+    let begun_at = scene.now;
+    scene.lists_jobs(true);
+    scene.lists_machines_of(&here(), begun_at, true);
+    scene.took();
+    scene.loses_runner("h1");
+    for _ in 0..5 {
+        scene.passes(Duration::from_secs(3));
+        lists_acme_alone(&mut scene);
+        scene.does_all();
+    }
+    check_nothing_done(&mut scene);
+    assert_eq!(scene.ending("h1"), None);
+    scene.leaves("h1");
+    scene.goes_on(40);
+    assert!(scene.took().contains(&"destroy"));
+    scene.nothing_is_left();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use planner::action::Action;
 use planner::event::{Answer, EndReason, Event};
-use planner::ids::{AssignmentKey, ForgeId, JobKey, MachineName, RunnerId, RunnerUuid, ScopeKey};
+use planner::ids::{AssignmentKey, BackendId, ForgeId, JobKey, MachineName, RunnerId, RunnerUuid, ScopeKey};
 use planner::seen::{JobSeen, JobState, Listing, MachineSeen, MachineState, RunnerSeen};
 use planner::state::Assignment;
 use planner::time::Tick;
@@ -42,7 +42,7 @@ struct JobFacts {
     shown: BTreeMap<ScopeKey, Tick>,
 }
 
-/// What has been said of one machine.
+/// What has been said of one machine: two backends may hold one of the same name.
 #[derive(Debug, Clone, Default)]
 struct MachineFacts {
     /// When the newest list was begun that shows it.
@@ -81,7 +81,7 @@ type Kind = (&'static str, String);
 pub(crate) struct Ledger {
     lists: BTreeMap<Kind, Lists>,
     jobs: BTreeMap<JobKey, JobFacts>,
-    machines: BTreeMap<MachineName, MachineFacts>,
+    machines: BTreeMap<(BackendId, MachineName), MachineFacts>,
     runners: BTreeMap<RunnerUuid, RunnerFacts>,
     ids: BTreeMap<(ForgeId, RunnerId), RunnerUuid>,
     /// Registrations that this life has made.
@@ -123,9 +123,9 @@ impl Ledger {
         }
     }
 
-    fn learn_machines(&mut self, listing: &Listing<MachineSeen>, now: Tick) {
+    fn learn_machines(&mut self, backend: &BackendId, listing: &Listing<MachineSeen>, now: Tick) {
         for row in &listing.rows {
-            let facts = self.machines.entry(row.name.clone()).or_default();
+            let facts = self.machines.entry((backend.clone(), row.name.clone())).or_default();
             if listing.begun_at <= facts.touched {
                 continue;
             }
@@ -167,11 +167,13 @@ impl Ledger {
             facts.has_nothing |= matches!(answer, Answer::Another);
             facts.fenced |= matches!(answer, Answer::Fenced);
         }
-        let (Action::Create { machine, .. } | Action::Start { machine, .. } | Action::Destroy { machine, .. }) = action
+        let (Action::Create { backend, machine, .. }
+        | Action::Start { backend, machine, .. }
+        | Action::Destroy { backend, machine, .. }) = action
         else {
             return;
         };
-        let facts = self.machines.entry(machine.clone()).or_default();
+        let facts = self.machines.entry((backend.clone(), machine.clone())).or_default();
         match answer {
             Answer::Destroyed => facts.over = facts.over.or(Some(now)),
             Answer::Created | Answer::Started | Answer::Stopping => facts.touched = now,
@@ -203,7 +205,7 @@ impl Ledger {
     }
 
     fn machine(&self, assignment: &Assignment) -> MachineFacts {
-        self.machines.get(&assignment.machine_name).cloned().unwrap_or_default()
+        self.machines.get(&(assignment.backend.clone(), assignment.machine_name.clone())).cloned().unwrap_or_default()
     }
 
     /// Complete lists that lack a machine since it was last shown, or a call for it was answered.
@@ -238,7 +240,7 @@ impl World {
                 ledger.learn_runners(scope, listing);
             }
             Event::MachinesListed { backend, listing } if ledger.is_news("machines", backend, listing) => {
-                ledger.learn_machines(listing, now);
+                ledger.learn_machines(backend, listing, now);
             }
             Event::Answered { id, answer } => {
                 let Some(flight) = self.daemon.state.journal.in_flight.get(id) else { return };
