@@ -176,8 +176,7 @@ impl Ledger {
         let facts = self.machines.entry((backend.clone(), machine.clone())).or_default();
         match answer {
             Answer::Destroyed => facts.over = facts.over.or(Some(now)),
-            Answer::Created | Answer::Started | Answer::Stopping => facts.touched = now,
-            _ => {}
+            _ => facts.touched = now,
         }
     }
 
