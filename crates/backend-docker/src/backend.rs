@@ -23,6 +23,7 @@ use crate::{create, destroy, listing, logs, start};
 /// What an engine can do, and the defaults of what an operator may choose instead.
 pub const CAPABILITIES: Capabilities = Capabilities {
     fused_start: false,
+    warm: false,
     // A container and a runner in it.
     boot_hint: Duration::from_secs(2),
     // An engine starts few containers at once: more only wait there.

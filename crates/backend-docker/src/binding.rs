@@ -37,7 +37,7 @@ pub(crate) fn read(name: &MachineName, container: &str) -> Option<Bound> {
     let mut parts = rest.strip_prefix('.')?.splitn(3, '.');
     let attempt = Try(parts.next()?.parse().ok()?);
     let (runner, handle) = (RunnerUuid::new(decode(parts.next()?)?), Handle::new(decode(parts.next()?)?));
-    Some(Bound::To(Binding { handle, attempt, runner }))
+    Some(Bound::To(Binding { handle, attempt, runner, at: None }))
 }
 
 /// Whether something was started on a machine.
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     fn binding(handle: &str) -> Binding {
-        Binding { handle: Handle::new(handle), attempt: Try(12), runner: RunnerUuid::new("d4637a60-7fea") }
+        Binding { handle: Handle::new(handle), attempt: Try(12), runner: RunnerUuid::new("d4637a60-7fea"), at: None }
     }
 
     #[test]

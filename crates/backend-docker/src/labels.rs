@@ -73,7 +73,7 @@ pub(crate) fn of(whose: &Whose, role: Role) -> HashMap<String, String> {
 pub(crate) fn of_machine(whose: &Whose, name: &MachineName, tags: &MachineTags) -> Option<HashMap<String, String>> {
     let mut labels = of(whose, Role::Machine);
     labels.insert(NAME.to_owned(), name.as_str().to_owned());
-    labels.insert(POOL.to_owned(), tags.pool.as_str().to_owned());
+    labels.insert(POOL.to_owned(), tags.pool().as_str().to_owned());
     labels.insert(TAGS.to_owned(), serde_json::to_string(tags).ok()?);
     Some(labels)
 }
@@ -98,6 +98,7 @@ pub(crate) fn filter(whose: &Whose, role: Role, name: Option<&MachineName>) -> H
 #[cfg(test)]
 mod tests {
     use planner::ids::{ForgeId, Handle, PoolId, ScopeId, ScopeKey, Try};
+    use planner::seen::JobTags;
 
     use super::*;
 
@@ -118,7 +119,7 @@ mod tests {
     fn what_a_machine_was_made_with_is_read_back_from_its_labels() {
         let scope = ScopeKey { forge: ForgeId::new("http://f:1"), scope: ScopeId::new("repo:a/\"b\"#1") };
         let (handle, attempt) = (Handle::new("h/1=ü"), Try(3));
-        let tags = MachineTags { pool: PoolId::new("p"), scope, handle, attempt, scope_id: Some(-1) };
+        let tags = JobTags { pool: PoolId::new("p"), scope, handle, attempt, scope_id: Some(-1) }.into();
         let name = MachineName::new("fs-1");
         let mut labels = of_machine(&whose("d", "b"), &name, &tags).unwrap();
         assert_eq!(read(&labels), Some((name, tags)));

@@ -45,6 +45,7 @@ mod tests {
                 .into(),
             handle: Handle::new("the-handle"),
             attempt: Try(1),
+            at: None,
             fetch_interval: Duration::from_millis(500),
         };
         let expected = "cache:\n  enabled: false\nserver:\n  connections:\n    forge:\n      \

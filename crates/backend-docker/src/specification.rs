@@ -37,7 +37,7 @@ pub(crate) fn of(
     request: &CreateRequest,
     prepared: Prepared<'_>,
 ) -> Result<ContainerCreateBody, DockerError> {
-    let handle = request.tags.handle.as_str();
+    let handle = request.tags.job().map_or("", |tags| tags.handle.as_str());
     if handle.is_empty() {
         return Err(DockerError::NoHandle);
     }

@@ -48,7 +48,7 @@ pub(crate) async fn start(
         }
         Bound::No => {}
     }
-    if machine.tags.handle != launch.handle {
+    if machine.tags.job().is_some_and(|tags| tags.handle != launch.handle) {
         return Err(DockerError::OtherJob);
     }
     let bound = RenameContainerOptionsBuilder::default().name(&binding::bound_name(name, &binding)?).build();

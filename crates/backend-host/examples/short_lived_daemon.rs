@@ -10,7 +10,7 @@ use std::time::Duration;
 use backend::{Backend as _, CreateRequest, Launch};
 use backend_host::{HostBackend, HostSettings, Limits, Program, RunAs};
 use planner::ids::{DeploymentId, ForgeId, Handle, MachineName, PoolId, RunnerUuid, ScopeId, ScopeKey, Try};
-use planner::seen::MachineTags;
+use planner::seen::JobTags;
 use secrecy::SecretString;
 
 #[tokio::main(flavor = "current_thread")]
@@ -35,9 +35,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let name = MachineName::new(machine);
     let handle = Handle::new("handle-1");
     let scope = ScopeKey { forge: ForgeId::new("http://127.0.0.1:9"), scope: ScopeId::new("instance") };
-    let tags =
-        MachineTags { pool: PoolId::new("pool"), scope, handle: handle.clone(), attempt: Try(1), scope_id: None };
-    backend.create(CreateRequest { name: name.clone(), tags, image: None, stop_grace: Duration::from_mins(1) }).await?;
+    let tags = JobTags { pool: PoolId::new("pool"), scope, handle: handle.clone(), attempt: Try(1), scope_id: None };
+    backend
+        .create(CreateRequest {
+            name: name.clone(),
+            tags: tags.into(),
+            image: None,
+            stop_grace: Duration::from_mins(1),
+        })
+        .await?;
     if phase == "start" {
         let launch = Launch {
             url: "http://127.0.0.1:9".to_owned(),
@@ -46,6 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             labels: vec!["lab:host".to_owned()],
             handle,
             attempt: Try(1),
+            at: None,
             fetch_interval: Duration::from_secs(2),
         };
         backend.start(&name, launch).await?;

@@ -114,7 +114,7 @@ mod tests {
     use super::{LaunchOut, decode, encode};
 
     fn frame(argument: &str) -> Option<Vec<u8>> {
-        let binding = Binding { handle: Handle::new("h"), attempt: Try(2), runner: RunnerUuid::new("u") };
+        let binding = Binding { handle: Handle::new("h"), attempt: Try(2), runner: RunnerUuid::new("u"), at: None };
         let launch = LaunchOut {
             binding: &binding,
             user: None,

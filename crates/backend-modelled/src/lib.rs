@@ -85,6 +85,7 @@ impl Backend for ModelledBackend {
     fn describe(&self) -> Capabilities {
         Capabilities {
             fused_start: false,
+            warm: true,
             boot_hint: Duration::ZERO,
             parallel_creates: PARALLEL_CREATES,
             list_interval: Duration::from_secs(1),
@@ -122,6 +123,22 @@ impl Backend for ModelledBackend {
         Ok(())
     }
 
+    async fn release(&self, machine: &MachineName) -> Result<(), BackendError> {
+        {
+            let mut machines = self.machines();
+            let warm = machines.get_mut(machine).filter(|seen| seen.tags.warm().is_some());
+            let Some(seen) = warm.filter(|seen| matches!(seen.state, MachineState::Ready | MachineState::Running))
+            else {
+                let doing = format!("take the runner back from machine {machine}: it is no warm one that lives");
+                return Err(refused(doing, ErrorClass::Permanent));
+            };
+            seen.state = MachineState::Ready;
+            seen.binding = None;
+        }
+        self.changed();
+        Ok(())
+    }
+
     async fn list(&self) -> Result<Machines, BackendError> {
         Ok(Machines { complete: true, rows: self.machines().values().cloned().collect() })
     }
@@ -140,15 +157,14 @@ impl Backend for ModelledBackend {
 #[cfg(test)]
 mod tests {
     use planner::ids::{ForgeId, Handle, PoolId, RunnerUuid, ScopeId, ScopeKey, Try};
-    use planner::seen::MachineTags;
+    use planner::seen::{JobTags, WarmTags};
 
     use super::*;
 
     fn request(name: &str) -> CreateRequest {
         let scope = ScopeKey { forge: ForgeId::new("http://forge.example"), scope: ScopeId::new("org:acme") };
-        let tags =
-            MachineTags { pool: PoolId::new("p"), scope, handle: Handle::new("h"), attempt: Try(1), scope_id: None };
-        CreateRequest { name: MachineName::new(name), tags, image: None, stop_grace: Duration::ZERO }
+        let tags = JobTags { pool: PoolId::new("p"), scope, handle: Handle::new("h"), attempt: Try(1), scope_id: None };
+        CreateRequest { name: MachineName::new(name), tags: tags.into(), image: None, stop_grace: Duration::ZERO }
     }
 
     fn launch() -> Launch {
@@ -159,6 +175,7 @@ mod tests {
             labels: Vec::new(),
             handle: Handle::new("h"),
             attempt: Try(1),
+            at: None,
             fetch_interval: Duration::from_secs(1),
         }
     }
@@ -188,6 +205,31 @@ mod tests {
         assert_eq!(backend.destroy(&name, Duration::ZERO).await.unwrap(), Destroyed::Gone);
         assert_eq!(backend.destroy(&name, Duration::ZERO).await.unwrap(), Destroyed::Gone);
         assert_eq!(states(&backend).await, []);
+    }
+
+    #[tokio::test]
+    async fn a_warm_machine_is_bound_released_and_bound_to_another_job() {
+        let backend = ModelledBackend::new(|_, _| {});
+        let name = MachineName::new("fs-1");
+        let tags = WarmTags { pool: PoolId::new("p"), image: None, made_of: "x".to_owned() };
+        backend.create(CreateRequest { tags: tags.into(), ..request("fs-1") }).await.unwrap();
+        backend.start(&name, launch()).await.unwrap();
+        let other = Launch { uuid: RunnerUuid::new("v"), ..launch() };
+        assert_eq!(backend.start(&name, other.clone()).await.unwrap_err().class, ErrorClass::Permanent);
+        backend.release(&name).await.unwrap();
+        backend.release(&name).await.unwrap();
+        assert_eq!(states(&backend).await, [MachineState::Ready]);
+        backend.start(&name, other.clone()).await.unwrap();
+        assert_eq!(backend.list().await.unwrap().rows[0].binding, Some(other.binding()));
+        backend.end(&name, 0);
+        assert_eq!(backend.release(&name).await.unwrap_err().class, ErrorClass::Permanent);
+    }
+
+    #[tokio::test]
+    async fn one_that_was_made_for_a_job_is_not_released() {
+        let backend = ModelledBackend::new(|_, _| {});
+        backend.create(request("fs-1")).await.unwrap();
+        assert_eq!(backend.release(&MachineName::new("fs-1")).await.unwrap_err().class, ErrorClass::Permanent);
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use planner::ids::{Handle, RunnerUuid, Try};
-use planner::seen::Binding;
+use planner::seen::{Binding, BoundAt};
 use secrecy::SecretString;
 
 /// Handed to a machine when its runner is started. The token inside cannot be printed.
@@ -21,6 +21,8 @@ pub struct Launch {
     pub handle: Handle,
     /// The try.
     pub attempt: Try,
+    /// Where the runner is registered, for a warm machine: what its tags cannot tell goes into the binding.
+    pub at: Option<BoundAt>,
     /// How often the runner asks for its job.
     pub fetch_interval: Duration,
 }
@@ -28,6 +30,6 @@ pub struct Launch {
 impl Launch {
     /// What the backend writes down together with the start.
     pub fn binding(&self) -> Binding {
-        Binding { handle: self.handle.clone(), attempt: self.attempt, runner: self.uuid.clone() }
+        Binding { handle: self.handle.clone(), attempt: self.attempt, runner: self.uuid.clone(), at: self.at.clone() }
     }
 }

@@ -27,6 +27,8 @@ use planner::seen::{MachineSeen, MachineTags};
 pub struct Capabilities {
     /// Whether create and start are one step: then the registration must exist before the machine.
     pub fused_start: bool,
+    /// Whether it can make machines without a job, bind jobs to them later and take them back ([`Backend::release`]).
+    pub warm: bool,
     /// How long it usually takes from create to a runner that contacts the forge.
     pub boot_hint: Duration,
     /// How many creates it likes to have under way at once.
@@ -40,10 +42,11 @@ pub struct Capabilities {
 pub struct CreateRequest {
     /// Our deterministic name for it.
     pub name: MachineName,
-    /// What every listing gives back.
+    /// What every listing gives back. Where they are those of a warm machine, it is made without a job and left idle, able
+    /// to take a launch: listed as ready and unbound until one is started on it.
     pub tags: MachineTags,
-    /// The image that the first label of its job names, where it names one (protocol 4). Backends without images have no use
-    /// for it.
+    /// The image that the first label of its job names, where it names one (protocol 4), or the one that a warm machine is
+    /// made from. Backends without images have no use for it.
     pub image: Option<String>,
     /// How long the runner may take to end after somebody else than [`Backend::destroy`] has asked it to, before all of the
     /// machine is killed.
@@ -103,8 +106,18 @@ pub trait Backend: Send + Sync {
     /// [`ErrorClass::Permanent`] error that says so.
     fn create(&self, request: CreateRequest) -> impl Future<Output = Result<(), BackendError>> + Send;
 
-    /// Hands the launch over and starts the runner, writing the binding atomically with it.
+    /// Hands the launch over and starts the runner, writing the binding atomically with it, on a warm machine too. One that is
+    /// bound to another launch is a [`ErrorClass::Permanent`] error.
     fn start(&self, machine: &MachineName, launch: Launch) -> impl Future<Output = Result<(), BackendError>> + Send;
+
+    /// Stops the runner of a warm machine on which no job's code ran, and leaves the machine ready and unbound, able to take
+    /// the launch of another job. When it answers nothing of that runner is left: no process, file or secret. Again on a
+    /// machine that is unbound already changes nothing. A backend that cannot answers [`ErrorClass::Permanent`]; whatever
+    /// it fails with, the planner destroys the machine.
+    fn release(&self, machine: &MachineName) -> impl Future<Output = Result<(), BackendError>> + Send {
+        let doing = format!("take the runner back from machine {machine}: this backend cannot");
+        std::future::ready(Err(BackendError { doing, class: ErrorClass::Permanent, acted: Acted::No, source: None }))
+    }
 
     /// Lists every machine of our deployment and nothing else.
     fn list(&self) -> impl Future<Output = Result<Machines, BackendError>> + Send;

@@ -14,6 +14,7 @@ use planner::event::{Answer, Event};
 use planner::ids::{ActionId, AssignmentKey, BackendId, DeploymentId, ForgeId, PoolId, RunnerId, RunnerUuid, ScopeKey};
 use planner::label::{Environment, Label};
 use planner::policy::Limits;
+use planner::seen::BoundAt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -93,16 +94,16 @@ impl Lanes {
             Action::Create { backend, machine, tags, label, stop_grace, .. } => {
                 let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
                 let image = self.pools.get(&tags.pool).and_then(|pool| image(&pool.policy.labels, &label));
-                let request = CreateRequest { name: machine, tags, image, stop_grace };
+                let request = CreateRequest { name: machine, tags: tags.into(), image, stop_grace };
                 answered(backend.create(request).await.map(|()| Answer::Created))
             }
             Action::Register { scope, machine, identity, .. } => {
                 let name = identity.runner_name(&machine);
                 self.register(&scope, &name, &identity.description(&self.deployment)).await
             }
-            Action::Start { key, backend, machine, pool, runner } => {
+            Action::Start { key, backend, machine, pool, runner, at } => {
                 let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
-                match self.launch(&key, &pool, &runner) {
+                match self.launch(&key, &pool, &runner, at) {
                     Ok(launch) => answered(backend.start(&machine, launch).await.map(|()| Answer::Started)),
                     Err(failure) => Answer::Failed(failure),
                 }
@@ -141,7 +142,13 @@ impl Lanes {
         }
     }
 
-    fn launch(&self, key: &AssignmentKey, pool: &PoolId, runner: &RunnerUuid) -> Result<Launch, Failure> {
+    fn launch(
+        &self,
+        key: &AssignmentKey,
+        pool: &PoolId,
+        runner: &RunnerUuid,
+        at: Option<BoundAt>,
+    ) -> Result<Launch, Failure> {
         let pool = self.pools.get(pool).ok_or_else(|| lacking("the pool"))?;
         let url = self.forges.runner_url(&key.job.forge).ok_or_else(|| lacking("the forge"))?;
         let token = self.vault.token(runner).ok_or_else(|| lacking("the runner's token"))?;
@@ -152,6 +159,7 @@ impl Lanes {
             labels: pool.policy.labels.iter().map(ToString::to_string).collect(),
             handle: key.job.handle.clone(),
             attempt: key.attempt,
+            at,
             fetch_interval: pool.fetch_interval,
         })
     }

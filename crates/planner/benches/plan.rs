@@ -17,7 +17,7 @@ use planner::ids::{
 use planner::label::Label;
 use planner::plan::plan;
 use planner::policy::{BackendPolicy, Clocks, Limits, Policy, PoolPolicy, ScopePolicy};
-use planner::seen::{Binding, JobSeen, JobState, Listing, MachineSeen, MachineState, MachineTags};
+use planner::seen::{Binding, JobSeen, JobState, JobTags, Listing, MachineSeen, MachineState};
 use planner::state::State;
 use planner::step::step;
 use planner::time::Tick;
@@ -136,17 +136,19 @@ fn machine(number: u32) -> MachineSeen {
     let job = JobKey { forge: scope().forge, handle: handle(i64::from(number)) };
     MachineSeen {
         name: planner::identity::machine_name(&DeploymentId::new("ci"), &job, Try(1)),
-        tags: MachineTags {
+        tags: JobTags {
             pool: PoolId::new(format!("pool-{}", number % 5)),
             scope: scope(),
             handle: job.handle.clone(),
             attempt: Try(1),
             scope_id: None,
-        },
+        }
+        .into(),
         binding: Some(Binding {
             handle: job.handle,
             attempt: Try(1),
             runner: RunnerUuid::new(format!("00000000-0000-4000-8000-{number:012x}")),
+            at: None,
         }),
         state: MachineState::Running,
     }

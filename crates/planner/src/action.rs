@@ -7,7 +7,7 @@ use crate::ids::{
     AssignmentKey, BackendId, ForgeId, MachineName, Ordinal, PoolId, RunnerId, RunnerUuid, ScopeKey, TaskId,
 };
 use crate::policy::Limits;
-use crate::seen::MachineTags;
+use crate::seen::{BoundAt, JobTags};
 
 /// One call to a forge or a backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Action {
         /// The machine's name.
         machine: MachineName,
         /// What the machine carries.
-        tags: MachineTags,
+        tags: JobTags,
         /// The first label that its job asks for: that one picks the environment (protocol 4).
         label: String,
         /// How long its process may take to end when asked to.
@@ -50,6 +50,8 @@ pub enum Action {
         pool: PoolId,
         /// Whose credentials are handed over.
         runner: RunnerUuid,
+        /// Where that is registered, for a warm machine.
+        at: Option<BoundAt>,
     },
     /// Close the door: no job fits the runner from now on (protocol 2.11).
     Fence {

@@ -87,7 +87,17 @@ pub enum RunnerStatus {
 
 /// The facts that a machine is created with and that every listing gives back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MachineTags {
+#[serde(untagged)]
+pub enum MachineTags {
+    /// It was made for a job.
+    Job(JobTags),
+    /// It was made ahead of any job.
+    Warm(WarmTags),
+}
+
+/// The facts that a machine for one job is created with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobTags {
     /// The pool that it was made for.
     pub pool: PoolId,
     /// The scope that its runner is registered in.
@@ -102,10 +112,60 @@ pub struct MachineTags {
     pub scope_id: Option<i64>,
 }
 
-impl MachineTags {
+impl JobTags {
     /// The job that the machine was made for.
     pub fn job(&self) -> JobKey {
         JobKey { forge: self.scope.forge.clone(), handle: self.handle.clone() }
+    }
+}
+
+/// The facts that a machine without a job is created with. A job is bound to it later ([`Binding`]).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct WarmTags {
+    /// The pool that it was made for.
+    pub pool: PoolId,
+    /// The image that it was made from, where one of the pool's labels names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// A short fingerprint of all else that it was made from ([`crate::policy::PoolPolicy::made_of`]).
+    pub made_of: String,
+}
+
+impl MachineTags {
+    /// The pool that the machine was made for.
+    pub fn pool(&self) -> &PoolId {
+        match self {
+            Self::Job(tags) => &tags.pool,
+            Self::Warm(tags) => &tags.pool,
+        }
+    }
+
+    /// The job that the machine was made for, if it was made for one.
+    pub fn job(&self) -> Option<&JobTags> {
+        match self {
+            Self::Job(tags) => Some(tags),
+            Self::Warm(_) => None,
+        }
+    }
+
+    /// What a machine was made from that was made without a job.
+    pub fn warm(&self) -> Option<&WarmTags> {
+        match self {
+            Self::Warm(tags) => Some(tags),
+            Self::Job(_) => None,
+        }
+    }
+}
+
+impl From<JobTags> for MachineTags {
+    fn from(tags: JobTags) -> Self {
+        Self::Job(tags)
+    }
+}
+
+impl From<WarmTags> for MachineTags {
+    fn from(tags: WarmTags) -> Self {
+        Self::Warm(tags)
     }
 }
 
@@ -118,6 +178,27 @@ pub struct Binding {
     pub attempt: Try,
     /// The registration whose credentials were handed over.
     pub runner: RunnerUuid,
+    /// Where that is registered, on a machine that was made without a job; the tags of the others tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<BoundAt>,
+}
+
+/// Where the runner of a binding is registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundAt {
+    /// The scope, or a repository within one.
+    pub scope: ScopeKey,
+    /// The id that the forge had for the scope, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope_id: Option<i64>,
+}
+
+impl MachineSeen {
+    /// The handle of the job that it was made for, or that was bound to it.
+    pub fn handle(&self) -> Option<&Handle> {
+        let bound = self.binding.as_ref().map(|binding| &binding.handle);
+        bound.or_else(|| self.tags.job().map(|tags| &tags.handle))
+    }
 }
 
 /// One machine of our deployment.
@@ -167,4 +248,33 @@ pub enum Exit {
     NeverStarted,
     /// It has ended, nobody knows how (its supervisor was killed too).
     Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{ForgeId, ScopeId};
+
+    #[test]
+    fn tags_and_bindings_of_before_there_were_warm_machines_are_read() {
+        let job = r#"{"pool":"p","scope":{"forge":"https://f","scope":"user"},"handle":"h","attempt":2,"scope_id":7}"#;
+        let tags: MachineTags = serde_json::from_str(job).unwrap();
+        assert_eq!(tags.job().and_then(|tags| tags.scope_id), Some(7));
+        assert_eq!(serde_json::to_string(&tags).unwrap(), job);
+        let binding: Binding = serde_json::from_str(r#"{"handle":"h","attempt":2,"runner":"u"}"#).unwrap();
+        assert_eq!(binding.at, None);
+    }
+
+    #[test]
+    fn what_a_warm_machine_carries_is_read_back() {
+        let tags = WarmTags { pool: PoolId::new("p"), image: Some("node:22".to_owned()), made_of: "0123".to_owned() };
+        let tags = MachineTags::from(tags);
+        let text = serde_json::to_string(&tags).unwrap();
+        assert_eq!(serde_json::from_str::<MachineTags>(&text).unwrap(), tags);
+        let scope = ScopeKey { forge: ForgeId::new("https://f"), scope: ScopeId::new("org:acme") };
+        let at = Some(BoundAt { scope, scope_id: Some(3) });
+        let binding = Binding { handle: Handle::new("h"), attempt: Try(1), runner: RunnerUuid::new("u"), at };
+        let text = serde_json::to_string(&binding).unwrap();
+        assert_eq!(serde_json::from_str::<Binding>(&text).unwrap(), binding);
+    }
 }

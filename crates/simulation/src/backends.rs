@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use planner::ids::{BackendId, MachineName};
-use planner::seen::{Binding, Exit, MachineSeen, MachineState, MachineTags};
+use planner::seen::{Binding, Exit, JobTags, MachineSeen, MachineState, MachineTags};
 
 use crate::dice::Dice;
 use crate::processes::Process;
@@ -100,6 +100,17 @@ impl ModelBackend {
 }
 
 impl Machine {
+    /// The job that it was made for, or that is bound to it.
+    pub(crate) fn serves(&self) -> Option<JobTags> {
+        let pool = match &self.tags {
+            MachineTags::Job(tags) => return Some(tags.clone()),
+            MachineTags::Warm(tags) => tags.pool.clone(),
+        };
+        let Binding { handle, attempt, at, .. } = self.binding.clone()?;
+        let at = at?;
+        Some(JobTags { pool, scope: at.scope, handle, attempt, scope_id: at.scope_id })
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         matches!(self.state, MachineState::Ended { .. })
     }

@@ -115,8 +115,10 @@ impl World {
         self.judge.calm.turns_to_lane(&action);
         let answer = match action {
             Action::Create { .. } => return self.create(life, id, action, belief, answered),
-            Action::Start { key, backend, machine, pool, runner } => {
-                self.start(&key, &backend, &machine, &pool, &runner)
+            Action::Start { key, backend, machine, pool, runner, at } => {
+                let (handle, attempt) = (key.job.handle.clone(), key.attempt);
+                let binding = Binding { handle, attempt, runner, at };
+                self.start(&key, &backend, &machine, &pool, binding)
             }
             Action::Destroy { backend, machine, stop, .. } => self.destroy(&backend, &machine, stop, belief),
             Action::ReadLog { .. } => Answer::Log { lines: vec!["last words".to_owned()] },
@@ -241,7 +243,7 @@ impl World {
             return self.return_answer(life, id, failed(ErrorClass::Capacity, Acted::No, "no room"), answered);
         }
         let mut machine = Machine {
-            tags,
+            tags: tags.into(),
             binding: None,
             state: MachineState::Creating,
             process: None,
@@ -302,9 +304,9 @@ impl World {
         backend: &BackendId,
         name: &MachineName,
         pool: &planner::ids::PoolId,
-        runner: &RunnerUuid,
+        binding: Binding,
     ) -> Answer {
-        let token = self.daemon.credentials.get(runner).cloned();
+        let token = self.daemon.credentials.get(&binding.runner).cloned();
         let Some(pool) = self.policy.pool(pool) else {
             return failed(ErrorClass::Permanent, Acted::No, "no such pool");
         };
@@ -315,16 +317,16 @@ impl World {
         let Some(token) = token else {
             return failed(ErrorClass::Permanent, Acted::No, "the runner's token is not at hand");
         };
-        if machine.binding.as_ref().is_some_and(|binding| binding.runner == *runner) {
+        if machine.binding.as_ref().is_some_and(|bound| bound.runner == binding.runner) {
             return Answer::Started;
         }
         if machine.state != MachineState::Ready || machine.stopping || machine.binding.is_some() {
             return failed(ErrorClass::Permanent, Acted::No, "the machine is not ready");
         }
-        machine.binding =
-            Some(Binding { handle: key.job.handle.clone(), attempt: key.attempt, runner: runner.clone() });
+        let runner = binding.runner.clone();
+        machine.binding = Some(binding);
         machine.state = MachineState::Running;
-        self.spawn(backend, name, &key.job, runner, token, labels);
+        self.spawn(backend, name, &key.job, &runner, token, labels);
         self.judge_doors(&key.job.forge, key.job.handle.as_str());
         Answer::Started
     }

@@ -192,7 +192,9 @@ impl World {
         let attempts = self.forge(forge).model.books().attempts().iter();
         let handle = attempts.rev().find(|attempt| attempt.name == job)?.handle.as_str();
         let mut machines = self.backends.values().flat_map(|model| &model.machines);
-        machines.find(|(_, machine)| machine.tags.handle.as_str() == handle).map(|(name, _)| name.to_string())
+        machines
+            .find(|(_, machine)| machine.serves().is_some_and(|job| job.handle.as_str() == handle))
+            .map(|(name, _)| name.to_string())
     }
 
     fn push_scripted(&mut self, forge: &ForgeId, push: &Push) {

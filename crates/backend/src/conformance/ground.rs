@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use planner::ids::{DeploymentId, MachineName, ScopeId};
-use planner::seen::{Exit, MachineSeen, MachineState};
+use planner::seen::{Exit, MachineSeen, MachineState, MachineTags};
 
 use super::{Behaviour, Harness, usual};
 use crate::{Backend, BackendError, CreateRequest, Destroyed, Launch, Machines, chain};
@@ -171,9 +171,11 @@ impl<B: Backend> Daemon<B> {
 
 pub(super) fn request(name: &MachineName, behaviour: Behaviour) -> CreateRequest {
     let mut request = usual::request(name.clone(), STOP);
-    request.tags.scope.scope = ScopeId::new("repo:tools/site#17");
-    request.tags.handle = behaviour.handle();
-    request.tags.scope_id = Some(42);
+    if let MachineTags::Job(tags) = &mut request.tags {
+        tags.scope.scope = ScopeId::new("repo:tools/site#17");
+        tags.handle = behaviour.handle();
+        tags.scope_id = Some(42);
+    }
     request
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use planner::ids::{ForgeId, Handle, MachineName, PoolId, RunnerUuid, ScopeId, ScopeKey, Try};
-use planner::seen::MachineTags;
+use planner::seen::JobTags;
 use secrecy::SecretString;
 
 use crate::{CreateRequest, Launch};
@@ -17,14 +17,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// A machine of this name for the job `handle-1`.
 pub fn request(name: MachineName, stop_grace: Duration) -> CreateRequest {
     let scope = ScopeKey { forge: ForgeId::new("http://127.0.0.1:9"), scope: ScopeId::new("instance") };
-    let tags = MachineTags {
-        pool: PoolId::new("pool"),
-        scope,
-        handle: Handle::new("handle-1"),
-        attempt: Try(1),
-        scope_id: None,
-    };
-    CreateRequest { name, tags, image: None, stop_grace }
+    let tags =
+        JobTags { pool: PoolId::new("pool"), scope, handle: Handle::new("handle-1"), attempt: Try(1), scope_id: None };
+    CreateRequest { name, tags: tags.into(), image: None, stop_grace }
 }
 
 /// A launch of that job with this token.
@@ -36,6 +31,7 @@ pub fn launch(token: &str) -> Launch {
         labels: vec!["lab:host".to_owned(), "deb:docker://node:22".to_owned()],
         handle: Handle::new("handle-1"),
         attempt: Try(1),
+        at: None,
         fetch_interval: Duration::from_secs(2),
     }
 }

@@ -34,8 +34,8 @@ impl Machines {
             for found in recorded(&folder) {
                 if found.deployment != config.deployment {
                     machines.of_others.insert(found.deployment);
-                } else if let Some(id) = found.tags.scope_id {
-                    machines.made_for.entry(found.tags.scope.watched()).or_default().insert(id);
+                } else if let Some((scope, id)) = found.tags.job().and_then(|of| Some((&of.scope, of.scope_id?))) {
+                    machines.made_for.entry(scope.watched()).or_default().insert(id);
                 }
             }
         }

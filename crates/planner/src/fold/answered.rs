@@ -10,7 +10,7 @@ use crate::evidence::Clock;
 use crate::ids::{ActionId, AssignmentKey, ScopeKey};
 use crate::policy::{Limits, Policy};
 use crate::sabotage::{self, Sabotage};
-use crate::seen::{Exit, MachineState, MachineTags};
+use crate::seen::{Exit, JobTags, MachineState};
 use crate::state::{
     Answered, Assignment, Fence, InFlight, Journal, MachineFact, Refused, Registered, Registration, Rest, Start, State,
 };
@@ -69,10 +69,7 @@ fn rest_after(journal: &mut Journal, limits: &Limits, flight: &InFlight, answer:
         (Action::Start { pool, .. }, Answer::Started) => {
             journal.pool_rests.remove(pool);
         }
-        (
-            Action::Start { pool, .. } | Action::Create { tags: MachineTags { pool, .. }, .. },
-            Answer::Failed(failure),
-        ) => {
+        (Action::Start { pool, .. } | Action::Create { tags: JobTags { pool, .. }, .. }, Answer::Failed(failure)) => {
             let rest = longer_rest(journal.pool_rests.get(pool), limits, failure, pool.as_str(), now);
             journal.pool_rests.insert(pool.clone(), rest);
         }

@@ -79,7 +79,8 @@ fn forget_refused(state: &mut State, policy: &Policy, backend: &BackendId, listi
 /// Begins an assignment for a machine that an earlier life of ours has made.
 fn adopt(state: &mut State, backend: &BackendId, row: &MachineSeen, is_known: bool, begun_at: Tick, now: Tick) {
     let journal = &mut state.journal;
-    let mut key = AssignmentKey { job: row.tags.job(), attempt: row.tags.attempt };
+    let Some(tags) = row.tags.job() else { return };
+    let mut key = AssignmentKey { job: tags.job(), attempt: tags.attempt };
     journal.handle_mut(&key.job).saw(key.attempt);
     let buried = journal.buried.get(&(backend.clone(), row.name.clone()));
     if is_known || buried.is_some_and(|&buried_at| begun_at <= buried_at) {
@@ -91,15 +92,15 @@ fn adopt(state: &mut State, backend: &BackendId, row: &MachineSeen, is_known: bo
         journal.handle_mut(&key.job).saw(key.attempt);
     }
     let mut assignment =
-        Assignment::new(row.tags.scope.clone(), row.tags.pool.clone(), backend.clone(), row.name.clone(), begun_at);
+        Assignment::new(tags.scope.clone(), tags.pool.clone(), backend.clone(), row.name.clone(), begun_at);
     assignment.adopted = true;
-    assignment.scope_id = row.tags.scope_id;
+    assignment.scope_id = tags.scope_id;
     assignment.machine = MachineFact::Exists { state: row.state };
     assignment.machine_touched = Tick::default();
     assignment.retry_at = now;
     // That life's start may still be under way, so that an unbound machine is no proof that there was none.
     assignment.start = Start::Lost { since: now };
-    let own = row.tags.scope.watched();
+    let own = tags.scope.watched();
     for (scope, seen) in state.seen.scopes.iter().filter(|(scope, _)| scope.forge == key.job.forge) {
         let Some(listed) = seen.jobs.get(&key.job.handle) else { continue };
         if *scope == own {

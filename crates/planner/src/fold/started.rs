@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::action::Action;
 use crate::ids::{ActionId, AssignmentKey};
 use crate::policy::Policy;
-use crate::seen::MachineTags;
+use crate::seen::JobTags;
 use crate::state::{Assignment, InFlight, Registration, Start, State, SuspectKey, TryFacts};
 use crate::time::Tick;
 
@@ -57,7 +57,7 @@ pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: 
 }
 
 /// The row of the job that a machine is made for.
-fn job_of(state: &State, key: &AssignmentKey, tags: &MachineTags) -> Option<crate::seen::JobSeen> {
+fn job_of(state: &State, key: &AssignmentKey, tags: &JobTags) -> Option<crate::seen::JobSeen> {
     state.seen.scopes.get(&tags.scope.watched())?.jobs.get(&key.job.handle).cloned()
 }
 

@@ -17,7 +17,7 @@ use crate::ids::{AssignmentKey, BackendId, ForgeId, Handle, JobKey, ScopeKey, Tr
 use crate::policy::PoolPolicy;
 use crate::report::{LaunchStep, Reason};
 use crate::sabotage::{self, Sabotage};
-use crate::seen::{JobSeen, JobState, MachineTags};
+use crate::seen::{JobSeen, JobState, JobTags};
 use crate::state::{Assignment, Rested, ScopeSeen};
 
 /// A listed job.
@@ -311,7 +311,7 @@ fn create(context: &Context<'_>, pool: &PoolPolicy, job: &Wanted<'_>) -> (Reason
         key: AssignmentKey { job: job.key.clone(), attempt },
         backend: pool.backend.clone(),
         machine: machine.clone(),
-        tags: MachineTags {
+        tags: JobTags {
             pool: pool.id.clone(),
             scope: context.policy.place(job.scope, job.row.repository),
             handle: job.key.handle.clone(),

@@ -189,6 +189,7 @@ fn start(key: &AssignmentKey, assignment: &Assignment, registered: &Registered) 
         machine: assignment.machine_name.clone(),
         pool: assignment.pool.clone(),
         runner: registered.uuid.clone(),
+        at: None,
     };
     Next::Act(action, MachineReason::Launching { step: LaunchStep::Starting })
 }

@@ -55,7 +55,7 @@ fn a_pool_in_which_all_fails_rests_and_is_then_probed_by_one_launch() {
     for _ in 0..200 {
         scene.goes_on(1);
         if let Some((_, machine)) = scene.machines.iter().find(|(_, machine)| machine.binding.is_some()) {
-            let handle = machine.tags.handle.to_string();
+            let handle = machine.handle().unwrap().to_string();
             scene.contacts(&handle);
             scene.claims(&handle);
             break;

@@ -8,7 +8,7 @@ use planner::event::{Decision, EndReason, Event};
 use planner::identity::RunnerIdentity;
 use planner::ids::{Handle, MachineName, Ordinal, PoolId, RunnerId, RunnerUuid, TaskId, Try};
 use planner::policy::Policy;
-use planner::seen::{Exit, MachineTags, RunnerSeen, RunnerStatus};
+use planner::seen::{Exit, JobTags, RunnerSeen, RunnerStatus};
 
 use crate::scene::{Scene, acme, here, key};
 
@@ -22,7 +22,7 @@ fn create(handle: &str, attempt: u32) -> Action {
         key: key(handle, attempt),
         backend: here(),
         machine: MachineName::new(format!("{handle}-{attempt}")),
-        tags: MachineTags {
+        tags: JobTags {
             pool: PoolId::new("debian"),
             scope: acme(),
             handle: Handle::new(handle),
@@ -99,6 +99,7 @@ fn a_runner_beside_another_for_the_same_job() {
         machine: MachineName::new("second"),
         pool: PoolId::new("debian"),
         runner,
+        at: None,
     };
     let identity = stray().identity;
     let register = Action::Register { key: key("h1", 2), scope: acme(), machine: MachineName::new("second"), identity };

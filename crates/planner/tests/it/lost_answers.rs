@@ -62,7 +62,7 @@ fn a_create_that_did_nothing_is_followed_by_the_next_try_once_a_listing_shows_it
     assert!(matches!(scene.assignment("h1").machine, MachineFact::Lost { .. }), "that listing came too early");
     scene.goes_on(12);
     assert!(scene.took().contains(&"create"));
-    assert_eq!(scene.machine("h1").tags.attempt.0, 2);
+    assert_eq!(scene.machine("h1").tags.job().unwrap().attempt.0, 2);
 }
 
 #[test]

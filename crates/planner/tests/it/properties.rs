@@ -83,7 +83,7 @@ fn name(job: u8) -> String {
 fn living<'a>(scene: &'a mut Scene, handle: &str) -> Option<&'a mut RunnerSeen> {
     let mut machines = scene.machines.iter().map(|(_, row)| row);
     let bound = machines
-        .find(|row| row.tags.handle.as_str() == handle && row.state == MachineState::Running)
+        .find(|row| row.handle().is_some_and(|of| of.as_str() == handle) && row.state == MachineState::Running)
         .and_then(|row| row.binding.as_ref())?;
     scene.runners.iter_mut().map(|(_, row)| row).find(|row| row.uuid == bound.runner)
 }
@@ -91,7 +91,9 @@ fn living<'a>(scene: &'a mut Scene, handle: &str) -> Option<&'a mut RunnerSeen> 
 /// The machine of a job, unless its process has ended.
 fn machine<'a>(scene: &'a mut Scene, handle: &str) -> Option<&'a mut MachineSeen> {
     let mut machines = scene.machines.iter_mut().map(|(_, row)| row);
-    machines.find(|row| row.tags.handle.as_str() == handle && !matches!(row.state, MachineState::Ended { .. }))
+    machines.find(|row| {
+        row.handle().is_some_and(|of| of.as_str() == handle) && !matches!(row.state, MachineState::Ended { .. })
+    })
 }
 
 fn waits(scene: &Scene, handle: &str) -> bool {

@@ -227,7 +227,7 @@ fn an_answer_to_the_token_before_says_nothing_of_the_one_in_use() {
         scene.scope_id = 2;
         scene.does("check_scope");
         scene.goes_on(2);
-        assert_eq!(scene.machine("h1").tags.scope_id, Some(2));
+        assert_eq!(scene.machine("h1").tags.job().unwrap().scope_id, Some(2));
     }
 }
 
@@ -300,7 +300,7 @@ fn nothing_is_launched_before_the_id_is_known_and_machines_carry_it() {
     scene.passes(LONG);
     scene.poll();
     scene.does_all();
-    assert_eq!(scene.machine("h1").tags.scope_id, Some(7));
+    assert_eq!(scene.machine("h1").tags.job().unwrap().scope_id, Some(7));
 }
 
 #[test]

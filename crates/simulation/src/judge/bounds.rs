@@ -200,7 +200,7 @@ impl World {
     /// The clocks of the pool of a machine.
     pub(super) fn clocks_of(&self, backend: &BackendId, name: &MachineName) -> Option<Clocks> {
         let machine = self.backends.get(backend)?.machines.get(name)?;
-        self.first_policy.pool(&machine.tags.pool).map(|pool| pool.clocks)
+        self.first_policy.pool(machine.tags.pool()).map(|pool| pool.clocks)
     }
 
     /// How long a runner may wait in vain, from asking for its machine to the machine's end.

@@ -113,7 +113,8 @@ impl World {
 
     fn machines_for(&self, handle: &str) -> u64 {
         let machines = self.backends.values().flat_map(|model| &model.machines);
-        let of_the_job = machines.filter(|(_, machine)| machine.tags.handle.as_str() == handle);
+        let of_the_job =
+            machines.filter(|(_, machine)| machine.serves().is_some_and(|job| job.handle.as_str() == handle));
         of_the_job.filter(|(name, machine)| self.is_plain(name, machine)).count() as u64
     }
 

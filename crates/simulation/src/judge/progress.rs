@@ -37,7 +37,8 @@ impl World {
             }
         }
         for (name, machine) in self.backends.values().flat_map(|model| &model.machines) {
-            let over = self.status_of(machine.tags.handle.as_str()).is_none_or(Status::is_final);
+            let Some(job) = machine.serves() else { continue };
+            let over = self.status_of(job.handle.as_str()).is_none_or(Status::is_final);
             if over && self.now >= machine.undeletable_until {
                 idle.push((6, REMOVAL_BOUND_MS, format!("machine {name} outlives its job")));
             }
@@ -79,7 +80,7 @@ impl World {
 
     fn has_machine(&self, handle: &str) -> bool {
         let mut machines = self.backends.values().flat_map(|model| model.machines.values());
-        machines.any(|machine| machine.tags.handle.as_str() == handle)
+        machines.any(|machine| machine.serves().is_some_and(|job| job.handle.as_str() == handle))
     }
 
     /// Whether every limit leaves room for one more machine of a pool, and its backend takes one more order: where machines
@@ -89,7 +90,7 @@ impl World {
         let below = |count: usize, max: Option<u32>| max.is_none_or(|max| count < max as usize);
         pool.max_per_repository.is_none()
             && !self.is_busy(&pool.backend)
-            && below(all().filter(|(_, machine)| machine.tags.pool == pool.id).count(), Some(pool.max))
+            && below(all().filter(|(_, machine)| *machine.tags.pool() == pool.id).count(), Some(pool.max))
             && below(
                 all().filter(|(id, _)| **id == pool.backend).count(),
                 self.policy.backends.get(&pool.backend).and_then(|backend| backend.max),

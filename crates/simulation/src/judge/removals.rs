@@ -87,8 +87,8 @@ impl World {
     }
 
     fn removal(&self, backend: &BackendId, name: &MachineName, machine: &Machine) -> Option<Standing> {
-        let (forge, scope) = (&machine.tags.scope.forge, &machine.tags.scope);
-        let handle = machine.tags.handle.as_str();
+        let job = machine.serves()?;
+        let (forge, scope, handle) = (&job.scope.forge, &job.scope, job.handle.as_str());
         let attempt = self.forge(forge).model.books().attempt(&ModelHandle(handle.to_owned()))?;
         let ended_at = attempt.ended_at.filter(|_| attempt.status.is_final())?.as_millis();
         let binding = machine.binding.as_ref()?;
@@ -119,11 +119,11 @@ impl World {
 
     /// Whether a machine is what it seems, and none of our calls for it was struck.
     pub(super) fn is_plain(&self, name: &MachineName, machine: &Machine) -> bool {
-        let key = AssignmentKey { job: machine.tags.job(), attempt: machine.tags.attempt };
+        let key = machine.serves().map(|job| AssignmentKey { job: job.job(), attempt: job.attempt });
         !machine.hidden
             && machine.undeletable_until == 0
             && !self.is_unknown(name)
-            && !self.judge.stumbled.contains(&key)
+            && key.is_none_or(|key| !self.judge.stumbled.contains(&key))
             && machine.process.as_ref().is_none_or(|process| process.boots == 1)
     }
 

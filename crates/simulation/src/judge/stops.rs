@@ -26,7 +26,7 @@ impl World {
         let now = self.now;
         let clocks = |world: &Self, name: &MachineName| {
             let machine = world.backends.get(backend)?.machines.get(name)?;
-            world.first_policy.pool(&machine.tags.pool).map(|pool| pool.clocks)
+            world.first_policy.pool(machine.tags.pool()).map(|pool| pool.clocks)
         };
         let Some(clocks) = clocks(self, name) else { return };
         let Some(process) = self.machine(backend, name).and_then(|machine| machine.process.as_ref()) else { return };
@@ -81,7 +81,7 @@ impl World {
         else {
             return;
         };
-        let Some(clocks) = self.first_policy.pool(&machine.tags.pool).map(|pool| pool.clocks) else { return };
+        let Some(clocks) = self.first_policy.pool(machine.tags.pool()).map(|pool| pool.clocks) else { return };
         let handle = forge_model::Handle(process.handle.clone());
         let attempt = self.forge(&process.forge).model.books().attempt(&handle);
         let (Some(started), Some(ended)) =
@@ -108,7 +108,7 @@ impl World {
         let belief = self.belief(action);
         let Some(machine) = self.backends.get(backend).and_then(|model| model.machines.get(name)) else { return };
         let Some(process) = machine.process.as_ref().filter(|process| process.boots == 1) else { return };
-        let Some(clocks) = self.first_policy.pool(&machine.tags.pool).map(|pool| pool.clocks) else { return };
+        let Some(clocks) = self.first_policy.pool(machine.tags.pool()).map(|pool| pool.clocks) else { return };
         let exists = matches!(self.forge(&process.forge).door(self.now, &process.uuid), Door::Open | Door::Undeclared);
         let waits = self.forge(&process.forge).status_of(&process.handle) == Some(Status::Waiting);
         let span = |limit: Duration| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).saturating_sub(SLACK_MS);

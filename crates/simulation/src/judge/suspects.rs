@@ -93,7 +93,7 @@ impl World {
         };
         let machines = self.backends.values().flat_map(|model| &model.machines);
         let tried = machines.filter(|(name, machine)| {
-            let job = machine.tags.job();
+            let Some(job) = machine.serves().map(|job| job.job()) else { return false };
             let waits = self.forge(&job.forge).status_of(job.handle.as_str()) == Some(Status::Waiting);
             let is_known = !self.is_unknown(name) && !machine.hidden && machine.undeletable_until == 0;
             waits && is_known && knows(name) && self.kind_of(&job).as_ref() == Some(&kind)

@@ -67,7 +67,7 @@ impl World {
 
     /// Enters the first steps of a process: it contacts the forge, late or never, or ends before.
     pub(crate) fn begin_process(&mut self, backend: &BackendId, name: &MachineName, id: u64, job: &str) {
-        let pool = self.machine(backend, name).map(|machine| machine.tags.pool.clone());
+        let pool = self.machine(backend, name).map(|machine| machine.tags.pool().clone());
         if pool.is_some_and(|pool| self.broken_images.get(&pool).is_some_and(|until| self.now < *until)) {
             return self.process_after(DEAD_AT_ONCE_MS, backend, name, id, Step::Die);
         }

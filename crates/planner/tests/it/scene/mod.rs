@@ -227,7 +227,8 @@ impl Scene {
 
     pub(crate) fn machine(&mut self, handle: &str) -> &mut MachineSeen {
         let mut rows = self.machines.iter_mut().map(|(_, row)| row);
-        rows.find(|row| row.tags.handle.as_str() == handle).expect("the machine is listed")
+        rows.find(|row| row.tags.job().is_some_and(|tags| tags.handle.as_str() == handle))
+            .expect("the machine is listed")
     }
 
     /// The runner of a job contacts the forge.
@@ -403,7 +404,7 @@ impl Scene {
         match action {
             Action::Create { backend, machine, tags, .. } => {
                 let state = MachineState::Ready;
-                let row = MachineSeen { name: machine.clone(), tags: tags.clone(), binding: None, state };
+                let row = MachineSeen { name: machine.clone(), tags: tags.clone().into(), binding: None, state };
                 self.machines.push((backend.clone(), row));
                 Answer::Created
             }
@@ -421,10 +422,15 @@ impl Scene {
                 self.runners.push((scope.clone(), row));
                 Answer::Registered { id, uuid }
             }
-            Action::Start { key, machine, runner, .. } => {
+            Action::Start { key, machine, runner, at, .. } => {
                 let found = self.machines.iter_mut().map(|(_, row)| row).find(|row| row.name == *machine);
                 let row = found.expect("the machine exists");
-                let binding = Binding { handle: key.job.handle.clone(), attempt: key.attempt, runner: runner.clone() };
+                let binding = Binding {
+                    handle: key.job.handle.clone(),
+                    attempt: key.attempt,
+                    runner: runner.clone(),
+                    at: at.clone(),
+                };
                 row.binding = Some(binding);
                 row.state = MachineState::Running;
                 Answer::Started
