@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use ::backend::BackendError;
 use bollard::errors::Error as EngineError;
-use planner::error_class::{Acted, ErrorClass};
+use planner::error_class::{Acted, Concerns, ErrorClass};
 
 /// An error of the Docker backend. Inside a [`BackendError`] it is the source, and says what stood in the way.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,20 @@ pub enum DockerError {
         #[source]
         source: Box<EngineError>,
     },
+    /// The image took too long.
+    #[error("the image {image} was not pulled within {minutes} min")]
+    PulledTooLong {
+        /// Its name.
+        image: String,
+        /// For how long it was waited.
+        minutes: u64,
+    },
+    /// Nobody can have an image of such a name.
+    #[error("{image} cannot be the name of an image")]
+    BadImage {
+        /// What was written.
+        image: String,
+    },
     /// The image is on its way.
     #[error("the image {image} is still being pulled")]
     Pulling {
@@ -126,6 +140,12 @@ impl DockerError {
                 Some("write the label with an image, `debian:docker://IMAGE`, or give the backend an `image`")
             }
             Self::ImageMissing { .. } => Some("load it on the engine's host, or let it be pulled: pull = \"missing\""),
+            Self::BadImage { .. } => {
+                Some("write it as `docker pull` takes it: node:22-bookworm, registry.example/image@sha256:…")
+            }
+            Self::NotPulled { source, .. } if refused(source) => {
+                Some("is the name right, and may the engine's host pull it without credentials?")
+            }
             Self::Connect { source } if denied(source) => Some(
                 "whoever may use this socket owns the host: add the daemon's user to its group if that is what you want",
             ),
@@ -136,7 +156,8 @@ impl DockerError {
 
     /// As the trait wants it, with what was being done, to follow "could not".
     pub(crate) fn doing(self, doing: String) -> BackendError {
-        BackendError { doing, class: self.class(), acted: self.acted(), source: Some(Box::new(self)) }
+        let (class, acted, concerns) = (self.class(), self.acted(), self.concerns());
+        BackendError { doing, class, acted, concerns, source: Some(Box::new(self)) }
     }
 
     /// The engine's answer, by the status of HTTP.
@@ -153,6 +174,7 @@ impl DockerError {
             | Self::BadName
             | Self::NoImage
             | Self::ImageMissing { .. }
+            | Self::BadImage { .. }
             | Self::AlreadyUsed
             | Self::NotOurs
             | Self::OtherBinding
@@ -163,16 +185,31 @@ impl DockerError {
             Self::NoMachine => ErrorClass::NotFound,
             Self::Pulling { .. } => ErrorClass::Capacity,
             Self::Connect { source } if denied(source) => ErrorClass::Auth,
-            // A registry says 404 for an image that is not there, through the engine.
-            Self::NotPulled { source, .. } if matches!(status(source), Some(404)) => ErrorClass::Permanent,
+            Self::NotPulled { source, .. } | Self::Engine { source, .. } if is_full(source) => ErrorClass::Capacity,
+            Self::NotPulled { source, .. } if refused(source) => ErrorClass::Permanent,
             Self::Connect { source } | Self::Engine { source, .. } | Self::NotPulled { source, .. } => {
                 status(source).map_or(ErrorClass::Transient, class_of)
             }
             Self::PreparedGone { .. }
+            | Self::PulledTooLong { .. }
             | Self::Late { .. }
             | Self::HandedOver
             | Self::LaunchNotTaken { .. }
             | Self::Abandoned => ErrorClass::Transient,
+        }
+    }
+
+    /// Whatever stands in the way of an image stands in no other one's, but for a full disk.
+    fn concerns(&self) -> Concerns {
+        match self {
+            Self::NotPulled { source, .. } if is_full(source) => Concerns::All,
+            Self::NoImage
+            | Self::ImageMissing { .. }
+            | Self::BadImage { .. }
+            | Self::NotPulled { .. }
+            | Self::PulledTooLong { .. }
+            | Self::Pulling { .. } => Concerns::Environment,
+            _ => Concerns::All,
         }
     }
 
@@ -195,7 +232,7 @@ fn status(error: &EngineError) -> Option<u16> {
     }
 }
 
-/// The class of an answer. The engine says 500 for most that goes wrong on its side, a full disk included.
+/// The class of an answer. The engine says 500 for most that goes wrong on its side.
 fn class_of(status: u16) -> ErrorClass {
     match status {
         401 => ErrorClass::Auth,
@@ -204,6 +241,30 @@ fn class_of(status: u16) -> ErrorClass {
         429 => ErrorClass::RateLimited { retry_after: None },
         409 | 500.. => ErrorClass::Transient,
         _ => ErrorClass::Permanent,
+    }
+}
+
+/// What registries, and engines that speak for them, say in words alone of an image that is not there or not for us. Once a
+/// pull has begun the engine has no status left to tell it with.
+const REFUSALS: [&str; 5] = ["manifest unknown", "not found", "does not exist", "denied", "unauthorized"];
+
+/// Whether a registry will not give an image.
+fn refused(error: &EngineError) -> bool {
+    matches!(error, EngineError::DockerResponseServerError { status_code: 401 | 403 | 404, .. })
+        || REFUSALS.iter().any(|words| said(error).contains(words))
+}
+
+/// Whether the disk of the engine is full. It has no other word for it than the operating system's, and no status.
+fn is_full(error: &EngineError) -> bool {
+    said(error).contains("no space left on device")
+}
+
+/// What the engine said in words.
+fn said(error: &EngineError) -> &str {
+    match error {
+        EngineError::DockerResponseServerError { message: said, .. }
+        | EngineError::DockerStreamError { error: said } => said,
+        _ => "",
     }
 }
 
@@ -241,6 +302,29 @@ mod tests {
         for (status, class, acted) in cases {
             let error = answered(status).doing("create machine x".to_owned());
             assert_eq!((error.class, error.acted), (class, acted), "{status}");
+        }
+    }
+
+    #[test]
+    fn what_an_engine_says_in_words_alone_has_a_class_too() {
+        let streamed = |said: &str| DockerError::NotPulled {
+            image: "debian:13".to_owned(),
+            source: Box::new(EngineError::DockerStreamError { error: said.to_owned() }),
+        };
+        let full = "write /var/lib/docker/tmp/x: no space left on device";
+        let source = EngineError::DockerResponseServerError { status_code: 500, message: full.to_owned() };
+        let create = DockerError::Engine { call: "create a container", source: Box::new(source) };
+        let cases = [
+            (streamed("manifest unknown"), ErrorClass::Permanent, Concerns::Environment),
+            (streamed("pull access denied for x"), ErrorClass::Permanent, Concerns::Environment),
+            (streamed("connection reset by peer"), ErrorClass::Transient, Concerns::Environment),
+            (streamed(full), ErrorClass::Capacity, Concerns::All),
+            (create, ErrorClass::Capacity, Concerns::All),
+        ];
+        for (error, class, concerns) in cases {
+            let said = ::backend::chain(&error);
+            let error = error.doing("create machine x".to_owned());
+            assert_eq!((error.class, error.concerns), (class, concerns), "{said}");
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::engine::{Engine, if_there};
 use crate::error::DockerError;
+use crate::reference::is_image_reference;
 use crate::settings::Pull;
 
 /// How long a create waits for an image on its way. A create is to be quick; the pull goes on without it.
@@ -43,6 +44,9 @@ enum Progress {
 impl Images {
     /// Sees to it that the engine has an image.
     pub(crate) async fn have(&self, engine: &Arc<Engine>, image: &str, when: Pull) -> Result<(), DockerError> {
+        if !is_image_reference(image) {
+            return Err(DockerError::BadImage { image: image.to_owned() });
+        }
         let (to_pull_from, to_pull) = (Arc::clone(engine), image.to_owned());
         let pulled = Box::pin(async move { pulled(&to_pull_from, &to_pull).await });
         self.have_by(image, when, Box::pin(is_there(engine, image)), pulled).await
@@ -111,7 +115,7 @@ impl Images {
         let (image, deadline) = (image.to_owned(), self.pull_deadline);
         tokio::spawn(async move {
             tracing::info!(image, "pulling an image");
-            let late = |_| Err(DockerError::Late { call: "pull the image", seconds: deadline.as_secs() });
+            let late = |_| Err(DockerError::PulledTooLong { image: image.clone(), minutes: deadline.as_secs() / 60 });
             let outcome = tokio::time::timeout(deadline, pulled).await.unwrap_or_else(late);
             match &outcome {
                 Ok(()) => tracing::info!(image, "the image was pulled"),
@@ -266,6 +270,6 @@ mod tests {
     async fn a_pull_without_an_end_is_given_up() {
         let registry = Registry::new(PATIENCE, Duration::ZERO);
         let given_up = registry.have(Pull::Missing, false, true).await;
-        assert!(matches!(given_up, Err(DockerError::Late { .. })), "{given_up:?}");
+        assert!(matches!(given_up, Err(DockerError::PulledTooLong { .. })), "{given_up:?}");
     }
 }

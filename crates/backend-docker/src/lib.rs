@@ -37,6 +37,7 @@
 //! | `labels`, `binding` | what is written where |
 //! | `specification` | the container of a machine, hardening |
 //! | `launch` | the runner's configuration |
+//! | `reference` | names of images |
 //! | `image`, `runner_volume`, `network` | what must be there before a container |
 //! | `archive` | one file as a tar |
 //! | `watch` | events of the engine, as hints to list |
@@ -61,6 +62,7 @@ mod logs;
 mod machines;
 mod memory;
 mod network;
+mod reference;
 mod runner_volume;
 mod settings;
 mod specification;
@@ -71,5 +73,6 @@ mod watch;
 pub use crate::backend::{CAPABILITIES, DockerBackend};
 pub use crate::engine::{USUAL_SOCKET, socket};
 pub use crate::error::DockerError;
+pub use crate::reference::is_image_reference;
 pub use crate::settings::{DockerSettings, Limits, Network, Program, Pull, WithUnstarted};
 pub use crate::specification::CAPABILITIES_KEPT;

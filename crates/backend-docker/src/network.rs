@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use bollard::models::NetworkCreateRequest;
-use bollard::query_parameters::ListNetworksOptionsBuilder;
+use bollard::query_parameters::{InspectNetworkOptions, ListNetworksOptionsBuilder};
 use tokio::sync::Mutex;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, if_there};
 use crate::error::DockerError;
 use crate::labels::{self, Role, Whose};
 use crate::settings::Network;
@@ -21,15 +21,18 @@ pub(crate) struct OwnNetwork {
 }
 
 impl OwnNetwork {
-    /// What a container is connected to: the id of our network, or what was named.
+    /// What a container is connected to: the id of our network, or what was named. One that somebody removed is made again:
+    /// the engine would make a container without it, and not start that.
     pub(crate) async fn of(&self, engine: &Engine, whose: &Whose, network: &Network) -> Result<String, DockerError> {
         if let Network::Named(name) = network {
             return Ok(name.clone());
         }
         // Held meanwhile: the engine makes two of one name if it is asked twice.
         let mut known = self.id.lock().await;
-        if let Some(id) = &*known {
-            return Ok(id.clone());
+        if let Some(id) = known.clone()
+            && is_there(engine, &id).await?
+        {
+            return Ok(id);
         }
         let id = match found(engine, whose).await?.into_iter().next() {
             Some(id) => id,
@@ -53,6 +56,11 @@ impl OwnNetwork {
         }
         Ok(())
     }
+}
+
+async fn is_there(engine: &Engine, id: &str) -> Result<bool, DockerError> {
+    let inspected = engine.client().await?.inspect_network(id, None::<InspectNetworkOptions>);
+    Ok(if_there(engine.call("look for the network", inspected).await)?.is_some())
 }
 
 async fn found(engine: &Engine, whose: &Whose) -> Result<Vec<String>, DockerError> {

@@ -53,7 +53,7 @@ pub(crate) struct RunnerVolume {
 }
 
 impl RunnerVolume {
-    /// The name of a filled volume.
+    /// The name of a filled volume. One that somebody removed is filled again: the engine would make an empty one.
     pub(crate) async fn filled(
         &self,
         engine: &Engine,
@@ -63,8 +63,10 @@ impl RunnerVolume {
     ) -> Result<String, DockerError> {
         // Held meanwhile: the others need it as well.
         let mut known = self.name.lock().await;
-        if let Some(name) = &*known {
-            return Ok(name.clone());
+        if let Some(name) = known.clone()
+            && is_there(engine, &name).await?
+        {
+            return Ok(name);
         }
         let unreadable = |source| DockerError::Runner { path: runner.path.clone(), source };
         let (file, size, name) = opened(whose, runner).await.map_err(unreadable)?;
@@ -107,6 +109,11 @@ async fn opened(whose: &Whose, runner: &Program) -> io::Result<(File, u64, Strin
     let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
     let name = format!("{}-runner-{:x}-{:x}", whose.prefix(), metadata.len(), modified.as_nanos());
     Ok((file, metadata.len(), name))
+}
+
+async fn is_there(engine: &Engine, name: &str) -> Result<bool, DockerError> {
+    let inspected = engine.client().await?.inspect_volume(name);
+    Ok(if_there(engine.call("look for the volume", inspected).await)?.is_some())
 }
 
 /// A container that never runs, with the volume for writing.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use ::backend::BackendError;
-use planner::error_class::{Acted, ErrorClass};
+use planner::error_class::{Acted, Concerns, ErrorClass};
 
 /// An error of the host backend. Inside a [`BackendError`] it is the source, and says what stood in the way.
 #[derive(Debug, thiserror::Error)]
@@ -158,7 +158,13 @@ impl HostError {
 
     /// As the trait wants it, with what was being done, to follow "could not".
     pub(crate) fn doing(self, doing: String) -> BackendError {
-        BackendError { doing, class: self.class(), acted: self.acted(), source: Some(Box::new(self)) }
+        BackendError {
+            doing,
+            class: self.class(),
+            acted: self.acted(),
+            concerns: Concerns::All,
+            source: Some(Box::new(self)),
+        }
     }
 
     fn class(&self) -> ErrorClass {

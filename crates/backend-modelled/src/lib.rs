@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use backend::{Backend, BackendError, Capabilities, CreateRequest, Destroyed, Launch, Machines};
-use planner::error_class::{Acted, ErrorClass};
+use planner::error_class::{Acted, Concerns, ErrorClass};
 use planner::ids::MachineName;
 use planner::seen::{Exit, MachineSeen, MachineState};
 use tokio::sync::watch;
@@ -78,7 +78,7 @@ impl ModelledBackend {
 }
 
 fn refused(doing: String, class: ErrorClass) -> BackendError {
-    BackendError { doing, class, acted: Acted::No, source: None }
+    BackendError { doing, class, acted: Acted::No, concerns: Concerns::All, source: None }
 }
 
 impl Backend for ModelledBackend {

@@ -18,7 +18,7 @@ use std::time::Duration;
 pub use chain::chain;
 pub use clock::wall_ms;
 pub use launch::Launch;
-use planner::error_class::{Acted, ErrorClass, Failure};
+use planner::error_class::{Acted, Concerns, ErrorClass, Failure};
 use planner::ids::MachineName;
 use planner::seen::{MachineSeen, MachineTags};
 
@@ -81,6 +81,8 @@ pub struct BackendError {
     pub class: ErrorClass,
     /// Whether the call can have had its effect.
     pub acted: Acted,
+    /// For what else it speaks.
+    pub concerns: Concerns,
     /// The cause.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -90,7 +92,7 @@ impl BackendError {
     /// As the planner needs it: the chain of causes in one bounded line.
     pub fn failure(&self) -> Failure {
         let message = chain(self).chars().take(MESSAGE_CHARACTERS).collect();
-        Failure { class: self.class, acted: self.acted, message }
+        Failure { class: self.class, acted: self.acted, concerns: self.concerns, message }
     }
 }
 
@@ -116,7 +118,8 @@ pub trait Backend: Send + Sync {
     /// it fails with, the planner destroys the machine.
     fn release(&self, machine: &MachineName) -> impl Future<Output = Result<(), BackendError>> + Send {
         let doing = format!("take the runner back from machine {machine}: this backend cannot");
-        std::future::ready(Err(BackendError { doing, class: ErrorClass::Permanent, acted: Acted::No, source: None }))
+        let (class, acted, concerns) = (ErrorClass::Permanent, Acted::No, Concerns::All);
+        std::future::ready(Err(BackendError { doing, class, acted, concerns, source: None }))
     }
 
     /// Lists every machine of our deployment and nothing else.

@@ -1,7 +1,7 @@
 //! From the words of a forge to those of the planner.
 
 use forgejo::{Job, JobStatus, Listing, Runner};
-use planner::error_class::{Acted, ErrorClass, Failure};
+use planner::error_class::{Acted, Concerns, ErrorClass, Failure};
 use planner::identity::RunnerIdentity;
 use planner::ids::{DeploymentId, ForgeId, Handle, JobName, RunnerId, RunnerUuid, TaskId};
 use planner::overlap::ForeignRunner;
@@ -125,5 +125,5 @@ pub(crate) fn failure(error: &forgejo::Error) -> Failure {
     let hint = error.hint().map_or_else(String::new, |hint| format!(" (hint: {hint})"));
     let told = MESSAGE_CHARACTERS - hint.chars().count();
     let message = backend::chain(error).chars().take(told).chain(hint.chars()).collect();
-    Failure { class, acted, message }
+    Failure { class, acted, concerns: Concerns::All, message }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use backend::{CreateRequest, Destroyed, Launch};
 use forgejo::{Client, Credentials, Deletion, EarlyEnd, FenceAnswer, TaskOwner};
 use planner::action::Action;
-use planner::error_class::{Acted, ErrorClass, Failure};
+use planner::error_class::{Acted, Concerns, ErrorClass, Failure};
 use planner::event::{Answer, Event};
 use planner::ids::{ActionId, AssignmentKey, BackendId, DeploymentId, ForgeId, PoolId, RunnerId, RunnerUuid, ScopeKey};
 use planner::label::{Environment, Label};
@@ -249,6 +249,7 @@ fn too_late(deadline: Duration) -> Failure {
     Failure {
         class: ErrorClass::Transient,
         acted: Acted::Maybe,
+        concerns: Concerns::All,
         message: format!("no answer within {} s", deadline.as_secs_f64()),
     }
 }
@@ -256,13 +257,13 @@ fn too_late(deadline: Duration) -> Failure {
 /// What a call needs was there once, or never: no call can be made.
 fn lacking(what: &str) -> Failure {
     let message = format!("{what} is not at hand (any more)");
-    Failure { class: ErrorClass::Permanent, acted: Acted::No, message }
+    Failure { class: ErrorClass::Permanent, acted: Acted::No, concerns: Concerns::All, message }
 }
 
 /// The planner named something that the configuration does not have: no call can be made.
 fn unknown(what: &str) -> Answer {
     let message = format!("there is no such {what}");
-    Answer::Failed(Failure { class: ErrorClass::Permanent, acted: Acted::No, message })
+    Answer::Failed(Failure { class: ErrorClass::Permanent, acted: Acted::No, concerns: Concerns::All, message })
 }
 
 #[cfg(test)]

@@ -55,6 +55,17 @@ pub enum Acted {
     Maybe,
 }
 
+/// For what else a failed call speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Concerns {
+    /// For whatever is asked of the one that failed.
+    #[default]
+    All,
+    /// For machines of the same environment alone: the image that their jobs' first label names cannot be had, say.
+    Environment,
+}
+
 /// A failed call, as the planner needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -62,6 +73,9 @@ pub struct Failure {
     pub class: ErrorClass,
     /// Whether it can have acted.
     pub acted: Acted,
+    /// For what else it speaks.
+    #[serde(default)]
+    pub concerns: Concerns,
     /// What was said, bounded, without secrets: for people.
     pub message: String,
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use planner::action::Action;
-use planner::error_class::{Acted, ErrorClass};
+use planner::error_class::{Acted, Concerns, ErrorClass, Failure};
 use planner::event::{Answer, Event};
 use planner::ids::{ActionId, AssignmentKey, BackendId, MachineName, RunnerUuid};
 use planner::seen::{Binding, Exit, MachineState};
@@ -96,6 +96,11 @@ impl World {
             if self.strikes(*fault, word) {
                 return refuse(*class, fault.word());
             }
+        }
+        if matches!(action, Action::Create { .. }) && self.strikes(Fault::ImageMissing, word) {
+            let (class, acted) = (ErrorClass::Permanent, Acted::No);
+            let message = Fault::ImageMissing.word().to_owned();
+            return Some(Answer::Failed(Failure { class, acted, concerns: Concerns::Environment, message }));
         }
         if self.strikes(Fault::TooMany, word) {
             let span = self.dice.fault(Fault::TooMany).between(1_000, 20_000);

@@ -74,6 +74,8 @@ faults! {
     Quota "backend-quota" Of(60);
     /// A backend refuses for good.
     Permanent "backend-permanent" Of(40);
+    /// The image of a job's first label cannot be had.
+    ImageMissing "image-missing" Of(40);
     /// A backend stumbles.
     Stumbles "backend-transient" Of(80);
     /// A listing fails.

@@ -9,7 +9,7 @@ use forge_model::{
     Area, Forge, Handle as ModelHandle, Moment, OwnerId, RepoId, RunId, RunnerId as ModelRunner, Settings, Status,
     TaskId, Version,
 };
-use planner::error_class::{Acted, ErrorClass, Failure};
+use planner::error_class::{Acted, Concerns, ErrorClass, Failure};
 use planner::event::Answer;
 use planner::ids::{DeploymentId, ForgeId, Handle, JobName, RunnerId, RunnerUuid, ScopeKey, TaskId as PlannerTask};
 use planner::overlap::ForeignRunner;
@@ -340,5 +340,5 @@ fn refused(refusal: &RpcRefusal) -> Answer {
 
 /// A failed call.
 pub(crate) fn failed(class: ErrorClass, acted: Acted, message: &str) -> Answer {
-    Answer::Failed(Failure { class, acted, message: message.to_owned() })
+    Answer::Failed(Failure { class, acted, concerns: Concerns::All, message: message.to_owned() })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use planner::error_class::{Acted, ErrorClass, Failure};
+use planner::error_class::{Acted, Concerns, ErrorClass, Failure};
 use planner::event::Event;
 use planner::ids::{BackendId, Handle, JobName, ScopeKey};
 use planner::seen::{JobSeen, JobState, Listing, RunnerStatus};
@@ -197,7 +197,7 @@ impl World {
 
 /// How a listing is refused, if it is.
 fn refusal(is_down: bool, class: Option<ErrorClass>) -> Option<Failure> {
-    let refused = |class| Failure { class, acted: Acted::No, message: "refused".to_owned() };
+    let refused = |class| Failure { class, acted: Acted::No, concerns: Concerns::All, message: "refused".to_owned() };
     if is_down { Some(unanswered()) } else { class.map(refused) }
 }
 
@@ -219,5 +219,5 @@ fn millis(span: std::time::Duration) -> u64 {
 }
 
 fn unanswered() -> Failure {
-    Failure { class: ErrorClass::Transient, acted: Acted::No, message: "no answer".to_owned() }
+    Failure { class: ErrorClass::Transient, acted: Acted::No, concerns: Concerns::All, message: "no answer".to_owned() }
 }

@@ -3,7 +3,7 @@
 use planner::report::{Alert, LaunchStep, MachineReason, Reason, Report, RunnerReason};
 
 /// Every word there is.
-pub(crate) const WORDS: [&str; 62] = [
+pub(crate) const WORDS: [&str; 64] = [
     "job: no labels",
     "job: no handle",
     "job: no pool",
@@ -66,6 +66,8 @@ pub(crate) const WORDS: [&str; 62] = [
     "alert: runner not removed",
     "machine: scope in doubt",
     "machine: found",
+    "job: environment backing off",
+    "alert: environment fails",
 ];
 
 /// The place of a job's reason in [`WORDS`].
@@ -99,6 +101,7 @@ pub(crate) fn of_job(reason: &Reason) -> usize {
         Reason::ResultMissing { .. } => 28,
         Reason::RunsElsewhere => 29,
         Reason::TokenUnknown { .. } => 57,
+        Reason::EnvironmentBackingOff { .. } => 62,
     }
 }
 
@@ -151,6 +154,7 @@ fn of_alert(alert: &Alert) -> usize {
         Alert::TokenUnknown { .. } => 56,
         Alert::PoolFails { .. } => 58,
         Alert::RunnerNotRemoved { .. } => 59,
+        Alert::EnvironmentFails { .. } => 63,
     }
 }
 

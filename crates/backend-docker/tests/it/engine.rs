@@ -51,12 +51,12 @@ pub(crate) async fn engine() -> Option<Engine> {
             skip("no container engine with an image: busybox is missing, or not static");
             return None;
         };
-        import(&client, &busybox).await;
+        import(&client, IMAGE, root(&busybox), &[]).await;
     }
     Some(Engine { client, socket, scratch: tempfile::tempdir().unwrap() })
 }
 
-fn static_busybox() -> Option<PathBuf> {
+pub(crate) fn static_busybox() -> Option<PathBuf> {
     let found = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from).into_iter().find(|path| path.is_file())?;
     // A program that names no interpreter needs no library.
     let program = std::fs::read(&found).unwrap();
@@ -64,7 +64,8 @@ fn static_busybox() -> Option<PathBuf> {
     (!program.windows(interpreter.len()).any(|window| window == interpreter)).then_some(found)
 }
 
-async fn import(client: &Docker, busybox: &Path) {
+/// The root of an image, as a tar.
+pub(crate) fn root(busybox: &Path) -> Vec<u8> {
     let root = tempfile::tempdir().unwrap();
     for folder in ["bin", "tmp", "etc"] {
         std::fs::create_dir(root.path().join(folder)).unwrap();
@@ -75,9 +76,15 @@ async fn import(client: &Docker, busybox: &Path) {
     }
     let tar = Command::new("tar").arg("-C").arg(root.path()).args(["-c", "."]).output().unwrap();
     assert!(tar.status.success());
-    let (repository, tag) = IMAGE.split_once(':').unwrap();
-    let options = CreateImageOptionsBuilder::default().from_src("-").repo(repository).tag(tag).build();
-    let imported = client.create_image(Some(options), Some(body_full(tar.stdout.into())), None);
+    tar.stdout
+}
+
+/// Makes an image, with lines as of a Dockerfile.
+pub(crate) async fn import(client: &Docker, image: &str, root: Vec<u8>, lines: &[&str]) {
+    let (repository, tag) = image.split_once(':').unwrap();
+    let lines = lines.iter().map(|&line| line.to_owned()).collect();
+    let options = CreateImageOptionsBuilder::default().from_src("-").repo(repository).tag(tag).changes(lines).build();
+    let imported = client.create_image(Some(options), Some(body_full(root.into())), None);
     imported.try_collect::<Vec<_>>().await.unwrap();
 }
 

@@ -10,6 +10,8 @@ mod engine;
 #[cfg(test)]
 mod hardening;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
 mod machine;
 #[cfg(test)]
 #[path = "../../../backend-host/tests/it/skipped.rs"]

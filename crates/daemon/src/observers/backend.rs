@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use planner::error_class::{Acted, ErrorClass, Failure};
+use planner::error_class::{Acted, Concerns, ErrorClass, Failure};
 use planner::event::Event;
 use planner::ids::BackendId;
 use planner::seen::Listing;
@@ -46,7 +46,7 @@ async fn machines(id: &BackendId, of: &Backend, reporting: &Reporting) -> Event 
         Ok(Err(error)) => Event::MachinesNotListed { backend: id.clone(), failure: error.failure() },
         Err(_) => {
             let message = format!("no answer within {} s", BACKEND_DEADLINE.as_secs());
-            let failure = Failure { class: ErrorClass::Transient, acted: Acted::No, message };
+            let failure = Failure { class: ErrorClass::Transient, acted: Acted::No, concerns: Concerns::All, message };
             Event::MachinesNotListed { backend: id.clone(), failure }
         }
     }

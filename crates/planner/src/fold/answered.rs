@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::action::Action;
 use crate::backoff::backoff;
-use crate::error_class::{Acted, ErrorClass, Failure};
+use crate::error_class::{Acted, Concerns, ErrorClass, Failure};
 use crate::event::Answer;
 use crate::evidence::Clock;
 use crate::ids::{ActionId, AssignmentKey, ScopeKey};
@@ -62,12 +62,23 @@ fn keep_refused(journal: &mut Journal, key: &AssignmentKey, flight: &InFlight, a
     }
 }
 
-/// Pools and scopes rest after failures to make machines or to register.
+/// Pools, environments and scopes rest after failures to make machines or to register.
 fn rest_after(journal: &mut Journal, limits: &Limits, flight: &InFlight, answer: &Answer, now: Tick) {
     match (&flight.action, answer) {
         // A machine alone proves nothing: a runner that started does.
         (Action::Start { pool, .. }, Answer::Started) => {
             journal.pool_rests.remove(pool);
+        }
+        (Action::Create { tags: JobTags { pool, .. }, label, .. }, Answer::Created) => {
+            journal.environment_rests.remove(&(pool.clone(), label.clone()));
+        }
+        (Action::Create { tags: JobTags { pool, .. }, label, .. }, Answer::Failed(failure))
+            if failure.concerns == Concerns::Environment =>
+        {
+            let key = (pool.clone(), label.clone());
+            let before = journal.environment_rests.get(&key).filter(|_| failure.class != ErrorClass::Capacity);
+            let rest = longer_rest(before, limits, failure, label, now);
+            journal.environment_rests.insert(key, rest);
         }
         (Action::Start { pool, .. } | Action::Create { tags: JobTags { pool, .. }, .. }, Answer::Failed(failure)) => {
             let rest = longer_rest(journal.pool_rests.get(pool), limits, failure, pool.as_str(), now);

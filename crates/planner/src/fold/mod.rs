@@ -10,7 +10,7 @@ mod replaced;
 mod runners;
 mod started;
 
-use crate::error_class::{Acted, ErrorClass, Failure};
+use crate::error_class::{Acted, Concerns, ErrorClass, Failure};
 use crate::event::{Answer, Event};
 use crate::ids::ActionId;
 use crate::policy::Policy;
@@ -82,6 +82,7 @@ fn lose_late_answers(state: &mut State, policy: &Policy, now: Tick) {
         let failure = Failure {
             class: ErrorClass::Transient,
             acted: Acted::Maybe,
+            concerns: Concerns::All,
             message: "no answer within its deadline".to_owned(),
         };
         answered::answered(state, policy, id, &Answer::Failed(failure), now);

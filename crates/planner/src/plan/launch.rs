@@ -6,6 +6,7 @@ use super::Plan;
 use super::breakers::Breakers;
 use super::budget::Budget;
 use super::context::Context;
+use super::environments::Environments;
 use super::queue::{Queue, Ready};
 use super::room::{self, Room};
 use super::suspects::Suspects;
@@ -55,9 +56,11 @@ pub(super) fn launch(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut 
     let mut room = Room::counted(context.state);
     let mut pools = Pools::new(context);
     let mut breakers = Breakers::new(context);
+    let mut environments = Environments::new(context);
     let mut queue = Queue::new(ready, &machines(context));
     while let Some((ready, turn)) = queue.next() {
-        let (reason, action) = place(context, &mut pools, &mut breakers, &mut room, budget, ready.job);
+        let (reason, action) =
+            place(context, &mut pools, &mut breakers, &mut environments, &mut room, budget, ready.job);
         reasons[ready.place] = Some(reason);
         queue.done(turn, action.is_some());
         plan.actions.extend(action);
@@ -231,22 +234,26 @@ fn place<'a>(
     context: &Context<'a>,
     pools: &mut Pools<'a>,
     breakers: &mut Breakers,
+    environments: &mut Environments<'a>,
     room: &mut Room,
     budget: &mut Budget<'_>,
     job: &Wanted<'a>,
 ) -> (Reason, Option<Action>) {
     let mut first = None;
+    let label = job.row.runs_on.first().map_or("", String::as_str);
     for (pool, resting) in pools.fitting(&job.row.runs_on) {
         let lacks = resting
             .clone()
             .or_else(|| room.lacks(context.policy, pool, &job.key.forge, job.row.repository))
             .or_else(|| breakers.lacks(pool))
+            .or_else(|| environments.lacks(&pool.id, label))
             .or_else(|| (!budget.take(&Lane::BackendLaunch(pool.backend.clone()))).then_some(Reason::NextInLine));
         if let Some(reason) = lacks {
             first.get_or_insert(reason);
             continue;
         }
         breakers.launched(&pool.id);
+        environments.launched(&pool.id, label);
         room.charge(&pool.id, &pool.backend, Some((job.key.forge.clone(), job.row.repository)));
         let (reason, action) = create(context, pool, job);
         return (reason, Some(action));

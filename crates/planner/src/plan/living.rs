@@ -3,7 +3,7 @@
 use super::context::{Context, Presence};
 use super::{Next, reasons};
 use crate::action::{Action, next_ordinal};
-use crate::error_class::{Acted, ErrorClass, Failure};
+use crate::error_class::{Acted, Concerns, ErrorClass, Failure};
 use crate::event::{EndReason, Outcome};
 use crate::identity::RunnerIdentity;
 use crate::ids::{AssignmentKey, ForgeId};
@@ -126,7 +126,7 @@ fn waiting(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) 
 fn register_or_start(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) -> Next {
     if !assignment.adopted && !is_still_served(context, assignment) {
         let message = "its pool is configured no more, or has its labels no more".to_owned();
-        let failure = Failure { class: ErrorClass::Permanent, acted: Acted::No, message };
+        let failure = Failure { class: ErrorClass::Permanent, acted: Acted::No, concerns: Concerns::All, message };
         return Next::Conclude(EndReason::LaunchFailed { failure });
     }
     if !assignment.adopted && earlier_life_has_tried(context, key) {

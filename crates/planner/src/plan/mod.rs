@@ -7,6 +7,7 @@ mod breakers;
 mod budget;
 mod context;
 mod ending;
+mod environments;
 mod finish;
 mod last_words;
 mod launch;

@@ -146,6 +146,17 @@ fn alerts(context: &Context<'_>) -> Vec<Alert> {
             last_error: breaker.last_error.clone(),
         });
     }
+    for ((pool, label), rest) in &journal.environment_rests {
+        // One that is still on its way is nothing to mend.
+        if rest.last.class != ErrorClass::Capacity {
+            alerts.push(Alert::EnvironmentFails {
+                pool: pool.clone(),
+                label: label.clone(),
+                failures: rest.failures,
+                last_error: rest.last.message.clone(),
+            });
+        }
+    }
     for ((_, id), stray) in journal.strays.iter().filter(|(_, stray)| stray.is_set_aside()) {
         alerts.push(Alert::RunnerNotRemoved {
             scope: stray.scope.clone(),

@@ -69,6 +69,17 @@ pub enum Alert {
         /// What the last one said.
         last_error: String,
     },
+    /// What the first label of jobs asks for cannot be had in a pool: an image, say. Its other jobs go on.
+    EnvironmentFails {
+        /// Which pool.
+        pool: PoolId,
+        /// Which label.
+        label: String,
+        /// How many launches in a row.
+        failures: u32,
+        /// What the last one said.
+        last_error: String,
+    },
     /// A registration that should be gone could not be deleted yet. It keeps nothing from running.
     RunnerNotRemoved {
         /// Where.
@@ -106,6 +117,9 @@ impl Alert {
                 (scope, runner) == (other, theirs)
             }
             (Self::PoolFails { pool, .. }, Self::PoolFails { pool: theirs, .. }) => pool == theirs,
+            (Self::EnvironmentFails { pool, label, .. }, Self::EnvironmentFails { pool: other, label: theirs, .. }) => {
+                (pool, label) == (other, theirs)
+            }
             (Self::RunnerNotRemoved { scope, id, .. }, Self::RunnerNotRemoved { scope: other, id: theirs, .. }) => {
                 (scope, id) == (other, theirs)
             }
@@ -152,6 +166,10 @@ impl fmt::Display for Alert {
             Self::PoolFails { pool, failures, last_error } => write!(
                 f,
                 "the last {failures} launches of pool {pool} failed, so that one at a time is tried, ever more seldom (`forgescale reload` tries at once): {last_error}"
+            ),
+            Self::EnvironmentFails { pool, label, last_error, .. } => write!(
+                f,
+                "pool {pool} cannot start jobs whose first label is `{label}`; they wait, and all others go on: {last_error}"
             ),
             Self::RunnerNotRemoved { scope, id, tries, last_error } => write!(
                 f,

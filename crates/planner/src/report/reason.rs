@@ -83,6 +83,17 @@ pub enum Reason {
         /// What the last failure said.
         last_error: String,
     },
+    /// What its first label asks for could not be had in the pool lately: an image, say. The next try comes later.
+    EnvironmentBackingOff {
+        /// The pool.
+        pool: PoolId,
+        /// The label.
+        label: String,
+        /// For how long still.
+        remaining: Duration,
+        /// What the last failure said.
+        last_error: String,
+    },
     /// The forge holds it back although it lists it as waiting, most likely for its concurrency group; it is tried again
     /// later.
     HeldBack {
@@ -206,6 +217,7 @@ impl Reason {
             Self::PoolFull { pool, .. }
             | Self::RepositoryFull { pool, .. }
             | Self::PoolBackingOff { pool, .. }
+            | Self::EnvironmentBackingOff { pool, .. }
             | Self::Launching { pool, .. } => Some(pool),
             Self::NoPool { closest, .. } => closest.as_ref(),
             Self::NoLabels
@@ -347,6 +359,16 @@ impl fmt::Display for Reason {
             }
             Self::PoolBackingOff { pool, remaining, last_error } => {
                 write!(f, "pool {pool} is backing off for {}: {last_error}", short(*remaining))
+            }
+            Self::EnvironmentBackingOff { pool, label, remaining, last_error } if remaining.is_zero() => {
+                write!(f, "pool {pool} tries one job at a time that asks for `{label}` first: {last_error}")
+            }
+            Self::EnvironmentBackingOff { pool, label, remaining, last_error } => {
+                let remaining = short(*remaining);
+                write!(
+                    f,
+                    "pool {pool} cannot start jobs that ask for `{label}` first (tried again in {remaining}): {last_error}"
+                )
             }
             Self::HeldBack { releases, remaining } => write!(
                 f,

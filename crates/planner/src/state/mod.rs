@@ -64,6 +64,8 @@ pub struct Journal {
     pub credentials: BTreeSet<RunnerUuid>,
     /// Pools whose machines could not be made lately.
     pub pool_rests: BTreeMap<PoolId, Rest>,
+    /// Environments that could not be had lately, by pool and the first label of the jobs that want them.
+    pub environment_rests: BTreeMap<(PoolId, String), Rest>,
     /// How launches went in pools in which one has failed since a job ran there.
     pub breakers: BTreeMap<PoolId, Breaker>,
     /// Scopes that refused a registration lately.

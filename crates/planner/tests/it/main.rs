@@ -7,6 +7,7 @@ mod change;
 mod checker;
 mod clocks;
 mod completion;
+mod environments;
 mod evidence;
 mod identity;
 mod launching;

@@ -148,6 +148,7 @@ fn of(fault: Fault) -> Disturbs {
         | Fault::Capacity
         | Fault::Quota
         | Fault::Permanent
+        | Fault::ImageMissing
         | Fault::Stumbles
         | Fault::ListingFails
         | Fault::ListingCut

@@ -131,7 +131,9 @@ impl World {
     pub(super) fn rests(&self, pool: &PoolPolicy) -> bool {
         let journal = &self.daemon.state.journal;
         let disturbed = self.judge.calm.of_backend(&pool.backend) > 0;
-        disturbed && (journal.breakers.contains_key(&pool.id) || journal.pool_rests.contains_key(&pool.id))
+        let lacks_some = || journal.environment_rests.keys().any(|(of, _)| *of == pool.id);
+        disturbed
+            && (journal.breakers.contains_key(&pool.id) || journal.pool_rests.contains_key(&pool.id) || lacks_some())
     }
 
     pub(super) fn longest_poll(&self, forge: &ForgeId) -> u64 {

@@ -143,7 +143,10 @@ fn cut_to_scopes(mut file: ReportFile, scopes: &BTreeSet<ScopeKey>) -> ReportFil
         Alert::JobParked { forge, handle, .. } => {
             scopes.iter().any(|scope| scope.forge == *forge) && handles.contains(handle)
         }
-        Alert::KillsHeld { .. } | Alert::PoolFails { .. } | Alert::MachineNotRemoved { .. } => false,
+        Alert::KillsHeld { .. }
+        | Alert::PoolFails { .. }
+        | Alert::EnvironmentFails { .. }
+        | Alert::MachineNotRemoved { .. } => false,
     });
     file
 }

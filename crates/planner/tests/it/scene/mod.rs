@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use planner::action::Action;
-use planner::error_class::{Acted, ErrorClass, Failure};
+use planner::error_class::{Acted, Concerns, ErrorClass, Failure};
 use planner::event::{Answer, Event, Outcome};
 use planner::fold::fold;
 use planner::ids::{
@@ -98,7 +98,7 @@ fn failed(class: ErrorClass, acted: Acted) -> Answer {
 }
 
 pub(crate) fn failure(class: ErrorClass, acted: Acted) -> Failure {
-    Failure { class, acted, message: "it says no".to_owned() }
+    Failure { class, acted, concerns: Concerns::All, message: "it says no".to_owned() }
 }
 
 impl Scene {
