@@ -67,8 +67,8 @@ async fn existing(docker: &Docker, request: &CreateRequest) -> Result<Option<Fou
 
 /// Whether there is a container of the machine's name that carries other labels.
 async fn is_of_others(docker: &Docker, request: &CreateRequest) -> Result<bool, DockerError> {
-    let Some(container) = machines::inspected(&docker.engine, request.name.as_str()).await? else { return Ok(false) };
-    let labels = container.config.and_then(|config| config.labels).unwrap_or_default();
+    let Some(container) = docker.engine.container(request.name.as_str()).await? else { return Ok(false) };
+    let labels = container.config.labels.unwrap_or_default();
     Ok(!labels::are_ours(&docker.whose, &labels))
 }
 

@@ -6,12 +6,11 @@
 //! anything else ─► not ended
 //! ```
 
-use bollard::models::{ContainerState, ContainerStateStatusEnum as Status};
 use planner::seen::Exit;
 
 use crate::backend::Docker;
 use crate::error::DockerError;
-use crate::machines;
+use crate::look::{State, Status};
 
 /// Exit codes above this are signals: the engine and its init both count from here.
 const SIGNALS: i64 = 128;
@@ -20,28 +19,25 @@ const SIGNALS: i64 = 128;
 const LAST_SIGNAL: i64 = 64;
 
 /// How it is with a container now; none if there is no such container.
-pub(crate) async fn inspected(docker: &Docker, id: &str) -> Result<Option<ContainerState>, DockerError> {
-    let container = machines::inspected(&docker.engine, id).await?;
-    Ok(container.map(|container| container.state.unwrap_or_default()))
+pub(crate) async fn inspected(docker: &Docker, id: &str) -> Result<Option<State>, DockerError> {
+    Ok(docker.engine.container(id).await?.map(|container| container.state))
 }
 
 /// Whether it was made, and not started so far.
-pub(crate) fn is_created(state: &ContainerState) -> bool {
-    state.status == Some(Status::CREATED)
+pub(crate) fn is_created(state: &State) -> bool {
+    state.status == Status::Created
 }
 
 /// How a bound container ended, if it has. What a list said of it earlier is of no matter: it may have run since.
-pub(crate) fn judged(state: &ContainerState) -> Option<Exit> {
-    match state.status? {
-        Status::CREATED => {
+pub(crate) fn judged(state: &State) -> Option<Exit> {
+    match state.status {
+        Status::Created => {
             // The engine notes why a start has failed. Without that it may be under way.
             let has_error = state.error.as_ref().is_some_and(|error| !error.is_empty());
             (has_error || state.exit_code.is_some_and(|code| code != 0)).then_some(Exit::NeverStarted)
         }
-        Status::EXITED | Status::DEAD => Some(state.exit_code.map_or(Exit::Unknown, exit)),
-        Status::EMPTY | Status::RUNNING | Status::PAUSED | Status::RESTARTING | Status::REMOVING | Status::STOPPING => {
-            None
-        }
+        Status::Exited => Some(state.exit_code.map_or(Exit::Unknown, exit)),
+        Status::Running | Status::Removing | Status::Unknown => None,
     }
 }
 
@@ -58,24 +54,24 @@ fn exit(code: i64) -> Exit {
 mod tests {
     use super::*;
 
-    fn state(status: Status, exit_code: Option<i64>, error: &str) -> ContainerState {
-        ContainerState { status: Some(status), exit_code, error: Some(error.to_owned()), ..ContainerState::default() }
+    fn state(status: Status, exit_code: Option<i64>, error: &str) -> State {
+        State { status, exit_code, error: Some(error.to_owned()) }
     }
 
     #[test]
     fn only_a_container_that_is_still_created_can_never_have_started() {
         let cases = [
-            (state(Status::CREATED, Some(0), ""), None),
-            (state(Status::CREATED, None, ""), None),
-            (state(Status::CREATED, Some(127), ""), Some(Exit::NeverStarted)),
-            (state(Status::CREATED, Some(0), "no such network"), Some(Exit::NeverStarted)),
-            (state(Status::EXITED, Some(127), "no such file"), Some(Exit::Code(127))),
-            (state(Status::EXITED, Some(0), ""), Some(Exit::Code(0))),
-            (state(Status::EXITED, None, ""), Some(Exit::Unknown)),
-            (state(Status::DEAD, Some(137), ""), Some(Exit::Signal(9))),
-            (state(Status::RUNNING, Some(1), "x"), None),
-            (state(Status::REMOVING, Some(1), ""), None),
-            (ContainerState::default(), None),
+            (state(Status::Created, Some(0), ""), None),
+            (state(Status::Created, None, ""), None),
+            (state(Status::Created, Some(127), ""), Some(Exit::NeverStarted)),
+            (state(Status::Created, Some(0), "no such network"), Some(Exit::NeverStarted)),
+            (state(Status::Exited, Some(127), "no such file"), Some(Exit::Code(127))),
+            (state(Status::Exited, Some(0), ""), Some(Exit::Code(0))),
+            (state(Status::Exited, None, ""), Some(Exit::Unknown)),
+            (state(Status::Exited, Some(137), ""), Some(Exit::Signal(9))),
+            (state(Status::Running, Some(1), "x"), None),
+            (state(Status::Removing, Some(1), ""), None),
+            (State::default(), None),
         ];
         for (state, expected) in cases {
             assert_eq!(judged(&state), expected, "{state:?}");

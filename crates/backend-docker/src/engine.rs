@@ -1,5 +1,6 @@
 //! The connection to the engine. Every call has a deadline; the version of the interface is agreed on once.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use tokio::sync::OnceCell;
 
 use crate::error::DockerError;
+use crate::look::{self, Inspected, Listed};
 
 /// Calls that only look, or change a record of the engine's. An idle engine answers in milliseconds, one that starts twenty
 /// containers at once on two processors was seen to take ten seconds.
@@ -53,6 +55,18 @@ impl Engine {
         let connected = tokio::time::timeout(CALL_DEADLINE, self.connected.get_or_try_init(|| connect)).await;
         let late = |_| DockerError::Late { call: "agree on a version", seconds: CALL_DEADLINE.as_secs() };
         connected.map_err(late)?
+    }
+
+    /// All containers that a filter lets through, whatever state they are in.
+    pub(crate) async fn containers(&self, filter: &HashMap<String, Vec<String>>) -> Result<Vec<Listed>, DockerError> {
+        let version = self.client().await?.client_version().to_string();
+        self.call("list containers", look::list(&self.socket, &version, filter)).await
+    }
+
+    /// A container by its id or name, as the engine has it now; none if there is no such container.
+    pub(crate) async fn container(&self, id: &str) -> Result<Option<Inspected>, DockerError> {
+        let version = self.client().await?.client_version().to_string();
+        if_there(self.call("look at a container", look::inspect(&self.socket, &version, id)).await)
     }
 
     /// A short call.

@@ -30,6 +30,7 @@
 //! |---|---|
 //! | `backend` | the calls, one at a time for each machine |
 //! | `engine` | the connection, deadlines |
+//! | `look` | what the engine says of containers, in Docker's words and in Podman's |
 //! | `create`, `start`, `destroy`, `listing`, `logs` | the verbs of the interface |
 //! | `unstarted` | what a killed daemon left between bound and started |
 //! | `ended` | how a container ended, by what the engine says of it |
@@ -42,8 +43,8 @@
 //! | `archive` | one file as a tar |
 //! | `watch` | events of the engine, as hints to list |
 //!
-//! Deliberately absent: retries and decisions; engines on other hosts; a limit on the size of the engine's own answers, which are
-//! limited by deadlines alone: whoever controls the engine controls this host.
+//! Deliberately absent: retries and decisions; engines on other hosts; a limit on the size of the engine's answers other than lists, which
+//! are limited by deadlines alone: whoever controls the engine controls this host.
 #![forbid(unsafe_code)]
 
 mod archive;
@@ -59,6 +60,7 @@ mod labels;
 mod launch;
 mod listing;
 mod logs;
+mod look;
 mod machines;
 mod memory;
 mod network;

@@ -12,8 +12,8 @@ use std::time::UNIX_EPOCH;
 
 use bollard::models::{ContainerCreateBody, HostConfig, VolumeCreateRequest};
 use bollard::query_parameters::{
-    ContainerArchiveInfoOptionsBuilder, CreateContainerOptions, ListContainersOptionsBuilder,
-    ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+    ContainerArchiveInfoOptionsBuilder, CreateContainerOptions, ListVolumesOptionsBuilder,
+    RemoveContainerOptionsBuilder, UploadToContainerOptionsBuilder,
 };
 use bollard::{body_full, body_try_stream};
 use futures_util::stream;
@@ -183,13 +183,11 @@ fn tar<B: From<Vec<u8>>>(file: File, size: u64) -> impl futures_util::Stream<Ite
 /// Removes containers through which a volume was filled, also those of a daemon that was killed meanwhile.
 async fn remove_fillers(engine: &Engine, whose: &Whose) -> Result<(), DockerError> {
     let client = engine.client().await?;
-    let filter = labels::filter(whose, Role::Filler, None);
-    let options = ListContainersOptionsBuilder::default().all(true).filters(&filter).build();
-    for filler in engine.call("list containers", client.list_containers(Some(options))).await? {
+    for filler in engine.containers(&labels::filter(whose, Role::Filler, None)).await? {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        let id = filler.id.unwrap_or_default();
         // Going already: another daemon, or one that was killed, has asked for it.
-        gone_or_kept(engine.long_call("remove a container", client.remove_container(&id, Some(options))).await)?;
+        let removed = client.remove_container(&filler.id, Some(options));
+        gone_or_kept(engine.long_call("remove a container", removed).await)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use backend_docker::{DockerSettings, Limits, Network, Program, Pull, USUAL_SOCKET, WithUnstarted, socket};
-use bollard::models::ContainerInspectResponse;
+use bollard::models::{ContainerInspectResponse, ContainerSummary};
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
     ListVolumesOptionsBuilder,
@@ -15,6 +15,7 @@ use bollard::{API_DEFAULT_VERSION, Docker, body_full};
 use futures_util::TryStreamExt as _;
 use planner::ids::{BackendId, DeploymentId};
 
+use crate::machine::until;
 use crate::skipped::skip;
 
 /// Names the engine.
@@ -102,9 +103,8 @@ impl Engine {
     /// Everything that carries the deployment.
     pub(crate) async fn things(&self, deployment: &DeploymentId) -> Vec<String> {
         let filter = filter(deployment);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filter).build();
-        let containers = self.client.list_containers(Some(options)).await.unwrap();
-        let containers = containers.into_iter().map(|container| format!("container {:?}", container.names));
+        let containers =
+            self.containers(deployment).await.into_iter().map(|container| format!("container {:?}", container.names));
         let options = ListNetworksOptionsBuilder::default().filters(&filter).build();
         let networks = self.client.list_networks(Some(options)).await.unwrap();
         let networks = networks.into_iter().map(|network| format!("network {:?}", network.name));
@@ -114,11 +114,25 @@ impl Engine {
         containers.chain(networks).chain(volumes).collect()
     }
 
+    /// All containers of a deployment, as the engine lists them. This client cannot read the list while Podman tidies up
+    /// one that has ended.
+    async fn containers(&self, deployment: &DeploymentId) -> Vec<ContainerSummary> {
+        let mut listed = Vec::new();
+        until("the containers can be listed", async || {
+            let options = ListContainersOptionsBuilder::default().all(true).filters(&filter(deployment)).build();
+            let answer = self.client.list_containers(Some(options)).await;
+            let is_readable = answer.is_ok();
+            listed = answer.unwrap_or_default();
+            is_readable
+        })
+        .await;
+        listed
+    }
+
     /// All containers of a deployment, as the engine describes them.
     pub(crate) async fn inspected(&self, deployment: &DeploymentId) -> Vec<ContainerInspectResponse> {
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filter(deployment)).build();
         let mut inspected = Vec::new();
-        for container in self.client.list_containers(Some(options)).await.unwrap() {
+        for container in self.containers(deployment).await {
             let id = container.id.unwrap();
             let seen = self.client.inspect_container(&id, None::<InspectContainerOptions>).await;
             inspected.extend(seen);
