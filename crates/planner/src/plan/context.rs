@@ -73,6 +73,13 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Whether every list that has lacked a job lacked it in a poll begun after `moment` too; where its scope is another one
+    /// now, lists prove no absence and none is waited for.
+    pub(super) fn lacked_after(&self, assignment: &Assignment, moment: Tick) -> bool {
+        let mut watched = assignment.track.missing.iter().filter(|(scope, _)| self.policy.scopes.contains_key(scope));
+        self.is_anothers(assignment) || watched.all(|(_, lacking)| lacking.polls.once_after(moment))
+    }
+
     /// Whether a scope is known to be the one that an assignment was made for, by an answer asked for after `moment`.
     pub(super) fn identity_holds(&self, assignment: &Assignment, scope: &ScopeKey, moment: Tick) -> bool {
         let seen = &self.state.seen;

@@ -168,7 +168,8 @@ fn after_door(
     if_running: impl FnOnce() -> Option<Next>,
 ) -> Option<Next> {
     match (context.presence(assignment), assignment.track.state) {
-        (Presence::Left { .. } | Presence::Unwatched, _) => None,
+        (Presence::Unwatched, _) => None,
+        (Presence::Left { .. }, _) if context.lacked_after(assignment, moment) => None,
         (_, JobState::Waiting) if assignment.track.waiting.once_after(moment) => None,
         (_, JobState::Running { .. }) if assignment.track.running.once_after(moment) => if_running(),
         _ => Some(Next::Wait(MachineReason::Fencing)),

@@ -131,7 +131,7 @@ fn a_process_that_ends_during_the_grace_is_cleaned_up_at_once() {
 }
 
 #[test]
-fn a_job_that_ended_without_us_has_its_runner_fenced_and_stopped_at_once_and_deleted() {
+fn a_job_that_ended_without_us_has_its_runner_fenced_and_stopped_without_a_grace_and_deleted() {
     let mut scene = Scene::claiming(&["h1"]);
     scene.leaves("h1");
     scene.polls(2);
@@ -141,12 +141,29 @@ fn a_job_that_ended_without_us_has_its_runner_fenced_and_stopped_at_once_and_del
     scene.polls(2);
     assert_eq!(scene.took(), ["check_scope", "look_up_runner", "fence"], "nothing before the fence is answered");
     scene.does("fence");
+    assert_eq!(scene.took(), [""; 0], "it may have been given its job just before");
+    scene.polls(6);
     assert_eq!(scene.took(), ["destroy"], "it waits for what will not come, and needs no grace");
     scene.does_all();
     scene.goes_on(4);
     assert_eq!(scene.took(), ["delete_runner"]);
     assert_eq!(scene.outcomes, [Outcome::EndedElsewhere]);
     scene.nothing_is_left();
+}
+
+#[test]
+fn a_job_that_lists_lacked_and_that_runs_after_the_fence_is_left_alone() {
+    let mut scene = Scene::claiming(&["h1"]);
+    let row = scene.job("h1").clone();
+    scene.leaves("h1");
+    scene.polls(2);
+    scene.jobs.push((acme(), row));
+    scene.claims("h1");
+    scene.does_all();
+    assert_eq!(scene.took(), ["check_scope", "look_up_runner", "fence"]);
+    scene.goes_on(200);
+    assert_eq!((scene.took(), scene.ending("h1")), (vec![], None));
+    assert!(matches!(scene.reason("h1"), Reason::Running { .. }));
 }
 
 #[test]
