@@ -35,7 +35,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
 /// Makes machines with an engine. Cheap to clone; clones share everything.
 #[derive(Debug, Clone)]
 pub struct DockerBackend {
-    docker: Arc<Docker>,
+    pub(crate) docker: Arc<Docker>,
 }
 
 /// What all calls share.

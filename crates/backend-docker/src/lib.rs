@@ -38,6 +38,7 @@
 //! | `labels`, `binding` | what is written where |
 //! | `specification` | the container of a machine, hardening |
 //! | `launch` | the runner's configuration |
+//! | `facts` | what an engine is and has, for checks |
 //! | `reference` | names of images |
 //! | `image`, `runner_volume`, `network` | what must be there before a container |
 //! | `archive` | one file as a tar |
@@ -55,6 +56,7 @@ mod destroy;
 mod ended;
 mod engine;
 mod error;
+mod facts;
 mod image;
 mod labels;
 mod launch;
@@ -75,6 +77,7 @@ mod watch;
 pub use crate::backend::{CAPABILITIES, DockerBackend};
 pub use crate::engine::{USUAL_SOCKET, socket};
 pub use crate::error::DockerError;
+pub use crate::facts::EngineFacts;
 pub use crate::reference::is_image_reference;
 pub use crate::settings::{DockerSettings, Limits, Network, Program, Pull, WithUnstarted};
 pub use crate::specification::CAPABILITIES_KEPT;

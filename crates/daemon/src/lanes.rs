@@ -12,7 +12,7 @@ use planner::action::Action;
 use planner::error_class::{Acted, Concerns, ErrorClass, Failure};
 use planner::event::{Answer, Event};
 use planner::ids::{ActionId, AssignmentKey, BackendId, DeploymentId, ForgeId, PoolId, RunnerId, RunnerUuid, ScopeKey};
-use planner::label::{Environment, Label};
+use planner::label::Label;
 use planner::policy::Limits;
 use planner::seen::BoundAt;
 use tokio::sync::mpsc;
@@ -43,10 +43,7 @@ pub(crate) struct Lanes {
 
 /// The image that a label of a pool names.
 fn image(labels: &[Label], name: &str) -> Option<String> {
-    match labels.iter().find(|label| label.name() == name)?.environment() {
-        Environment::Docker(image) => image.as_deref().map(|image| image.trim_start_matches("//").to_owned()),
-        Environment::Lxc(_) | Environment::Host => None,
-    }
+    labels.iter().find(|label| label.name() == name)?.environment().image().map(str::to_owned)
 }
 
 impl Lanes {

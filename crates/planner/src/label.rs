@@ -76,6 +76,16 @@ impl Label {
     }
 }
 
+impl Environment {
+    /// The image that it names, if it names one.
+    pub fn image(&self) -> Option<&str> {
+        match self {
+            Self::Docker(image) => image.as_deref().map(|image| image.trim_start_matches("//")),
+            Self::Lxc(_) | Self::Host => None,
+        }
+    }
+}
+
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (schema, argument) = match &self.environment {

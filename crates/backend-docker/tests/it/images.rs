@@ -1,13 +1,15 @@
 //! Images: what cannot be had, and what they bring along.
 
+use std::collections::BTreeSet;
+
 use backend::{Backend as _, BackendError, chain};
-use backend_docker::Pull;
+use backend_docker::{Network, Pull};
 use planner::error_class::{Acted, Concerns, ErrorClass};
 use planner::seen::Exit;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::engine::{Engine, engine, import, root, static_busybox};
+use crate::engine::{Engine, IMAGE, engine, import, root, static_busybox};
 use crate::machine::{Ground, request};
 
 /// An image that declares a volume.
@@ -107,5 +109,19 @@ async fn volumes_that_an_image_declares_go_with_the_machine() {
         ground.destroy(name).await;
         assert!(ground.engine.client.inspect_volume(&volume).await.is_err(), "{volume} is left");
     }
+    ground.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_looks_first_is_told_what_an_engine_has_and_lacks() {
+    let Some(engine) = engine().await else { return };
+    let named = Network::Named("forgescale-test-no-such-network".to_owned());
+    let ground = Ground::new(engine, "", |settings| settings.network = named);
+    let missing = "forgescale-test-nothing:1";
+    let facts = ground.backend.look(&BTreeSet::from([IMAGE, missing, "not//one"])).await.unwrap();
+    assert_eq!(facts.architecture, std::env::consts::ARCH);
+    assert_eq!(facts.missing_images, BTreeSet::from([missing.to_owned()]));
+    assert!(facts.runtimes.contains("runc"), "{facts:?}");
+    assert!(facts.lacks_network);
     ground.finish().await;
 }

@@ -1,11 +1,10 @@
 //! One backend: its runner program, what its jobs can reach, and what its labels need.
 
-use backend_host::{RunAs, RunnerVersion, RunnerVersionError, runner_version};
+use backend_host::RunAs;
 use planner::ids::BackendId;
 
 use super::finding::Finding;
-use super::{containers, docker, jobs, limits, lxc};
-use crate::chain;
+use super::{containers, docker, jobs, limits, lxc, runner};
 use crate::config::{Backend, BackendKind, Config, HostSettings, Pool};
 
 /// Everything about one backend.
@@ -16,7 +15,7 @@ pub(super) async fn check(id: &BackendId, backend: &Backend, config: &Config) ->
         BackendKind::Host(host) => host,
         BackendKind::Docker(docker) => return containers::check(id, docker, config, pools()).await,
     };
-    let mut findings = vec![runner(&subject, host).await];
+    let mut findings = vec![runner::check(&subject, &host.program(), &host.path, host.run_as.users().first()).await];
     findings.extend(jobs::hindrances(&subject, host, config));
     findings.extend(limits::check(&subject, &host.limits));
     findings.extend(pools().filter_map(|pool| few_users(&subject, host, pool)));
@@ -24,31 +23,6 @@ pub(super) async fn check(id: &BackendId, backend: &Backend, config: &Config) ->
     findings.extend(lxc::check(&subject, host, pools()));
     findings.extend(jobs::check(&subject, host, config, pools()));
     findings
-}
-
-async fn runner(subject: &str, host: &HostSettings) -> Finding {
-    let shown = host.runner.display();
-    let program = host.program();
-    let version = match runner_version(&program, &host.path, host.run_as.users().first()).await {
-        Ok(version) => version,
-        Err(error @ RunnerVersionError::Unknown { .. }) => {
-            return Finding::warning(subject, chain(&error))
-                .hint("a build of your own? It must know what Forgejo Runner 12.8.2 knows");
-        }
-        Err(error) => {
-            return Finding::error(subject, chain(&error)).hint(upgrade());
-        }
-    };
-    if version < RunnerVersion::LEAST {
-        let message = format!("{shown} is version {version}, which cannot run one job by its handle");
-        return Finding::error(subject, message).hint(upgrade());
-    }
-    if version < RunnerVersion::LEAST_WITHOUT_DOUBT {
-        let message =
-            format!("{shown} is version {version}, which ends with 0 when it got no job, as if it had had one");
-        return Finding::warning(subject, message).hint(upgrade());
-    }
-    Finding::ok(subject, format!("{shown} is version {version}"))
 }
 
 /// A pool that would have more machines than there are users for.
@@ -60,8 +34,4 @@ fn few_users(subject: &str, host: &HostSettings, pool: &Pool) -> Option<Finding>
             format!("the pool {id} may have {max} machines at once, but there are {users} `users`, each for one");
         Finding::warning(subject, message).hint(format!("name more users, or set max = {users} in the pool"))
     })
-}
-
-fn upgrade() -> String {
-    format!("install Forgejo Runner {} or newer", RunnerVersion::LEAST_WITHOUT_DOUBT)
 }

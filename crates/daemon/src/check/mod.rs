@@ -27,9 +27,11 @@ mod lxc;
 mod machines;
 mod reach;
 mod repositories;
+mod runner;
 mod runners;
 mod scope;
 mod service;
+mod static_program;
 
 use std::path::Path;
 use std::pin::Pin;
