@@ -56,6 +56,8 @@ struct MachineFacts {
 /// What has been said of one registration.
 #[derive(Debug, Clone, Default)]
 struct RunnerFacts {
+    /// The job that it was made for.
+    job: Option<JobKey>,
     shown: Agreeing,
     undeclared: Agreeing,
     /// Whether its door is closed.
@@ -143,6 +145,7 @@ impl Ledger {
         for row in &listing.rows {
             self.ids.insert((scope.forge.clone(), row.id), row.uuid.clone());
             let facts = self.runners.entry(row.uuid.clone()).or_default();
+            facts.job = Some(JobKey { forge: scope.forge.clone(), handle: row.identity.handle.clone() });
             facts.shown.add(listing.begun_at);
             facts.fenced |= row.fenced;
             if !row.declared {
@@ -309,9 +312,12 @@ impl World {
             Action::Sweep { scope, id } => {
                 let uuid = ledger.ids.get(&(scope.forge.clone(), *id));
                 let polls = ledger.complete("jobs", &scope.watched());
-                // It was shown twice, or polls agree on where its job stands.
+                // It was shown twice, or polls agree on where its job stands: of its scope, or of whichever shows it waiting.
                 let runner = uuid.and_then(|uuid| ledger.runners.get(uuid));
-                runner.is_some_and(|runner| runner.shown.0.is_some() || polls.0.is_some())
+                let waits = |job: &JobKey| ledger.jobs.get(job).is_some_and(|job| job.waiting.0.is_some());
+                runner.is_some_and(|runner| {
+                    runner.shown.0.is_some() || polls.0.is_some() || runner.job.as_ref().is_some_and(waits)
+                })
             }
             _ => return,
         };
