@@ -7,9 +7,10 @@ use bollard::query_parameters::CreateContainerOptionsBuilder;
 
 use crate::backend::{Caller, Docker};
 use crate::error::DockerError;
+use crate::labels::{self, Role};
 use crate::machines::{self, Found, Phase};
 use crate::specification::{self, Prepared};
-use crate::{binding, image, labels};
+use crate::{binding, image};
 
 /// Makes the container of a machine, with all that it needs.
 pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller: &Caller) -> Result<(), DockerError> {
@@ -41,12 +42,16 @@ pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller
             docker.changed();
             Ok(())
         }
-        // The name is taken: by a create of an earlier daemon that came late, or by somebody else.
-        Err(error) if error.status() == Some(409) => match existing(docker, request).await? {
+        // The name is taken: by a create of an earlier daemon that came late, or by somebody else. Podman says 500 for it, as
+        // for what it misses.
+        Err(error) if matches!(error.status(), Some(409 | 500)) => match existing(docker, request).await? {
             Some(found) => still_usable(docker, &found),
             None if is_of_others(docker, request).await? => Err(DockerError::NotOurs),
-            // It is just being made or removed.
-            None => Err(error),
+            // It is just being made or removed, or something that it needs is gone.
+            None => {
+                docker.forget_prepared().await;
+                Err(error)
+            }
         },
         Err(error) if error.status() == Some(404) => {
             docker.forget_prepared().await;
@@ -69,7 +74,7 @@ async fn existing(docker: &Docker, request: &CreateRequest) -> Result<Option<Fou
 async fn is_of_others(docker: &Docker, request: &CreateRequest) -> Result<bool, DockerError> {
     let Some(container) = docker.engine.container(request.name.as_str()).await? else { return Ok(false) };
     let labels = container.config.labels.unwrap_or_default();
-    Ok(!labels::are_ours(&docker.whose, &labels))
+    Ok(!labels::are_ours(&docker.whose, Role::Machine, &labels))
 }
 
 fn still_usable(docker: &Docker, found: &Found) -> Result<(), DockerError> {

@@ -1,13 +1,14 @@
 //! The connection to the engine. Every call has a deadline; the version of the interface is agreed on once.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
+use planner::ids::MachineName;
 use tokio::sync::OnceCell;
 
 use crate::error::DockerError;
+use crate::labels::{self, Role, Whose};
 use crate::look::{self, Inspected, Listed};
 
 /// Calls that only look, or change a record of the engine's. An idle engine answers in milliseconds, one that starts twenty
@@ -57,10 +58,18 @@ impl Engine {
         connected.map_err(late)?
     }
 
-    /// All containers that a filter lets through, whatever state they are in.
-    pub(crate) async fn containers(&self, filter: &HashMap<String, Vec<String>>) -> Result<Vec<Listed>, DockerError> {
+    /// All containers of ours with one role, or of the machine of one name, whatever state they are in.
+    pub(crate) async fn containers(
+        &self,
+        whose: &Whose,
+        role: Role,
+        name: Option<&MachineName>,
+    ) -> Result<Vec<Listed>, DockerError> {
         let version = self.client().await?.client_version().to_string();
-        self.call("list containers", look::list(&self.socket, &version, filter)).await
+        let filter = labels::filter(whose, role, name);
+        let mut listed = self.call("list containers", look::list(&self.socket, &version, &filter)).await?;
+        listed.retain(|container| container.labels.as_ref().is_some_and(|found| labels::are_ours(whose, role, found)));
+        Ok(listed)
     }
 
     /// A container by its id or name, as the engine has it now; none if there is no such container.

@@ -17,8 +17,9 @@ use crate::unstarted::{AT_A_TIME, Unstarted};
 /// How many containers are asked about at once.
 const AT_ONCE: usize = 8;
 
-/// What a shell, and the engine's init, end with when the program was not there.
-const NO_PROGRAM: i32 = 127;
+/// What a shell, and Docker's init, end with when the program was not there, and what Podman's ends with. A runner may end so
+/// too, and then it costs a look.
+const NO_PROGRAM: [i32; 2] = [127, 1];
 
 /// Every machine of ours.
 pub(crate) async fn list(docker: &Arc<Docker>) -> Result<Machines, DockerError> {
@@ -100,7 +101,7 @@ fn needs_a_look(docker: &Docker, found: &Found) -> bool {
 
 async fn note(docker: &Docker, id: String, exit: Exit) {
     docker.memory.ended(id, exit);
-    if exit == Exit::Code(NO_PROGRAM) {
+    if NO_PROGRAM.map(Exit::Code).contains(&exit) {
         // Perhaps somebody has removed the volume: the engine then makes an empty one.
         docker.runner_volume.forget().await;
     }

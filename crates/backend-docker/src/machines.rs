@@ -42,7 +42,7 @@ pub(crate) enum Phase {
 /// All of our machines, and the names of containers of ours that could not be read.
 pub(crate) async fn all(engine: &Engine, whose: &Whose) -> Result<(Vec<Found>, BTreeSet<String>), DockerError> {
     let (mut found, mut unreadable) = (Vec::new(), BTreeSet::new());
-    for container in engine.containers(&labels::filter(whose, Role::Machine, None)).await? {
+    for container in engine.containers(whose, Role::Machine, None).await? {
         let name = container.names.iter().flatten().next().unwrap_or(&container.id).clone();
         match read(container) {
             Some(machine) => found.push(machine),
@@ -56,8 +56,8 @@ pub(crate) async fn all(engine: &Engine, whose: &Whose) -> Result<(Vec<Found>, B
 
 /// The containers of one machine, the one that was used first. More than one only if a create of a killed daemon came late.
 pub(crate) async fn of(engine: &Engine, whose: &Whose, name: &MachineName) -> Result<Vec<Found>, DockerError> {
-    let containers = engine.containers(&labels::filter(whose, Role::Machine, Some(name))).await?;
-    let mut found: Vec<Found> = containers.into_iter().filter_map(read).collect();
+    let containers = engine.containers(whose, Role::Machine, Some(name)).await?;
+    let mut found: Vec<Found> = containers.into_iter().filter_map(read).filter(|found| found.name == *name).collect();
     found.sort_by_key(|found| std::cmp::Reverse(rank(found)));
     Ok(found)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bollard::models::NetworkCreateRequest;
+use bollard::models::{Network as BollardNetwork, NetworkCreateRequest};
 use bollard::query_parameters::{InspectNetworkOptions, ListNetworksOptionsBuilder};
 use tokio::sync::Mutex;
 
@@ -67,7 +67,9 @@ async fn found(engine: &Engine, whose: &Whose) -> Result<Vec<String>, DockerErro
     let filter = labels::filter(whose, Role::Network, None);
     let options = ListNetworksOptionsBuilder::default().filters(&filter).build();
     let networks = engine.call("list networks", engine.client().await?.list_networks(Some(options))).await?;
-    Ok(networks.into_iter().filter_map(|network| network.id).collect())
+    let is_ours =
+        |network: &BollardNetwork| labels::are_ours(whose, Role::Network, &network.labels.clone().unwrap_or_default());
+    Ok(networks.into_iter().filter(is_ours).filter_map(|network| network.id).collect())
 }
 
 async fn made(engine: &Engine, whose: &Whose) -> Result<String, DockerError> {

@@ -10,7 +10,7 @@
 use std::io;
 use std::time::UNIX_EPOCH;
 
-use bollard::models::{ContainerCreateBody, HostConfig, VolumeCreateRequest};
+use bollard::models::{ContainerCreateBody, HostConfig, Volume, VolumeCreateRequest};
 use bollard::query_parameters::{
     ContainerArchiveInfoOptionsBuilder, CreateContainerOptions, ListVolumesOptionsBuilder,
     RemoveContainerOptionsBuilder, UploadToContainerOptionsBuilder,
@@ -183,7 +183,7 @@ fn tar<B: From<Vec<u8>>>(file: File, size: u64) -> impl futures_util::Stream<Ite
 /// Removes containers through which a volume was filled, also those of a daemon that was killed meanwhile.
 async fn remove_fillers(engine: &Engine, whose: &Whose) -> Result<(), DockerError> {
     let client = engine.client().await?;
-    for filler in engine.containers(&labels::filter(whose, Role::Filler, None)).await? {
+    for filler in engine.containers(whose, Role::Filler, None).await? {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         // Going already: another daemon, or one that was killed, has asked for it.
         let removed = client.remove_container(&filler.id, Some(options));
@@ -198,7 +198,8 @@ async fn remove_others(engine: &Engine, whose: &Whose, kept: &str) -> Result<(),
     let filter = labels::filter(whose, Role::Runner, None);
     let options = ListVolumesOptionsBuilder::default().filters(&filter).build();
     let volumes = engine.call("list volumes", client.list_volumes(Some(options))).await?.volumes.unwrap_or_default();
-    for volume in volumes.iter().filter(|volume| volume.name != kept) {
+    let is_other = |volume: &&Volume| volume.name != kept && labels::are_ours(whose, Role::Runner, &volume.labels);
+    for volume in volumes.iter().filter(is_other) {
         let removed = client.remove_volume(&volume.name, None::<bollard::query_parameters::RemoveVolumeOptions>);
         gone_or_kept(engine.call("remove a volume", removed).await)?;
     }
