@@ -18,12 +18,12 @@ use crate::memory::Memory;
 use crate::network::OwnNetwork;
 use crate::runner_volume::RunnerVolume;
 use crate::settings::DockerSettings;
-use crate::{create, destroy, listing, logs, start};
+use crate::{create, destroy, listing, logs, start, warm};
 
 /// What an engine can do, and the defaults of what an operator may choose instead.
 pub const CAPABILITIES: Capabilities = Capabilities {
     fused_start: false,
-    warm: false,
+    warm: true,
     // A container and a runner in it.
     boot_hint: Duration::from_secs(2),
     // An engine starts few containers at once: more only wait there.
@@ -179,6 +179,14 @@ impl Backend for DockerBackend {
         let done = self.finish(async move { start::start(&docker, &name, &launch, &caller).await }).await;
         drop(waiting);
         done.map_err(|error| error.doing(format!("start the runner on machine {machine}")))
+    }
+
+    async fn release(&self, machine: &MachineName) -> Result<(), BackendError> {
+        let (docker, name) = (Arc::clone(&self.docker), machine.clone());
+        let (waiting, caller) = Caller::new();
+        let done = self.finish(async move { warm::release(&docker, &name, &caller).await }).await;
+        drop(waiting);
+        done.map_err(|error| error.doing(format!("take the runner back from machine {machine}")))
     }
 
     async fn list(&self) -> Result<Machines, BackendError> {

@@ -10,7 +10,7 @@ use crate::error::DockerError;
 use crate::labels::{self, Role};
 use crate::machines::{self, Found, Phase};
 use crate::specification::{self, Prepared};
-use crate::{binding, image};
+use crate::{binding, image, warm};
 
 /// Makes the container of a machine, with all that it needs.
 pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller: &Caller) -> Result<(), DockerError> {
@@ -27,7 +27,7 @@ pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller
 
     let _turn = docker.memory.turn(&request.name).await;
     if let Some(found) = existing(docker, request).await? {
-        return still_usable(docker, &found);
+        return used_again(docker, &found, image_name).await;
     }
     if docker.memory.asked_to_end(&request.name) || docker.memory.unstarted.has(&request.name) {
         return Err(DockerError::AlreadyUsed);
@@ -38,14 +38,17 @@ pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller
     let client = docker.engine.client().await?;
     caller.still_waits()?;
     match docker.engine.call("create a container", client.create_container(Some(options), body)).await {
-        Ok(_) => {
+        Ok(made) => {
+            if request.tags.warm().is_some() {
+                warm::begin(docker, &made.id, image_name).await?;
+            }
             docker.changed();
             Ok(())
         }
         // The name is taken: by a create of an earlier daemon that came late, or by somebody else. Podman says 500 for it, as
         // for what it misses.
         Err(error) if matches!(error.status(), Some(409 | 500)) => match existing(docker, request).await? {
-            Some(found) => still_usable(docker, &found),
+            Some(found) => used_again(docker, &found, image_name).await,
             None if is_of_others(docker, request).await? => Err(DockerError::NotOurs),
             // It is just being made or removed, or something that it needs is gone.
             None => {
@@ -77,7 +80,14 @@ async fn is_of_others(docker: &Docker, request: &CreateRequest) -> Result<bool, 
     Ok(!labels::are_ours(&docker.whose, Role::Machine, &labels))
 }
 
-fn still_usable(docker: &Docker, found: &Found) -> Result<(), DockerError> {
+/// The same living machine, begun where an earlier call did not come to it.
+async fn used_again(docker: &Docker, found: &Found, image: &str) -> Result<(), DockerError> {
     let is_living = matches!(found.phase, Phase::Created | Phase::Running);
-    if is_living && !docker.memory.asked_to_end(&found.name) { Ok(()) } else { Err(DockerError::AlreadyUsed) }
+    if !is_living || docker.memory.asked_to_end(&found.name) {
+        return Err(DockerError::AlreadyUsed);
+    }
+    if found.is_warm() && found.phase == Phase::Created {
+        warm::begin(docker, &found.id, image).await?;
+    }
+    Ok(())
 }

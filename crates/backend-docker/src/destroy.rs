@@ -8,6 +8,7 @@ use bollard::query_parameters::{KillContainerOptionsBuilder, RemoveContainerOpti
 use planner::ids::MachineName;
 
 use crate::backend::Docker;
+use crate::binding::Bound;
 use crate::error::DockerError;
 use crate::machines::{self, Found, Phase};
 
@@ -31,7 +32,9 @@ pub(crate) async fn destroy(
 }
 
 async fn one(docker: &Docker, machine: &Found, stop: Duration) -> Result<Destroyed, DockerError> {
-    if machine.phase == Phase::Running && !docker.memory.time_is_over(&machine.name, stop, Instant::now()) {
+    // One in which no runner is has nothing to tell.
+    let has_runner = machine.phase == Phase::Running && matches!(machine.bound, Bound::To(_));
+    if has_runner && !docker.memory.time_is_over(&machine.name, stop, Instant::now()) {
         if docker.memory.ask_to_end(&machine.name, Instant::now()) {
             ask(docker, machine).await?;
         }

@@ -112,10 +112,19 @@ pub enum DockerError {
     #[error("the machine was made for another job")]
     OtherJob,
     /// Without a handle the runner would take any job (protocol 3.6).
-    #[error("there is no handle")]
+    #[error("there is no handle, or one of several lines")]
     NoHandle,
+    /// What waits for a launch in a warm machine is a shell.
+    #[error("the image {image} has no /bin/sh, which waits for the job in a machine that is kept warm")]
+    NoShell {
+        /// Its name.
+        image: String,
+    },
+    /// Its handle is among its arguments.
+    #[error("the machine was made for one job and cannot be given to another")]
+    NotWarm,
     /// What binds the machine does not fit a name.
-    #[error("the handle or the runner's uuid is too long for a container's name")]
+    #[error("the handle, the runner's uuid, the forge's address or the scope is too long for a container's name")]
     BindingTooLong,
     /// The launch was handed over, and nobody knows what came of it.
     #[error("the launch was handed over before, and the machine has not started since")]
@@ -140,6 +149,7 @@ impl DockerError {
                 Some("write the label with an image, `debian:docker://IMAGE`, or give the backend an `image`")
             }
             Self::ImageMissing { .. } => Some("load it on the engine's host, or let it be pulled: pull = \"missing\""),
+            Self::NoShell { .. } => Some("take an image with a shell, or leave `warm` out for this pool"),
             Self::BadImage { .. } => {
                 Some("write it as `docker pull` takes it: node:22-bookworm, registry.example/image@sha256:…")
             }
@@ -180,6 +190,8 @@ impl DockerError {
             | Self::OtherBinding
             | Self::OtherJob
             | Self::NoHandle
+            | Self::NoShell { .. }
+            | Self::NotWarm
             | Self::BindingTooLong
             | Self::Runner { .. } => ErrorClass::Permanent,
             Self::NoMachine => ErrorClass::NotFound,
@@ -206,6 +218,7 @@ impl DockerError {
             Self::NoImage
             | Self::ImageMissing { .. }
             | Self::BadImage { .. }
+            | Self::NoShell { .. }
             | Self::NotPulled { .. }
             | Self::PulledTooLong { .. }
             | Self::Pulling { .. } => Concerns::Environment,

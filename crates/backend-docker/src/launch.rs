@@ -10,18 +10,18 @@ fn here(label: &str) -> String {
 }
 
 /// The configuration (protocol 3.6). Strings are written as JSON, which is YAML too. Without an external server the cache is
-/// off: it would listen on all interfaces, for nobody.
+/// off: it would listen on all interfaces, for nobody. The token comes last, so that a launch that was cut is none.
 pub(crate) fn configuration(launch: &Launch) -> SecretString {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let labels: Vec<String> = launch.labels.iter().map(|label| quoted(&here(label))).collect();
     let text = format!(
-        "cache:\n  enabled: false\nserver:\n  connections:\n    forge:\n      url: {}\n      uuid: {}\n      token: {}\n      \
-         labels: [{}]\n      fetch_interval: {}ms\n",
+        "cache:\n  enabled: false\nserver:\n  connections:\n    forge:\n      url: {}\n      uuid: {}\n      \
+         labels: [{}]\n      fetch_interval: {}ms\n      token: {}\n",
         quoted(&launch.url),
         quoted(launch.uuid.as_str()),
-        quoted(launch.token.expose_secret()),
         labels.join(", "),
         launch.fetch_interval.as_millis().max(1),
+        quoted(launch.token.expose_secret()),
     );
     SecretString::from(text)
 }
@@ -49,8 +49,9 @@ mod tests {
             fetch_interval: Duration::from_millis(500),
         };
         let expected = "cache:\n  enabled: false\nserver:\n  connections:\n    forge:\n      \
-            url: \"https://forge.example\"\n      uuid: \"u\"\n      token: \"secret\"\n      \
-            labels: [\"debian:host\", \"gpu:host\", \"plain:host\", \"vm:host\"]\n      fetch_interval: 500ms\n";
+            url: \"https://forge.example\"\n      uuid: \"u\"\n      \
+            labels: [\"debian:host\", \"gpu:host\", \"plain:host\", \"vm:host\"]\n      fetch_interval: 500ms\n      \
+            token: \"secret\"\n";
         assert_eq!(configuration(&launch).expose_secret(), expected);
     }
 }

@@ -33,6 +33,7 @@
 //! | `look` | what the engine says of containers, in Docker's words and in Podman's |
 //! | `create`, `start`, `destroy`, `listing`, `logs` | the verbs of the interface |
 //! | `unstarted` | what a killed daemon left between bound and started |
+//! | `warm` | machines without a job: how they wait for one, and are taken back |
 //! | `ended` | how a container ended, by what the engine says of it |
 //! | `memory` | what is remembered of machines, also beyond a change of settings |
 //! | `labels`, `binding` | what is written where |
@@ -72,6 +73,7 @@ mod settings;
 mod specification;
 mod start;
 mod unstarted;
+mod warm;
 mod watch;
 
 pub use crate::backend::{CAPABILITIES, DockerBackend};

@@ -13,6 +13,7 @@ use crate::ended;
 use crate::error::DockerError;
 use crate::machines::{self, Found, Phase};
 use crate::unstarted::{AT_A_TIME, Unstarted};
+use crate::warm;
 
 /// How many containers are asked about at once.
 const AT_ONCE: usize = 8;
@@ -31,6 +32,11 @@ pub(crate) async fn list(docker: &Arc<Docker>) -> Result<Machines, DockerError> 
     // The next listing will not show them: nobody knows how they ended.
     found.retain(|found| !gone.contains(&found.id));
     let found = settled(docker, found).await;
+    found
+        .iter()
+        .filter(|found| warm::is_half_done(docker, found))
+        .take(AT_A_TIME)
+        .for_each(|found| warm::mend(docker, found));
     let (names, ids): (BTreeSet<_>, BTreeSet<_>) =
         found.iter().map(|found| (found.name.clone(), found.id.clone())).unzip();
     docker.memory.forget_gone(|name| names.contains(name), |id| ids.contains(id));
@@ -54,20 +60,19 @@ fn tell(docker: &Docker, unreadable: BTreeSet<String>) {
 
 /// Asks about containers that may have ended: whether all answers came, and which of them are gone since they were listed.
 async fn look_at_ended(docker: &Arc<Docker>, found: &[Found]) -> (bool, BTreeSet<String>) {
-    let ended: Vec<String> =
-        found.iter().filter(|found| needs_a_look(docker, found)).map(|found| found.id.clone()).collect();
-    let looks = ended.into_iter().map(|id| {
+    let ended: Vec<Found> = found.iter().filter(|found| needs_a_look(docker, found)).cloned().collect();
+    let looks = ended.into_iter().map(|found| {
         let docker = Arc::clone(docker);
-        async move { (ended::inspected(&docker, &id).await, id) }
+        async move { (ended::inspected(&docker, &found.id).await, found) }
     });
     let mut looked = stream::iter(looks).buffer_unordered(AT_ONCE);
     let (mut all, mut gone) = (true, BTreeSet::new());
-    while let Some((state, id)) = looked.next().await {
+    while let Some((state, found)) = looked.next().await {
         match state {
-            Ok(None) => drop(gone.insert(id)),
+            Ok(None) => drop(gone.insert(found.id)),
             Ok(Some(state)) => {
                 if let Some(exit) = ended::judged(&state) {
-                    note(docker, id, exit).await;
+                    note(docker, &found, exit).await;
                 }
             }
             // The next listing may know; until then this one hides it.
@@ -95,12 +100,13 @@ async fn settled(docker: &Docker, found: Vec<Found>) -> Vec<Found> {
 
 /// What is told only when a container is asked for: how it ended, or that it could not be started.
 fn needs_a_look(docker: &Docker, found: &Found) -> bool {
-    let may_have_ended = found.phase == Phase::Exited || found.phase == Phase::Created && found.bound != Bound::No;
+    let may_have_ended = found.phase == Phase::Exited && !matches!(found.bound, Bound::Back(_))
+        || found.phase == Phase::Created && found.bound != Bound::No;
     may_have_ended && docker.memory.exit(&found.id).is_none()
 }
 
-async fn note(docker: &Docker, id: String, exit: Exit) {
-    docker.memory.ended(id, exit);
+async fn note(docker: &Docker, found: &Found, exit: Exit) {
+    docker.memory.ended(found.id.clone(), warm::exit(found, exit));
     if NO_PROGRAM.map(Exit::Code).contains(&exit) {
         // Perhaps somebody has removed the volume: the engine then makes an empty one.
         docker.runner_volume.forget().await;
@@ -112,9 +118,11 @@ fn row(docker: &Docker, found: Found) -> Option<MachineSeen> {
     let asked = docker.memory.asked_to_end(&found.name);
     let known = docker.memory.exit(&found.id);
     let state = match (found.phase, &found.bound) {
-        (Phase::Removing, _) => MachineState::Stopping,
+        // The end of one that is taken back is no end of it.
+        (Phase::Removing, _) | (_, Bound::Back(_)) => MachineState::Stopping,
         (Phase::Created | Phase::Running, _) if asked => MachineState::Stopping,
-        (Phase::Created, Bound::No) => MachineState::Ready,
+        (Phase::Created | Phase::Running, Bound::No) if found.is_ready() => MachineState::Ready,
+        (Phase::Created, Bound::No) => MachineState::Creating,
         (Phase::Created, Bound::To(_)) => known.map_or(MachineState::Creating, |exit| MachineState::Ended { exit }),
         // One of which nothing is known for now proves nothing.
         (Phase::Exited, _) => MachineState::Ended { exit: known? },

@@ -26,6 +26,18 @@ pub(crate) struct Found {
     pub(crate) phase: Phase,
 }
 
+impl Found {
+    /// Whether it was made without a job.
+    pub(crate) fn is_warm(&self) -> bool {
+        self.tags.warm().is_some()
+    }
+
+    /// Whether a job can be bound to it: a warm one runs and waits for its launch, one for a job was not started.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.bound == Bound::No && self.phase == if self.is_warm() { Phase::Running } else { Phase::Created }
+    }
+}
+
 /// Where a container stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {

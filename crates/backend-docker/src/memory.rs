@@ -28,6 +28,8 @@ struct Held {
     asked_to_end: Option<Instant>,
     /// Whether this daemon has begun to bind and start it.
     handed_over: bool,
+    /// Whether this daemon has ended what it reads its launch from.
+    input_ended: bool,
 }
 
 impl Memory {
@@ -45,6 +47,12 @@ impl Memory {
         turn.lock_owned().await
     }
 
+    /// This call's turn at a machine, if no other one has it.
+    pub(crate) fn try_turn(&self, name: &MachineName) -> Option<OwnedMutexGuard<()>> {
+        let turn = Arc::clone(&self.held().entry(name.clone()).or_default().turn);
+        turn.try_lock_owned().ok()
+    }
+
     /// Whether this daemon has asked it to end.
     pub(crate) fn asked_to_end(&self, name: &MachineName) -> bool {
         self.held().get(name).is_some_and(|held| held.asked_to_end.is_some())
@@ -52,7 +60,27 @@ impl Memory {
 
     /// Notes that this daemon binds and starts it.
     pub(crate) fn hands_over(&self, name: &MachineName) {
-        self.held().entry(name.clone()).or_default().handed_over = true;
+        let mut held = self.held();
+        let of = held.entry(name.clone()).or_default();
+        of.handed_over = true;
+        of.input_ended = false;
+    }
+
+    /// Notes that nothing more comes for it to read.
+    pub(crate) fn ended_input(&self, name: &MachineName) {
+        self.held().entry(name.clone()).or_default().input_ended = true;
+    }
+
+    /// Whether nothing more comes for it to read, as far as this daemon knows.
+    pub(crate) fn has_ended_input(&self, name: &MachineName) -> bool {
+        self.held().get(name).is_some_and(|held| held.input_ended)
+    }
+
+    /// Forgets that it was bound.
+    pub(crate) fn took_back(&self, name: &MachineName) {
+        if let Some(held) = self.held().get_mut(name) {
+            (held.handed_over, held.input_ended) = (false, false);
+        }
     }
 
     /// Whether it was this daemon that bound it.

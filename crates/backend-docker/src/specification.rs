@@ -9,6 +9,7 @@ use crate::error::DockerError;
 use crate::labels::{self, Role, Whose};
 use crate::runner_volume::{PROGRAM, TARGET};
 use crate::settings::DockerSettings;
+use crate::warm;
 
 /// What a job can still do as root of its container: own and read its files, become another user, signal its processes and
 /// listen on low ports. Package managers work; `sudo`, `mount`, raw sockets and device nodes do not.
@@ -37,15 +38,18 @@ pub(crate) fn of(
     request: &CreateRequest,
     prepared: Prepared<'_>,
 ) -> Result<ContainerCreateBody, DockerError> {
-    let handle = request.tags.job().map_or("", |tags| tags.handle.as_str());
-    if handle.is_empty() {
+    let handle = request.tags.job().map(|tags| tags.handle.as_str());
+    if handle == Some("") {
         return Err(DockerError::NoHandle);
     }
     let labels = labels::of_machine(whose, &request.name, &request.tags).ok_or(DockerError::BindingTooLong)?;
     let mut program = vec![PROGRAM.to_owned()];
     program.extend(settings.runner.arguments.iter().cloned());
     program.extend(["-c", "/dev/stdin", "one-job", "--wait"].map(str::to_owned));
-    program.push(format!("--handle={handle}"));
+    match handle {
+        Some(handle) => program.push(format!("--handle={handle}")),
+        None => program = warm::waiting_for_its_launch(program),
+    }
     let environment = settings.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
     Ok(ContainerCreateBody {
         image: Some(prepared.image.to_owned()),

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A machine that is bound and does not run is never given a launch again: the engine may hold one already, and would give
-//! the runner both.
+//! the runner both. A warm one runs all the time, and reads its launch when it comes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(crate) async fn start(
     launch: &Launch,
     caller: &Caller,
 ) -> Result<(), DockerError> {
-    if launch.handle.as_str().is_empty() {
+    if launch.handle.as_str().is_empty() || launch.handle.as_str().contains('\n') {
         return Err(DockerError::NoHandle);
     }
     let _turn = docker.memory.turn(name).await;
@@ -41,12 +41,12 @@ pub(crate) async fn start(
     let binding = launch.binding();
     match &machine.bound {
         Bound::To(bound) if *bound != binding => return Err(DockerError::OtherBinding),
-        Bound::To(_) if machine.phase == Phase::Created => return Err(DockerError::HandedOver),
-        Bound::To(_) => return Ok(()),
-        Bound::No if machine.phase != Phase::Created || docker.memory.asked_to_end(name) => {
-            return Err(DockerError::NoMachine);
+        Bound::To(_) if machine.phase == Phase::Created || is_in_doubt(docker, &machine) => {
+            return Err(DockerError::HandedOver);
         }
-        Bound::No => {}
+        Bound::To(_) => return Ok(()),
+        Bound::No if machine.is_ready() && !docker.memory.asked_to_end(name) => {}
+        Bound::No | Bound::Back(_) => return Err(DockerError::NoMachine),
     }
     if machine.tags.job().is_some_and(|tags| tags.handle != launch.handle) {
         return Err(DockerError::OtherJob);
@@ -58,6 +58,11 @@ pub(crate) async fn start(
     docker.memory.hands_over(name);
     docker.engine.call("rename a container", client.rename_container(&machine.id, bound)).await?;
     hand_over(docker, &machine, launch).await?;
+    docker.memory.ended_input(name);
+    if machine.is_warm() {
+        docker.changed();
+        return Ok(());
+    }
     let started = client.start_container(&machine.id, None::<StartContainerOptions>);
     let started = docker.engine.long_call("start a container", started).await;
     if started.is_err() {
@@ -68,6 +73,12 @@ pub(crate) async fn start(
     started
 }
 
+/// Whether a warm machine is bound and may never have got its launch: this daemon bound it, and could not write it.
+fn is_in_doubt(docker: &Docker, machine: &Found) -> bool {
+    let was_given = docker.memory.has_ended_input(&machine.name);
+    machine.is_warm() && docker.memory.has_handed_over(&machine.name) && !was_given
+}
+
 /// Gives the launch to the engine, which gives it to the runner when there is one.
 async fn hand_over(docker: &Docker, machine: &Found, launch: &Launch) -> Result<(), DockerError> {
     let client = docker.engine.client().await?;
@@ -76,6 +87,10 @@ async fn hand_over(docker: &Docker, machine: &Found, launch: &Launch) -> Result<
     let mut attached = docker.engine.call("attach to a container", attached).await?;
     let configuration = configuration(launch);
     let written = async {
+        if machine.is_warm() {
+            // Known only now. What waits in the machine takes the first line for it.
+            attached.input.write_all(format!("{}\n", launch.handle).as_bytes()).await?;
+        }
         attached.input.write_all(configuration.expose_secret().as_bytes()).await?;
         attached.input.shutdown().await
     };

@@ -29,9 +29,9 @@ async fn the_launch_is_the_runners_standard_input_and_only_the_handle_an_argumen
         "    forge:",
         "      url: \"http://127.0.0.1:9\"",
         "      uuid: \"d4637a60-7fea-4075-a81c-7e4ae01bdf0d\"",
-        &token,
         "      labels: [\"lab:host\", \"deb:host\"]",
         "      fetch_interval: 2000ms",
+        &token,
     ];
     assert_eq!(ground.log("fs-1").await, expected);
     ground.finish().await;

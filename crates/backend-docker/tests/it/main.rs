@@ -18,3 +18,5 @@ mod machine;
 mod skipped;
 #[cfg(test)]
 mod trouble;
+#[cfg(test)]
+mod warm;

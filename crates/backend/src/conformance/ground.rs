@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use planner::ids::{DeploymentId, MachineName, ScopeId};
-use planner::seen::{Exit, MachineSeen, MachineState, MachineTags};
+use planner::ids::{DeploymentId, ForgeId, MachineName, PoolId, ScopeId, ScopeKey};
+use planner::seen::{BoundAt, Exit, MachineSeen, MachineState, MachineTags, WarmTags};
 
 use super::{Behaviour, Harness, usual};
 use crate::{Backend, BackendError, CreateRequest, Destroyed, Launch, Machines, chain};
@@ -116,6 +116,22 @@ impl<B: Backend> Daemon<B> {
         self.start(name, behaviour).await
     }
 
+    /// Makes a machine without a job, and waits until it is ready.
+    pub(super) async fn keep_warm(&self, name: &MachineName) -> Result<(), String> {
+        said(self.backend.create(warm_request(name)).await)?;
+        let seen = self.until_state(name, |state| state == MachineState::Ready).await?;
+        ensure(seen.binding.is_none(), || format!("it is ready and bound: {seen:?}"))
+    }
+
+    /// Starts a runner on a machine that was made without a job.
+    pub(super) async fn bind(&self, name: &MachineName, behaviour: Behaviour) -> Result<(), String> {
+        said(self.backend.start(name, warm_launch(behaviour)).await)
+    }
+
+    pub(super) async fn release(&self, name: &MachineName) -> Result<(), String> {
+        said(self.backend.release(name).await)
+    }
+
     pub(super) async fn list(&self) -> Result<Machines, String> {
         said(self.backend.list().await)
     }
@@ -181,6 +197,18 @@ pub(super) fn request(name: &MachineName, behaviour: Behaviour) -> CreateRequest
 
 pub(super) fn launch(behaviour: Behaviour) -> Launch {
     Launch { labels: vec!["lab:host".to_owned()], handle: behaviour.handle(), ..usual::launch(TOKEN) }
+}
+
+pub(super) fn warm_request(name: &MachineName) -> CreateRequest {
+    let tags = WarmTags { pool: PoolId::new("pool"), image: None, made_of: "0123abcd".to_owned() };
+    CreateRequest { tags: tags.into(), ..usual::request(name.clone(), STOP) }
+}
+
+/// The launch of a machine that was made without a job: only this one tells where its runner is registered.
+pub(super) fn warm_launch(behaviour: Behaviour) -> Launch {
+    let forge = ForgeId::new("https://forge.example:3000/git");
+    let scope = ScopeKey { forge, scope: ScopeId::new("repo:tools/site#17") };
+    Launch { at: Some(BoundAt { scope, scope_id: Some(42) }), ..launch(behaviour) }
 }
 
 /// Polls until it holds.

@@ -70,8 +70,10 @@ pub async fn run<H: Harness>(harness: &H) -> Table {
     let mut outcomes = Vec::with_capacity(Row::ALL.len());
     for row in Row::ALL {
         let began = Instant::now();
+        let keeps_warm = harness.backend(&DeploymentId::new(harness.name())).await.describe().warm;
         let verdict = match harness.not_applicable(row) {
             Some(reason) => Verdict::NotApplicable(reason),
+            None if row.is_warm() && !keeps_warm => Verdict::NotApplicable("it makes none without a job"),
             None => tried(harness, row).await.map_or_else(Verdict::Failed, |()| Verdict::Passed),
         };
         outcomes.push(Outcome { row, verdict, took: began.elapsed() });

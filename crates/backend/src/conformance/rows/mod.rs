@@ -5,6 +5,7 @@ mod ending;
 mod listing;
 mod restarting;
 mod starting;
+mod warm;
 
 use super::Harness;
 use super::ground::Ground;
@@ -24,6 +25,11 @@ macro_rules! rows {
             /// A short word, fit for a name.
             pub fn word(self) -> &'static str {
                 match self { $(Self::$row => $word),* }
+            }
+
+            /// Whether it is about machines that are made without a job.
+            pub fn is_warm(self) -> bool {
+                self.word().starts_with("warm")
             }
 
             /// What it is about.
@@ -85,6 +91,26 @@ rows! {
     RestartEnded, "re-ended", "a restart after its end: the exit code is still seen", restarting::ended;
     /// A restart while it is being stopped.
     RestartStopping, "re-stopping", "a restart while it is stopped: it goes", restarting::stopping;
+    /// A machine without a job.
+    WarmIdle, "warm", "made without a job, it is ready until it gets one", warm::idle;
+    /// A job for it.
+    WarmBound, "warm-bound", "bound to a job later, its binding and exit code are seen", warm::bound;
+    /// A runner that waited in vain.
+    WarmReleased, "warm-back", "taken back from its runner, it is ready and takes another", warm::released;
+    /// What cannot be taken back.
+    WarmNotReleased, "warm-used", "what has ended or has a job of its own is not taken back", warm::not_released;
+    /// The answer to a create of it is lost at any moment.
+    WarmCreateUnanswered, "warm-made", "a create without a job whose answer was lost is found", warm::create_unanswered;
+    /// The answer to its binding is lost at any moment.
+    WarmBindUnanswered, "warm-lost", "a binding whose answer was lost is bound, or never runs", warm::bind_unanswered;
+    /// The answer to a release is lost at any moment.
+    WarmReleaseUnanswered, "warm-half", "taken back half-way, it is bound still, or ready", warm::release_unanswered;
+    /// Destroyed without a job, and with one.
+    WarmDestroyed, "warm-gone", "destroyed without a job or with one, it goes", warm::destroyed;
+    /// A restart in each of its phases.
+    WarmRestart, "warm-re", "a restart: it is ready or bound as before", warm::restarted;
+    /// Where the tokens may be.
+    WarmTokenNowhere, "warm-token", "the token of a runner that was taken back is nowhere", warm::token_nowhere;
 }
 
 #[cfg(test)]
