@@ -107,14 +107,17 @@ fn a_daemon_that_dies_at_any_moment_leaves_no_runner_with_half_a_launch() {
                 let bound = seen.binding == Some(launch().binding());
                 assert!(bound || seen.binding.is_none() && seen.state == MachineState::Ready, "{moment:?}: {seen:?}");
                 // It is soon known what came of it: a runner with all of its launch, or proof that there was none.
-                let is_decided = |state: MachineState| match state {
+                // By what is bound when it is looked at: a call that nobody waits for may come late.
+                let is_decided = |bound: bool, state: MachineState| match state {
                     MachineState::Running | MachineState::Ended { exit: Exit::NeverStarted } => bound,
                     MachineState::Ready => !bound,
                     MachineState::Creating | MachineState::Stopping => false,
                     MachineState::Orphaned | MachineState::Ended { .. } => panic!("{moment:?}: {state:?}"),
                 };
-                until("it is decided", async || ground.seen(&name).await.is_some_and(|seen| is_decided(seen.state)))
-                    .await;
+                until("it is decided", async || {
+                    ground.seen(&name).await.is_some_and(|seen| is_decided(seen.binding.is_some(), seen.state))
+                })
+                .await;
             }
             met.push(seen.map(|seen| (seen.state, seen.binding.is_some())));
             ground.destroy(&name).await;
