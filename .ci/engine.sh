@@ -5,6 +5,8 @@
 
 engine_place=
 engine_pid=
+podman_place=
+podman_pid=
 
 engine_up() {
     if [[ -n "${FORGESCALE_TEST_DOCKER:-}" || -S /var/run/docker.sock || "$(id -u)" != 0 ]]; then
@@ -54,10 +56,57 @@ engine_runs() {
     return "$outcome"
 }
 
+# Podman beside it, where it is installed and runs a container.
+podman_up() {
+    if [[ -n "${FORGESCALE_TEST_PODMAN:-}" || -S /run/podman/podman.sock || "$(id -u)" != 0 ]] ||
+        ! { command -v podman && command -v busybox; } >/dev/null; then
+        return 0
+    fi
+    podman_place=$(mktemp -d)
+    # With the limits of this shell: where those cannot be raised, the usual ones keep every container from starting.
+    printf '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n[network]\nnetwork_backend = "netavark"\n' \
+        >"$podman_place/containers.conf"
+    local runtime=(--runtime runc)
+    command -v runc >/dev/null || runtime=()
+    podman=(env "CONTAINERS_CONF=$podman_place/containers.conf" podman --root "$podman_place/storage"
+        --runroot "$podman_place/runroot" --tmpdir "$podman_place/tmp" --cgroup-manager cgroupfs --events-backend file
+        "${runtime[@]}")
+    mkdir -p "$podman_place/probe/bin" && cp "$(command -v busybox)" "$podman_place/probe/bin/busybox"
+    if ! { tar -C "$podman_place/probe" -c . | timeout 60 "${podman[@]}" import - forgescale-probe &&
+        timeout 60 "${podman[@]}" run --rm forgescale-probe /bin/busybox true; } >"$podman_place/log" 2>&1; then
+        echo 'the Podman that is installed runs no container here:'
+        tail -n 1 "$podman_place/log"
+        return 0
+    fi
+    timeout 60 "${podman[@]}" rmi forgescale-probe >>"$podman_place/log" 2>&1 || true
+    "${podman[@]}" system service --time=0 "unix://$podman_place/podman.sock" >>"$podman_place/log" 2>&1 </dev/null &
+    podman_pid=$!
+    for _ in $(seq 50); do
+        if [[ -S "$podman_place/podman.sock" ]]; then
+            export FORGESCALE_TEST_PODMAN=unix://$podman_place/podman.sock
+            echo 'a Podman was started for the tests'
+            return 0
+        fi
+        sleep 0.2
+    done
+    echo 'Podman did not come up'
+}
+
 engine_down() {
+    podman_down
     [[ -n "$engine_pid" ]] || return 0
     kill "$engine_pid" 2>/dev/null || true
     wait "$engine_pid" 2>/dev/null || true
     umount "$engine_place"/exec/netns/* 2>/dev/null || true
     rm -rf "$engine_place" 2>/dev/null || true
+}
+
+podman_down() {
+    if [[ -n "$podman_pid" ]]; then
+        kill "$podman_pid" 2>/dev/null || true
+        wait "$podman_pid" 2>/dev/null || true
+    fi
+    [[ -n "$podman_place" ]] || return 0
+    umount "$podman_place"/storage/overlay 2>/dev/null || true
+    rm -rf "$podman_place" 2>/dev/null || true
 }

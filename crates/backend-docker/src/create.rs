@@ -6,9 +6,11 @@ use ::backend::CreateRequest;
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 
 use crate::backend::{Caller, Docker};
+use crate::company;
 use crate::error::DockerError;
 use crate::labels::{self, Role};
 use crate::machines::{self, Found, Phase};
+use crate::settings::Mode;
 use crate::specification::{self, Prepared};
 use crate::{binding, image, warm};
 
@@ -18,12 +20,20 @@ pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller
         return Err(DockerError::BadName);
     }
     let settings = &docker.settings;
-    let image_name = request.image.as_deref().or(settings.image.as_deref()).ok_or(DockerError::NoImage)?;
+    // The runner's own where jobs have engines: that makes the containers of jobs.
+    let image_name = match &settings.mode {
+        Mode::Nested { image, .. } => settings.image.as_deref().unwrap_or(image),
+        Mode::Direct | Mode::Socket => {
+            request.image.as_deref().or(settings.image.as_deref()).ok_or(DockerError::NoImage)?
+        }
+    };
+    if let Mode::Nested { image, .. } = &settings.mode {
+        docker.images.have(&docker.engine, image, settings.pull).await?;
+    }
     // Before this machine's turn: whoever destroys it meanwhile does not wait for an image.
     docker.images.have(&docker.engine, image_name, settings.pull).await?;
     let runner_volume =
         docker.runner_volume.filled(&docker.engine, &docker.whose, &settings.runner, image_name).await?;
-    let network = docker.network.of(&docker.engine, &docker.whose, &settings.network).await?;
 
     let _turn = docker.memory.turn(&request.name).await;
     if let Some(found) = existing(docker, request).await? {
@@ -32,7 +42,8 @@ pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller
     if docker.memory.asked_to_end(&request.name) || docker.memory.unstarted.has(&request.name) {
         return Err(DockerError::AlreadyUsed);
     }
-    let prepared = Prepared { image: image_name, runner_volume: &runner_volume, network: &network };
+    let company = company::made(docker, request).await?;
+    let prepared = Prepared { image: image_name, runner_volume: &runner_volume, company: &company };
     let body = specification::of(settings, &docker.whose, request, prepared)?;
     let options = CreateContainerOptionsBuilder::default().name(request.name.as_str()).build();
     let client = docker.engine.client().await?;

@@ -9,6 +9,7 @@ use planner::ids::MachineName;
 
 use crate::backend::Docker;
 use crate::binding::Bound;
+use crate::companions;
 use crate::error::DockerError;
 use crate::machines::{self, Found, Phase};
 
@@ -26,6 +27,9 @@ pub(crate) async fn destroy(
         if one(docker, &machine, stop).await? == Destroyed::Accepted {
             answer = Destroyed::Accepted;
         }
+    }
+    if answer == Destroyed::Gone {
+        answer = companions::remove(docker, name).await?;
     }
     docker.changed();
     Ok(answer)

@@ -21,6 +21,9 @@ pub(crate) const LONG_DEADLINE: Duration = Duration::from_mins(1);
 /// The socket of most engines.
 pub const USUAL_SOCKET: &str = "/var/run/docker.sock";
 
+/// The socket of Podman where it runs as root; that of a user is `podman/podman.sock` in the user's runtime directory.
+pub const PODMAN_SOCKET: &str = "/run/podman/podman.sock";
+
 /// Reads `unix:///path`. The error is for people.
 pub fn socket(address: &str) -> Result<PathBuf, &'static str> {
     match address.split_once("://") {
@@ -37,11 +40,12 @@ pub fn socket(address: &str) -> Result<PathBuf, &'static str> {
 pub(crate) struct Engine {
     socket: PathBuf,
     connected: OnceCell<Docker>,
+    is_podman: OnceCell<bool>,
 }
 
 impl Engine {
     pub(crate) fn new(socket: PathBuf) -> Self {
-        Self { socket, connected: OnceCell::new() }
+        Self { socket, connected: OnceCell::new(), is_podman: OnceCell::new() }
     }
 
     /// A client that speaks a version of the interface which the engine knows. Whoever waits for another's attempt to
@@ -56,6 +60,16 @@ impl Engine {
         let connected = tokio::time::timeout(CALL_DEADLINE, self.connected.get_or_try_init(|| connect)).await;
         let late = |_| DockerError::Late { call: "agree on a version", seconds: CALL_DEADLINE.as_secs() };
         connected.map_err(late)?
+    }
+
+    /// Whether it is Podman, by its own word.
+    pub(crate) async fn is_podman(&self) -> Result<bool, DockerError> {
+        let asked = async {
+            let version = self.call("tell its version", self.client().await?.version()).await?;
+            let parts = version.components.unwrap_or_default();
+            Ok(parts.iter().any(|part| part.name.starts_with("Podman")))
+        };
+        self.is_podman.get_or_try_init(|| Box::pin(asked)).await.copied()
     }
 
     /// All containers of ours with one role, or of the machine of one name, whatever state they are in.

@@ -87,6 +87,18 @@ pub enum DockerError {
         /// Its name.
         image: String,
     },
+    /// A nested engine has ended, instead of listening.
+    #[error("the machine's own engine has ended: {said}")]
+    NestedEnded {
+        /// The last line of its output.
+        said: String,
+    },
+    /// A nested engine does not listen yet.
+    #[error("the machine's own engine does not listen after {seconds} s")]
+    NestedLate {
+        /// For how long it was waited.
+        seconds: u64,
+    },
     /// The runner's program could not be read.
     #[error("the runner {} could not be read", path.display())]
     Runner {
@@ -203,6 +215,8 @@ impl DockerError {
                 status(source).map_or(ErrorClass::Transient, class_of)
             }
             Self::PreparedGone { .. }
+            | Self::NestedEnded { .. }
+            | Self::NestedLate { .. }
             | Self::PulledTooLong { .. }
             | Self::Late { .. }
             | Self::HandedOver

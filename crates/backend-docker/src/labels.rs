@@ -22,6 +22,9 @@ const NAME: &str = "forgescale.name";
 /// For whoever looks for a pool's containers by hand.
 const POOL: &str = "forgescale.pool";
 
+/// On a machine's container whose runner has an engine of its own.
+pub(crate) const NESTED: &str = "forgescale.nested";
+
 /// What every listing gives back.
 const TAGS: &str = "forgescale.tags";
 
@@ -36,6 +39,12 @@ pub(crate) enum Role {
     Runner,
     /// The network of all machines.
     Network,
+    /// The network of one machine.
+    MachineNetwork,
+    /// The container with the engine of one machine.
+    NestedEngine,
+    /// The volume with that engine's socket.
+    NestedSocket,
 }
 
 impl Role {
@@ -45,6 +54,9 @@ impl Role {
             Self::Filler => "filler",
             Self::Runner => "runner",
             Self::Network => "network",
+            Self::MachineNetwork => "machine-network",
+            Self::NestedEngine => "nested-engine",
+            Self::NestedSocket => "nested-socket",
         }
     }
 }
@@ -71,7 +83,17 @@ pub(crate) fn of(whose: &Whose, role: Role) -> HashMap<String, String> {
 
 /// The labels of a machine's container; none if the tags cannot be written.
 pub(crate) fn of_machine(whose: &Whose, name: &MachineName, tags: &MachineTags) -> Option<HashMap<String, String>> {
-    let mut labels = of(whose, Role::Machine);
+    of_one(whose, Role::Machine, name, tags)
+}
+
+/// The labels of a thing of one machine; none if the tags cannot be written.
+pub(crate) fn of_one(
+    whose: &Whose,
+    role: Role,
+    name: &MachineName,
+    tags: &MachineTags,
+) -> Option<HashMap<String, String>> {
+    let mut labels = of(whose, role);
     labels.insert(NAME.to_owned(), name.as_str().to_owned());
     labels.insert(POOL.to_owned(), tags.pool().as_str().to_owned());
     labels.insert(TAGS.to_owned(), serde_json::to_string(tags).ok()?);

@@ -11,12 +11,16 @@ fn here(label: &str) -> String {
 
 /// The configuration (protocol 3.6). Strings are written as JSON, which is YAML too. Without an external server the cache is
 /// off: it would listen on all interfaces, for nobody. The token comes last, so that a launch that was cut is none.
-pub(crate) fn configuration(launch: &Launch) -> SecretString {
+///
+/// Beside a nested engine labels mean what they say, and jobs in its containers get its socket.
+pub(crate) fn configuration(launch: &Launch, is_nested: bool) -> SecretString {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let labels: Vec<String> = launch.labels.iter().map(|label| quoted(&here(label))).collect();
+    let labels: Vec<String> =
+        launch.labels.iter().map(|label| if is_nested { quoted(label) } else { quoted(&here(label)) }).collect();
     let text = format!(
-        "cache:\n  enabled: false\nserver:\n  connections:\n    forge:\n      url: {}\n      uuid: {}\n      \
+        "cache:\n  enabled: false\n{}server:\n  connections:\n    forge:\n      url: {}\n      uuid: {}\n      \
          labels: [{}]\n      fetch_interval: {}ms\n      token: {}\n",
+        if is_nested { "container:\n  docker_host: automount\n" } else { "" },
         quoted(&launch.url),
         quoted(launch.uuid.as_str()),
         labels.join(", "),
@@ -52,6 +56,6 @@ mod tests {
             url: \"https://forge.example\"\n      uuid: \"u\"\n      \
             labels: [\"debian:host\", \"gpu:host\", \"plain:host\", \"vm:host\"]\n      fetch_interval: 500ms\n      \
             token: \"secret\"\n";
-        assert_eq!(configuration(&launch).expose_secret(), expected);
+        assert_eq!(configuration(&launch, false).expose_secret(), expected);
     }
 }

@@ -37,11 +37,13 @@
 //! | `ended` | how a container ended, by what the engine says of it |
 //! | `memory` | what is remembered of machines, also beyond a change of settings |
 //! | `labels`, `binding` | what is written where |
-//! | `specification` | the container of a machine, hardening |
+//! | `specification` | the container of a machine |
+//! | `hardening` | what an operator may set of its walls |
 //! | `launch` | the runner's configuration |
 //! | `facts` | what an engine is and has, for checks |
 //! | `reference` | names of images |
 //! | `image`, `runner_volume`, `network` | what must be there before a container |
+//! | `company`, `companions` | what a machine is connected to, and what is made for it alone |
 //! | `archive` | one file as a tar |
 //! | `watch` | events of the engine, as hints to list |
 //!
@@ -52,12 +54,15 @@
 mod archive;
 mod backend;
 mod binding;
+mod companions;
+mod company;
 mod create;
 mod destroy;
 mod ended;
 mod engine;
 mod error;
 mod facts;
+mod hardening;
 mod image;
 mod labels;
 mod launch;
@@ -77,9 +82,10 @@ mod warm;
 mod watch;
 
 pub use crate::backend::{CAPABILITIES, DockerBackend};
-pub use crate::engine::{USUAL_SOCKET, socket};
+pub use crate::engine::{PODMAN_SOCKET, USUAL_SOCKET, socket};
 pub use crate::error::DockerError;
 pub use crate::facts::EngineFacts;
+pub use crate::hardening::{Device, Gpus, Hardening, Tmpfs, Ulimit};
 pub use crate::reference::is_image_reference;
-pub use crate::settings::{DockerSettings, Limits, Network, Program, Pull, WithUnstarted};
+pub use crate::settings::{DockerSettings, Limits, Mode, NESTED_IMAGE, Network, Program, Pull, WithUnstarted};
 pub use crate::specification::CAPABILITIES_KEPT;

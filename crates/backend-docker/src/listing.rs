@@ -9,6 +9,7 @@ use planner::seen::{Exit, MachineSeen, MachineState};
 
 use crate::backend::Docker;
 use crate::binding::Bound;
+use crate::companions;
 use crate::ended;
 use crate::error::DockerError;
 use crate::machines::{self, Found, Phase};
@@ -37,13 +38,16 @@ pub(crate) async fn list(docker: &Arc<Docker>) -> Result<Machines, DockerError> 
         .filter(|found| warm::is_half_done(docker, found))
         .take(AT_A_TIME)
         .for_each(|found| warm::mend(docker, found));
-    let (names, ids): (BTreeSet<_>, BTreeSet<_>) =
+    let (mut names, ids): (BTreeSet<_>, BTreeSet<_>) =
         found.iter().map(|found| (found.name.clone(), found.id.clone())).unzip();
+    let half = companions::without_machine(docker, &names).await?;
+    names.extend(half.iter().map(|row| row.name.clone()));
     docker.memory.forget_gone(|name| names.contains(name), |id| ids.contains(id));
     let shown: Vec<Option<MachineSeen>> = found.into_iter().map(|found| row(docker, found)).collect();
     let all_shown = shown.iter().all(Option::is_some);
     let mut rows: Vec<MachineSeen> = shown.into_iter().flatten().collect();
     rows.extend(docker.memory.unstarted.rows());
+    rows.extend(half);
     Ok(Machines { complete: !has_unreadable && all_looked && all_shown, rows })
 }
 

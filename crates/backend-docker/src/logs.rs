@@ -26,9 +26,14 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) async fn last_lines(docker: &Docker, name: &MachineName) -> Result<Vec<String>, DockerError> {
     let found = machines::of(&docker.engine, &docker.whose, name).await?;
     let machine = found.into_iter().next().ok_or(DockerError::NoMachine)?;
+    of_container(docker, &machine.id).await
+}
+
+/// The last lines of a container, oldest first.
+pub(crate) async fn of_container(docker: &Docker, id: &str) -> Result<Vec<String>, DockerError> {
     let client = docker.engine.client().await?;
     let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&LINES.to_string()).build();
-    let pieces = client.logs(&machine.id, Some(options)).take(PIECES).collect::<Vec<_>>();
+    let pieces = client.logs(id, Some(options)).take(PIECES).collect::<Vec<_>>();
     let late = |_| DockerError::Late { call: "give the log", seconds: DEADLINE.as_secs() };
     let pieces = tokio::time::timeout(DEADLINE, pieces).await.map_err(late)?;
     let mut text = Vec::new();

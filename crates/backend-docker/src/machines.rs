@@ -20,6 +20,8 @@ pub(crate) struct Found {
     pub(crate) name: MachineName,
     /// What it was made with.
     pub(crate) tags: MachineTags,
+    /// Whether it has an engine of its own.
+    pub(crate) is_nested: bool,
     /// What was started on it.
     pub(crate) bound: Bound,
     /// Where it stands.
@@ -79,7 +81,9 @@ fn rank(found: &Found) -> (bool, Phase) {
 }
 
 fn read(container: Listed) -> Option<Found> {
-    let (name, tags) = labels::read(&container.labels.unwrap_or_default())?;
+    let found = container.labels.unwrap_or_default();
+    let is_nested = found.contains_key(labels::NESTED);
+    let (name, tags) = labels::read(&found)?;
     let bound = container.names?.iter().find_map(|container| binding::read(&name, container))?;
     let phase = match container.state {
         Status::Created => Phase::Created,
@@ -88,5 +92,5 @@ fn read(container: Listed) -> Option<Found> {
         Status::Removing => Phase::Removing,
         Status::Unknown => return None,
     };
-    Some(Found { id: container.id, name, tags, bound, phase })
+    Some(Found { id: container.id, name, tags, is_nested, bound, phase })
 }

@@ -1,6 +1,7 @@
 //! What is remembered of machines. It is kept when the backend gets other settings: what is under way goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ pub(crate) struct Memory {
     held: Mutex<BTreeMap<MachineName, Held>>,
     /// How containers ended, by the engine's id. They never start again.
     exits: Mutex<BTreeMap<String, Exit>>,
+    /// Whether it is known that no machine has companions, nor will have.
+    no_companions: AtomicBool,
     /// Names of containers of ours that could not be read when they were listed last.
     unreadable: Mutex<BTreeSet<String>>,
 }
@@ -118,6 +121,21 @@ impl Memory {
     /// Notes how a container ended.
     pub(crate) fn ended(&self, id: String, exit: Exit) {
         self.exits().insert(id, exit);
+    }
+
+    /// Whether there may be companions of machines.
+    pub(crate) fn may_have_companions(&self) -> bool {
+        !self.no_companions.load(Ordering::SeqCst)
+    }
+
+    /// Notes that some are being made.
+    pub(crate) fn makes_companions(&self) {
+        self.no_companions.store(false, Ordering::SeqCst);
+    }
+
+    /// Notes that there are none, and none are made by these settings.
+    pub(crate) fn has_no_companions(&self) {
+        self.no_companions.store(true, Ordering::SeqCst);
     }
 
     /// Forgets what is remembered of machines that are gone and that no call is about.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use planner::ids::{BackendId, DeploymentId};
 
+use crate::hardening::Hardening;
 use crate::labels::Whose;
 
 /// Settings of a [`DockerBackend`](crate::DockerBackend).
@@ -26,8 +27,12 @@ pub struct DockerSettings {
     pub pull: Pull,
     /// What machines are connected to.
     pub network: Network,
+    /// Where jobs run, and which engine they see.
+    pub mode: Mode,
     /// What a machine may use at most.
     pub limits: Limits,
+    /// Stronger walls, and ways through them.
+    pub hardening: Hardening,
     /// Another runtime of the engine, such as `runsc`.
     pub runtime: Option<String>,
     /// More environment of runners and jobs.
@@ -56,6 +61,26 @@ pub struct Program {
     pub path: PathBuf,
     /// Arguments before those that are appended.
     pub arguments: Vec<String>,
+}
+
+/// The image of nested engines, unless another one is named.
+pub const NESTED_IMAGE: &str = "docker:dind";
+
+/// Where jobs run, and which engine they see.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// In the machine's own container, without any engine.
+    #[default]
+    Direct,
+    /// The same, with the socket of the engine itself: whoever has that owns the engine's host.
+    Socket,
+    /// In containers of an engine for this one machine, or beside it, as their labels say.
+    Nested {
+        /// The image of that engine.
+        image: String,
+        /// Whether it may do all that the engine's host may. Without that it starts under special runtimes alone.
+        privileged: bool,
+    },
 }
 
 /// When images are pulled.

@@ -5,10 +5,11 @@ use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType, MountVolumeOptions,
 };
 
+use crate::company::Company;
 use crate::error::DockerError;
 use crate::labels::{self, Role, Whose};
 use crate::runner_volume::{PROGRAM, TARGET};
-use crate::settings::DockerSettings;
+use crate::settings::{DockerSettings, Mode};
 use crate::warm;
 
 /// What a job can still do as root of its container: own and read its files, become another user, signal its processes and
@@ -27,8 +28,7 @@ const LOG_FILES: &str = "2";
 pub(crate) struct Prepared<'p> {
     pub(crate) image: &'p str,
     pub(crate) runner_volume: &'p str,
-    /// A network's id, or one of the engine's own words.
-    pub(crate) network: &'p str,
+    pub(crate) company: &'p Company,
 }
 
 /// The whole container.
@@ -42,7 +42,10 @@ pub(crate) fn of(
     if handle == Some("") {
         return Err(DockerError::NoHandle);
     }
-    let labels = labels::of_machine(whose, &request.name, &request.tags).ok_or(DockerError::BindingTooLong)?;
+    let mut labels = labels::of_machine(whose, &request.name, &request.tags).ok_or(DockerError::BindingTooLong)?;
+    if matches!(settings.mode, Mode::Nested { .. }) {
+        labels.insert(labels::NESTED.to_owned(), "true".to_owned());
+    }
     let mut program = vec![PROGRAM.to_owned()];
     program.extend(settings.runner.arguments.iter().cloned());
     program.extend(["-c", "/dev/stdin", "one-job", "--wait"].map(str::to_owned));
@@ -50,7 +53,9 @@ pub(crate) fn of(
         Some(handle) => program.push(format!("--handle={handle}")),
         None => program = warm::waiting_for_its_launch(program),
     }
-    let environment = settings.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let given = settings.environment.iter().map(|(name, value)| format!("{name}={value}"));
+    // What stands first holds for those who read it twice; what an operator says comes last.
+    let environment = prepared.company.environment.iter().cloned().chain(given).collect();
     Ok(ContainerCreateBody {
         image: Some(prepared.image.to_owned()),
         entrypoint: Some(program),
@@ -72,23 +77,32 @@ pub(crate) fn of(
 }
 
 fn host(settings: &DockerSettings, whose: &Whose, prepared: Prepared<'_>) -> HostConfig {
-    let limits = &settings.limits;
-    let memory = limits.memory.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
-    HostConfig {
+    let mut mounts = vec![runner(whose, prepared.runner_volume, true)];
+    mounts.extend(prepared.company.mounts.iter().cloned());
+    settings.hardening.applied(HostConfig {
         init: Some(true),
         privileged: Some(false),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         cap_drop: Some(vec!["ALL".to_owned()]),
         cap_add: Some(CAPABILITIES_KEPT.map(str::to_owned).into()),
+        network_mode: Some(prepared.company.network.clone()),
+        mounts: Some(mounts),
+        log_config: Some(log()),
+        runtime: settings.runtime.clone(),
+        ..limited(settings)
+    })
+}
+
+/// What a container may use at most.
+pub(crate) fn limited(settings: &DockerSettings) -> HostConfig {
+    let limits = &settings.limits;
+    let memory = limits.memory.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+    HostConfig {
         memory,
         // No swap on top of it.
         memory_swap: memory,
         nano_cpus: limits.milli_cpus.map(|thousandths| i64::from(thousandths) * 1_000_000),
         pids_limit: limits.pids.map(i64::from),
-        network_mode: Some(prepared.network.to_owned()),
-        mounts: Some(vec![runner(whose, prepared.runner_volume, true)]),
-        log_config: Some(log()),
-        runtime: settings.runtime.clone(),
         ..HostConfig::default()
     }
 }
@@ -112,7 +126,7 @@ pub(crate) fn runner(whose: &Whose, volume: &str, read_only: bool) -> Mount {
     }
 }
 
-fn log() -> HostConfigLogConfig {
+pub(crate) fn log() -> HostConfigLogConfig {
     let bounds = [("max-size", LOG_SIZE), ("max-file", LOG_FILES)];
     let config = bounds.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     HostConfigLogConfig { typ: Some("json-file".to_owned()), config: Some(config) }

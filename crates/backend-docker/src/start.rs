@@ -85,7 +85,7 @@ async fn hand_over(docker: &Docker, machine: &Found, launch: &Launch) -> Result<
     let options = AttachContainerOptionsBuilder::default().stream(true).stdin(true).build();
     let attached = client.attach_container(&machine.id, Some(options));
     let mut attached = docker.engine.call("attach to a container", attached).await?;
-    let configuration = configuration(launch);
+    let configuration = configuration(launch, machine.is_nested);
     let written = async {
         if machine.is_warm() {
             // Known only now. What waits in the machine takes the first line for it.

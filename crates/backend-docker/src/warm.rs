@@ -186,6 +186,7 @@ mod tests {
             id: "id".to_owned(),
             name: MachineName::new("fs-1"),
             tags: WarmTags { pool: PoolId::new("p"), image: None, made_of: "x".to_owned() }.into(),
+            is_nested: false,
             bound,
             phase: Phase::Exited,
         };

@@ -16,6 +16,8 @@ pub(crate) enum Tried {
     Host,
     /// Containers of the engine at `FORGESCALE_TEST_DOCKER`, or of the usual one
     Docker,
+    /// The same of Podman at `FORGESCALE_TEST_PODMAN`, or at its usual socket
+    Podman,
     /// Machines that exist in memory alone
     Modelled,
 }
@@ -26,6 +28,7 @@ impl Tried {
         match self {
             Self::Host => ("backend-host", "conformance::the_host_backend_conforms"),
             Self::Docker => ("backend-docker", "conformance::the_docker_backend_conforms"),
+            Self::Podman => ("backend-docker", "conformance::the_docker_backend_conforms_on_podman"),
             Self::Modelled => ("backend-modelled", "conformance::the_modelled_backend_conforms"),
         }
     }

@@ -15,7 +15,7 @@ use futures_util::TryStreamExt as _;
 use planner::ids::DeploymentId;
 use uuid::Uuid;
 
-use crate::engine::{Engine, IMAGE, engine};
+use crate::engine::{Engine, IMAGE, engine, podman};
 
 struct Containers {
     name: String,
@@ -105,6 +105,15 @@ impl Harness for Containers {
 async fn the_docker_backend_conforms() {
     let Some(engine) = engine().await else { return };
     let harness = Containers { name: format!("docker-{}", Uuid::new_v4().simple()), engine };
+    let table = conformance::run(&harness).await;
+    println!("{table}");
+    assert_eq!(table.failed().count(), 0, "{table}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_docker_backend_conforms_on_podman() {
+    let Some(engine) = podman().await else { return };
+    let harness = Containers { name: format!("podman-{}", Uuid::new_v4().simple()), engine };
     let table = conformance::run(&harness).await;
     println!("{table}");
     assert_eq!(table.failed().count(), 0, "{table}");

@@ -5,7 +5,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use backend_docker::{DockerSettings, Limits, Network, Program, Pull, USUAL_SOCKET, WithUnstarted, socket};
+use backend_docker::{
+    DockerSettings, Hardening, Limits, Mode, Network, PODMAN_SOCKET, Program, Pull, USUAL_SOCKET, WithUnstarted, socket,
+};
 use bollard::models::{ContainerInspectResponse, ContainerSummary};
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
@@ -20,6 +22,9 @@ use crate::skipped::skip;
 
 /// Names the engine.
 const VARIABLE: &str = "FORGESCALE_TEST_DOCKER";
+
+/// Names Podman's.
+const PODMAN_VARIABLE: &str = "FORGESCALE_TEST_PODMAN";
 
 /// What the image is called. Podman imports under no other tag.
 pub(crate) const IMAGE: &str = "forgescale-test-busybox:latest";
@@ -37,14 +42,23 @@ pub(crate) struct Engine {
 
 /// The engine with the image, or none and the word that a test was skipped.
 pub(crate) async fn engine() -> Option<Engine> {
-    let named = std::env::var(VARIABLE);
-    let socket = named.map_or_else(|_| USUAL_SOCKET.into(), |address| socket(&address).unwrap());
+    engine_at(VARIABLE, USUAL_SOCKET, "no container engine").await
+}
+
+/// The same for Podman.
+pub(crate) async fn podman() -> Option<Engine> {
+    engine_at(PODMAN_VARIABLE, PODMAN_SOCKET, "no Podman").await
+}
+
+async fn engine_at(variable: &str, usual: &str, without: &'static str) -> Option<Engine> {
+    let named = std::env::var(variable);
+    let socket = named.map_or_else(|_| usual.into(), |address| socket(&address).unwrap());
     let connected = async {
         let client = Docker::connect_with_unix(socket.to_str()?, 60, API_DEFAULT_VERSION).ok()?;
         client.negotiate_version().await.ok()
     };
     let Some(client) = connected.await else {
-        skip("no container engine");
+        skip(without);
         return None;
     };
     if client.inspect_image(IMAGE).await.is_err() {
@@ -152,7 +166,9 @@ pub(crate) fn settings(socket: PathBuf, deployment: &DeploymentId, runner: PathB
         image: Some(IMAGE.to_owned()),
         pull: Pull::Never,
         network: Network::Named("none".to_owned()),
+        mode: Mode::Direct,
         limits: Limits::default(),
+        hardening: Hardening::default(),
         runtime: None,
         environment: Vec::new(),
     }

@@ -1,6 +1,6 @@
 //! What a runner and its job find in a machine.
 
-use backend_docker::{CAPABILITIES_KEPT, Limits, Network};
+use backend_docker::{CAPABILITIES_KEPT, Device, Gpus, Hardening, Limits, Network, Tmpfs, Ulimit};
 use planner::seen::Exit;
 
 use crate::engine::engine;
@@ -105,5 +105,43 @@ async fn machines_share_a_network_of_their_own_in_which_they_do_not_reach_each_o
     let before = ground.engine.things(ground.deployment()).await;
     ground.backend.close().await.unwrap();
     assert_eq!(ground.engine.things(ground.deployment()).await, before, "what is in use stays");
+    ground.finish().await;
+}
+
+#[tokio::test]
+async fn what_an_operator_asks_for_is_what_a_job_finds() {
+    let Some(engine) = engine().await else { return };
+    let script = "cat > /dev/null
+        echo x 2>/dev/null > /file || echo image is read-only
+        echo x > /scratch/file && echo scratch
+        printf '#!/bin/sh\\necho runs' > /scratch/program; /bin/busybox chmod +x /scratch/program; /scratch/program
+        echo \"files $(ulimit -n) $(ulimit -Hn)\"
+        ls /dev/other";
+    let hardening = Hardening {
+        read_only: true,
+        tmpfs: vec![Tmpfs { path: "/scratch".to_owned(), options: None }],
+        ulimits: vec![Ulimit { name: "nofile".to_owned(), soft: 300, hard: 400 }],
+        devices: vec![Device { host: "/dev/null".into(), container: "/dev/other".into(), permissions: "r".into() }],
+        ..Hardening::default()
+    };
+    let ground = Ground::new(engine, script, |settings| settings.hardening = hardening);
+    ground.run("fs-1").await;
+    assert_eq!(ground.ended("fs-1").await, Exit::Code(0), "{:#?}", ground.log("fs-1").await);
+    let expected = ["image is read-only", "scratch", "runs", "files 300 400", "/dev/other"];
+    assert_eq!(ground.log("fs-1").await, expected);
+    ground.finish().await;
+}
+
+#[tokio::test]
+async fn graphics_processors_and_user_namespaces_are_the_engines_to_give() {
+    let Some(engine) = engine().await else { return };
+    let hardening =
+        Hardening { gpus: Some(Gpus::Count(1)), user_namespace: Some("host".to_owned()), ..Hardening::default() };
+    let ground = Ground::new(engine, "cat > /dev/null", |settings| settings.hardening = hardening);
+    ground.create("fs-1").await.unwrap();
+    let host = ground.engine.inspected(ground.deployment()).await.remove(0).host_config.unwrap();
+    let asked = host.device_requests.unwrap().remove(0);
+    assert_eq!((asked.count, asked.capabilities), (Some(1), Some(vec![vec!["gpu".to_owned()]])));
+    assert_eq!(host.userns_mode.as_deref(), Some("host"));
     ground.finish().await;
 }

@@ -14,6 +14,12 @@ mod images;
 #[cfg(test)]
 mod machine;
 #[cfg(test)]
+mod modes;
+#[cfg(test)]
+mod podman;
+#[cfg(test)]
+mod reach;
+#[cfg(test)]
 #[path = "../../../backend-host/tests/it/skipped.rs"]
 mod skipped;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use backend::{Backend as _, BackendError};
-use backend_docker::{DockerBackend, DockerError, EngineFacts, Network, Pull, WithUnstarted, is_image_reference};
+use backend_docker::{DockerBackend, DockerError, EngineFacts, Mode, Network, Pull, WithUnstarted, is_image_reference};
 use backend_host::Program;
 use planner::ids::BackendId;
 use planner::label::Environment;
@@ -35,7 +35,8 @@ pub(super) async fn check<'a>(
     findings.extend(runner(subject, docker, facts.as_ref()).await);
     findings.extend(facts.iter().flat_map(|facts| lacking(subject, docker, facts)));
     findings.extend(images.iter().filter(|image| !is_image_reference(image)).map(|image| malformed(subject, image)));
-    if docker.image.is_none() {
+    findings.extend(mode(subject, &docker.mode));
+    if docker.image.is_none() && !matches!(docker.mode, Mode::Nested { .. }) {
         findings.extend(pools.filter_map(|pool| without_image(subject, pool)));
     }
     if docker.network == Network::Named("host".to_owned()) {
@@ -47,10 +48,33 @@ pub(super) async fn check<'a>(
     findings
 }
 
-/// The images that its jobs may get.
+/// The images that it may make containers of. A nested engine has those of its jobs to itself.
 fn images<'a>(docker: &'a DockerSettings, pools: impl Iterator<Item = &'a Pool>) -> BTreeSet<&'a str> {
+    if let Mode::Nested { image, .. } = &docker.mode {
+        return [image.as_str()].into_iter().chain(docker.image.as_deref()).collect();
+    }
     let named = pools.flat_map(|pool| &pool.policy.labels).filter_map(|label| label.environment().image());
     named.chain(docker.image.as_deref()).filter(|image| !image.is_empty()).collect()
+}
+
+/// What it means that jobs see an engine.
+fn mode(subject: &str, mode: &Mode) -> Option<Finding> {
+    match mode {
+        Mode::Direct | Mode::Nested { privileged: false, .. } => None,
+        Mode::Socket => {
+            let message = "its jobs have the socket of the container engine: each can become root of the engine's host, \
+                 and see and change the other jobs; what they start there is not removed with their machine";
+            let hint = "use mode = \"direct\", or \"nested\" for jobs that need an engine";
+            Some(Finding::warning(subject, message).hint(hint))
+        }
+        Mode::Nested { privileged: true, .. } => {
+            let message = "its jobs have engines that are privileged: a job that breaks out of its container, or asks its \
+                 engine for a privileged one, can do what root of the host can";
+            let hint = "serve only repositories that you trust, or name a runtime that needs no privileges: \
+                 runtime = \"sysbox-runc\" and nested_privileged = false";
+            Some(Finding::warning(subject, message).hint(hint))
+        }
+    }
 }
 
 async fn engine(
@@ -298,6 +322,25 @@ mod tests {
         let findings = found("host = \"unix:///nowhere/docker.sock\"\nimage = \"a//b\"\n", "x:docker://Debian").await;
         for word in ["a//b cannot be", "Debian cannot be", "is no program of its own"] {
             assert!(findings.iter().any(|finding| finding.message.contains(word)), "{word}: {findings:#?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn jobs_that_see_an_engine_are_a_warning_that_says_what_it_means() {
+        for (lines, words) in [
+            ("mode = \"direct\"", None),
+            ("mode = \"socket\"", Some("become root of the engine's host")),
+            ("mode = \"nested\"", Some("can do what root of the host can")),
+            ("mode = \"nested\"\nnested_privileged = false", None),
+        ] {
+            let lines = format!("host = \"unix:///nowhere/docker.sock\"\nimage = \"debian:13\"\n{lines}");
+            let findings = found(&lines, "gpu:host").await;
+            let of_mode = findings.iter().find(|finding| finding.message.contains("its jobs"));
+            let said = of_mode.map(|finding| finding.message.as_str());
+            match words {
+                None => assert_eq!(said, None),
+                Some(words) => assert!(said.is_some_and(|said| said.contains(words)), "{said:?}"),
+            }
         }
     }
 }

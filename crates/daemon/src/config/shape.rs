@@ -20,6 +20,8 @@ pub enum Shape {
     },
     /// A number above zero, with or without a point.
     Number,
+    /// `true` or `false`.
+    Truth,
     /// A list.
     List(&'static Shape),
     /// One of several.

@@ -127,6 +127,21 @@ impl Readable for Size {
     }
 }
 
+impl Readable for bool {
+    const SHAPE: Shape = Shape::Truth;
+
+    fn read(value: &Value<'_>) -> Result<Self, Complaint> {
+        match value.raw {
+            DeValue::Boolean(truth) => Ok(*truth),
+            _ => Err(value.wrong_type("true or false").hint("write true or false, without quotes")),
+        }
+    }
+
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
 fn integer(value: &Value<'_>) -> Result<i64, Complaint> {
     let DeValue::Integer(number) = value.raw else {
         return Err(value.wrong_type("a whole number").hint("write it without quotes, point and unit, like 4"));

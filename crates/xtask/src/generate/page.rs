@@ -99,6 +99,7 @@ fn kind(shape: Shape) -> String {
         Shape::Duration => "duration".to_owned(),
         Shape::Size => "size".to_owned(),
         Shape::Whole { .. } | Shape::Number => "number".to_owned(),
+        Shape::Truth => "true or false".to_owned(),
         Shape::List(element) => format!("list of {}", kind(*element)),
         Shape::Either(shapes) => shapes.iter().copied().map(kind).collect::<Vec<_>>().join(" or "),
     }

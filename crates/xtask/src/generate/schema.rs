@@ -90,6 +90,7 @@ fn written(shape: Shape) -> Value {
     match shape {
         Shape::Text | Shape::Path => json!({ "type": "string", "minLength": 1 }),
         Shape::Duration => json!({ "type": "string", "pattern": DURATION }),
+        Shape::Truth => json!({ "type": "boolean" }),
         Shape::Size => json!({ "type": "string", "pattern": SIZE }),
         Shape::Whole { least, most: Some(most) } => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Shape::Whole { least, most: None } => json!({ "type": "integer", "minimum": least }),
@@ -119,6 +120,7 @@ mod tests {
                 let most = schema["maximum"].as_i64().unwrap_or(i64::MAX);
                 if (least..=most).contains(number) { Ok(()) } else { Err(format!("{number} is out of range")) }
             }
+            (Some("boolean"), toml::Value::Boolean(_)) => Ok(()),
             (Some("number"), toml::Value::Float(number)) if *number > 0.0 => Ok(()),
             (Some("number"), toml::Value::Integer(number)) if *number > 0 => Ok(()),
             (Some("array"), toml::Value::Array(elements)) => {

@@ -22,7 +22,7 @@ pub use docker::DockerSettings;
 pub use host::HostSettings;
 
 /// The kinds of backend of this version.
-const KINDS: [&str; 2] = ["host", "docker"];
+const KINDS: [&str; 3] = ["host", "docker", "podman"];
 
 /// How long a process of this host may take from its creation to its first contact with the forge (design section 5 gives
 /// containers as long; a process is quicker).
@@ -110,13 +110,17 @@ fn backend(section: Section<'_>, surroundings: &Surroundings) -> Option<Backend>
         Err(complaint.hint(format!("kinds: {}", KINDS.map(quoted).join(", "))))
     });
     // Which keys the rest may have depends on the kind.
-    let is_docker = kind? == "docker";
-    let usual = if is_docker { backend_docker::CAPABILITIES } else { backend_host::CAPABILITIES };
+    let engine = match kind?.as_str() {
+        "docker" => Some(docker::Engine::Docker),
+        "podman" => Some(docker::Engine::Podman),
+        _ => None,
+    };
+    let usual = if engine.is_some() { backend_docker::CAPABILITIES } else { backend_host::CAPABILITIES };
     let max = section.optional("max", |number: &u32| machines(*number));
     let interval = section.or("interval", usual.list_interval, at_least(Duration::from_millis(100)));
     let parallel_creates = section.or("parallel_creates", usual.parallel_creates, up_to(256));
-    let read = if is_docker {
-        docker::read(&section, surroundings).map(|docker| (BackendKind::Docker(docker), None))
+    let read = if let Some(engine) = engine {
+        docker::read(&section, engine, surroundings).map(|docker| (BackendKind::Docker(docker), None))
     } else {
         host::read(&section, surroundings, max).map(|(host, room)| (BackendKind::Host(host), room))
     };

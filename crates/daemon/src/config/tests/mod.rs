@@ -1,5 +1,6 @@
 //! Tests of the configuration as a whole.
 
+mod containers;
 mod mistakes;
 
 use std::collections::BTreeMap;
@@ -457,29 +458,5 @@ proptest! {
                 prop_assert!(!problem.hint.is_empty(), "{problem:?}");
             }
         }
-    }
-}
-
-#[test]
-fn a_backend_of_containers_has_keys_of_its_own() {
-    let with = |lines: &str| SMALL.replace("kind = \"host\"", &format!("kind = \"docker\"\n{lines}"));
-    let config = parse(&with("image = \"debian:13\"\npull = \"never\"\nmemory = \"4GiB\"\ncpus = 1.5")).unwrap();
-    let backend = &config.backends[&BackendId::new("here")];
-    let BackendKind::Docker(docker) = &backend.kind else { panic!("another kind") };
-    assert_eq!(docker.socket.to_str(), Some("/var/run/docker.sock"));
-    assert_eq!((docker.image.as_deref(), docker.pull), (Some("debian:13"), backend_docker::Pull::Never));
-    let limits = &docker.limits;
-    assert_eq!((limits.memory, limits.milli_cpus, limits.pids), (Some(4 << 30), Some(1500), Some(4096)));
-    assert_eq!(docker.network, backend_docker::Network::Own);
-    for (line, key, words) in [
-        ("host = \"ssh://ops@elsewhere\"", "host", "no address of an engine"),
-        ("host = \"tcp://elsewhere:2375\"", "host", "no address of an engine"),
-        ("pull = \"sometimes\"", "pull", "says not when"),
-        ("user = \"ci\"", "user", "no key"),
-    ] {
-        let problems = parse(&with(line)).unwrap_err();
-        let [problem] = problems.as_slice() else { panic!("{line}: {problems:#?}") };
-        assert!(problem.key.ends_with(key), "{line}: {problem:?}");
-        assert!(key == "user" || problem.reason.contains(words), "{line}: {problem:?}");
     }
 }

@@ -1,9 +1,12 @@
-//! The keys of a backend of the kind docker.
+//! The keys of a backend of the kind docker, or podman.
+
+mod hardening;
+mod mode;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use backend_docker::{Limits, Network, Program, Pull, USUAL_SOCKET, WithUnstarted};
+use backend_docker::{Hardening, Limits, Mode, Network, PODMAN_SOCKET, Program, Pull, USUAL_SOCKET, WithUnstarted};
 use planner::ids::{BackendId, DeploymentId};
 
 use super::{environment, limits, runner};
@@ -34,8 +37,12 @@ pub struct DockerSettings {
     pub runner: PathBuf,
     /// Its first arguments, before those of Forgejo Runner.
     pub runner_arguments: Vec<String>,
+    /// Where jobs run, and which engine they see.
+    pub mode: Mode,
     /// What a machine may use at most.
     pub limits: Limits,
+    /// Stronger walls, and ways through them.
+    pub hardening: Hardening,
     /// Another runtime of the engine.
     pub runtime: Option<String>,
     /// Further variables of runners and jobs.
@@ -59,19 +66,44 @@ impl DockerSettings {
             image: self.image.clone(),
             pull: self.pull,
             network: self.network.clone(),
+            mode: self.mode.clone(),
             limits: self.limits.clone(),
+            hardening: self.hardening.clone(),
             runtime: self.runtime.clone(),
             environment: self.environment.clone().into_iter().collect(),
         }
     }
 }
 
+/// Whose engine it is, which says where it is unless the configuration does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Engine {
+    Docker,
+    Podman,
+}
+
+impl Engine {
+    /// Podman has a socket for root, and one for each user in the user's runtime directory.
+    fn usual_socket(self, surroundings: &Surroundings) -> PathBuf {
+        let of_user = || surroundings.variable("XDG_RUNTIME_DIR").filter(|directory| directory.starts_with('/'));
+        match self {
+            Self::Docker => USUAL_SOCKET.into(),
+            Self::Podman if surroundings.root => PODMAN_SOCKET.into(),
+            Self::Podman => {
+                of_user().map_or_else(|| PODMAN_SOCKET.into(), |it| PathBuf::from(it).join("podman/podman.sock"))
+            }
+        }
+    }
+}
+
 /// The settings.
-pub(super) fn read(section: &Section<'_>, surroundings: &Surroundings) -> Option<DockerSettings> {
-    let Socket(socket) = section.or("host", Socket(USUAL_SOCKET.into()), |_| Ok(()));
+pub(super) fn read(section: &Section<'_>, engine: Engine, surroundings: &Surroundings) -> Option<DockerSettings> {
+    let Socket(socket) = section.or("host", Socket(engine.usual_socket(surroundings)), |_| Ok(()));
     let image = section.optional("image", |image: &String| as_written(image));
     let When(pull) = section.or("pull", When(Pull::Missing), |_| Ok(()));
     let network = section.optional("network", |network: &String| as_written(network));
+    let mode = mode::read(section);
+    let hardening = hardening::read(section);
     let wanted = limits::read(section);
     let limits = Limits {
         memory: wanted.memory_bytes,
@@ -82,7 +114,19 @@ pub(super) fn read(section: &Section<'_>, surroundings: &Surroundings) -> Option
     let environment = environment::read(section, surroundings);
     let (runner, runner_arguments) = runner::read(section, &surroundings.path())?;
     let network = network.map_or(Network::Own, Network::Named);
-    Some(DockerSettings { socket, image, pull, network, runner, runner_arguments, limits, runtime, environment })
+    Some(DockerSettings {
+        socket,
+        image,
+        pull,
+        network,
+        runner,
+        runner_arguments,
+        mode,
+        limits,
+        hardening,
+        runtime,
+        environment,
+    })
 }
 
 /// The address of an engine on this host.
