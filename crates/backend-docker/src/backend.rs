@@ -22,7 +22,6 @@ use crate::{create, destroy, listing, logs, start, warm};
 
 /// What an engine can do, and the defaults of what an operator may choose instead.
 pub const CAPABILITIES: Capabilities = Capabilities {
-    fused_start: false,
     warm: true,
     // A container and a runner in it.
     boot_hint: Duration::from_secs(2),

@@ -24,7 +24,6 @@ use crate::{create, destroy, listing, logs, reach, start};
 
 /// What a host can do, and the defaults of what an operator may choose instead.
 pub const CAPABILITIES: Capabilities = Capabilities {
-    fused_start: false,
     warm: false,
     // From create to a runner that contacts the forge: two processes started, measured far below this.
     boot_hint: Duration::from_secs(1),

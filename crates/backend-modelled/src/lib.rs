@@ -84,7 +84,6 @@ fn refused(doing: String, class: ErrorClass) -> BackendError {
 impl Backend for ModelledBackend {
     fn describe(&self) -> Capabilities {
         Capabilities {
-            fused_start: false,
             warm: true,
             boot_hint: Duration::ZERO,
             parallel_creates: PARALLEL_CREATES,

@@ -25,8 +25,6 @@ use planner::seen::{MachineSeen, MachineTags};
 /// What a backend can do and how it likes to be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Whether create and start are one step: then the registration must exist before the machine.
-    pub fused_start: bool,
     /// Whether it can make machines without a job, bind jobs to them later and take them back ([`Backend::release`]).
     pub warm: bool,
     /// How long it usually takes from create to a runner that contacts the forge.

@@ -11,7 +11,9 @@ use forgejo::{Client, Credentials, Deletion, EarlyEnd, FenceAnswer, TaskOwner};
 use planner::action::Action;
 use planner::error_class::{Acted, Concerns, ErrorClass, Failure};
 use planner::event::{Answer, Event};
-use planner::ids::{ActionId, AssignmentKey, BackendId, DeploymentId, ForgeId, PoolId, RunnerId, RunnerUuid, ScopeKey};
+use planner::ids::{
+    ActionId, AssignmentKey, BackendId, DeploymentId, ForgeId, MachineName, PoolId, RunnerId, RunnerUuid, ScopeKey,
+};
 use planner::label::Label;
 use planner::policy::Limits;
 use planner::seen::BoundAt;
@@ -94,6 +96,16 @@ impl Lanes {
                 let request = CreateRequest { name: machine, tags: tags.into(), image, stop_grace };
                 answered(backend.create(request).await.map(|()| Answer::Created))
             }
+            Action::CreateWarm { backend, machine, tags, stop_grace } => {
+                let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
+                let image = tags.image.clone();
+                let request = CreateRequest { name: machine, tags: tags.into(), image, stop_grace };
+                answered(backend.create(request).await.map(|()| Answer::Created))
+            }
+            Action::Release { backend, machine, .. } => {
+                let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
+                answered(backend.release(&machine).await.map(|()| Answer::Released))
+            }
             Action::Register { scope, machine, identity, .. } => {
                 let name = identity.runner_name(&machine);
                 self.register(&scope, &name, &identity.description(&self.deployment)).await
@@ -105,13 +117,9 @@ impl Lanes {
                     Err(failure) => Answer::Failed(failure),
                 }
             }
-            Action::Destroy { backend, machine, stop, .. } => {
-                let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
-                answered(backend.destroy(&machine, stop).await.map(|destroyed| match destroyed {
-                    Destroyed::Gone => Answer::Destroyed,
-                    Destroyed::Accepted => Answer::Stopping,
-                }))
-            }
+            Action::Destroy { backend, machine, stop, .. } => self.destroy(&backend, &machine, stop).await,
+            // No process of a job is in it that could need time to end.
+            Action::DestroyWarm { backend, machine } => self.destroy(&backend, &machine, Duration::ZERO).await,
             Action::ReadLog { backend, machine, .. } => {
                 let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
                 answered(backend.logs(&machine).await.map(|lines| Answer::Log { lines }))
@@ -125,6 +133,14 @@ impl Lanes {
             Action::DeleteRunner { scope, id, .. } | Action::Sweep { scope, id } => self.delete(&scope, id).await,
             Action::CheckScope { scope } => self.check_scope(&scope).await,
         }
+    }
+
+    async fn destroy(&self, backend: &BackendId, machine: &MachineName, stop: Duration) -> Answer {
+        let Some(backend) = self.backends.get(backend) else { return unknown("backend") };
+        answered(backend.destroy(machine, stop).await.map(|destroyed| match destroyed {
+            Destroyed::Gone => Answer::Destroyed,
+            Destroyed::Accepted => Answer::Stopping,
+        }))
     }
 
     async fn register(&self, scope: &ScopeKey, name: &str, description: &str) -> Answer {

@@ -115,6 +115,14 @@ impl Backend {
         }
     }
 
+    pub(crate) async fn release(&self, machine: &MachineName) -> Result<(), BackendError> {
+        match self {
+            Self::Host(host) => host.release(machine).await,
+            Self::Docker(docker) => docker.release(machine).await,
+            Self::Modelled(modelled) => modelled.release(machine).await,
+        }
+    }
+
     pub(crate) async fn list(&self) -> Result<Machines, BackendError> {
         match self {
             Self::Host(host) => host.list().await,

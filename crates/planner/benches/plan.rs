@@ -16,7 +16,7 @@ use planner::ids::{
 };
 use planner::label::Label;
 use planner::plan::plan;
-use planner::policy::{BackendPolicy, Clocks, Limits, Policy, PoolPolicy, ScopePolicy};
+use planner::policy::{BackendPolicy, Clocks, Limits, Policy, PoolPolicy, ScopePolicy, WarmPolicy};
 use planner::seen::{Binding, JobSeen, JobState, JobTags, Listing, MachineSeen, MachineState};
 use planner::state::State;
 use planner::step::step;
@@ -78,6 +78,7 @@ fn policy() -> Policy {
         priority: 0,
         max_per_repository: None,
         clocks: Clocks::default(),
+        warm: WarmPolicy::default(),
     });
     let interval = Duration::from_secs(3);
     Policy {

@@ -7,7 +7,7 @@ use crate::ids::{
     AssignmentKey, BackendId, ForgeId, MachineName, Ordinal, PoolId, RunnerId, RunnerUuid, ScopeKey, TaskId,
 };
 use crate::policy::Limits;
-use crate::seen::{BoundAt, JobTags};
+use crate::seen::{BoundAt, JobTags, WarmTags};
 
 /// One call to a forge or a backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,33 @@ pub enum Action {
         label: String,
         /// How long its process may take to end when asked to.
         stop_grace: Duration,
+    },
+    /// Make a machine without a job.
+    CreateWarm {
+        /// The backend.
+        backend: BackendId,
+        /// The machine's name.
+        machine: MachineName,
+        /// What the machine carries.
+        tags: WarmTags,
+        /// How long the process of a job may take to end when asked to.
+        stop_grace: Duration,
+    },
+    /// Remove a machine that never had a job, or whose job was taken back.
+    DestroyWarm {
+        /// The backend.
+        backend: BackendId,
+        /// The machine.
+        machine: MachineName,
+    },
+    /// Take the runner back from a machine that was made without a job and on which no code of one ran.
+    Release {
+        /// The assignment.
+        key: AssignmentKey,
+        /// The backend.
+        backend: BackendId,
+        /// The machine.
+        machine: MachineName,
     },
     /// Register an ephemeral runner.
     Register {
@@ -163,8 +190,13 @@ impl Action {
     /// Its lane.
     pub fn lane(&self) -> Lane {
         match self {
-            Self::Create { backend, .. } | Self::Start { backend, .. } => Lane::BackendLaunch(backend.clone()),
-            Self::Destroy { backend, .. } | Self::ReadLog { backend, .. } => Lane::BackendClean(backend.clone()),
+            Self::Create { backend, .. } | Self::CreateWarm { backend, .. } | Self::Start { backend, .. } => {
+                Lane::BackendLaunch(backend.clone())
+            }
+            Self::Destroy { backend, .. }
+            | Self::DestroyWarm { backend, .. }
+            | Self::Release { backend, .. }
+            | Self::ReadLog { backend, .. } => Lane::BackendClean(backend.clone()),
             Self::Register { scope, .. } | Self::CheckScope { scope } => Lane::ForgeLaunch(scope.watched()),
             Self::LookUpRunner { scope, .. } | Self::DeleteRunner { scope, .. } | Self::Sweep { scope, .. } => {
                 Lane::ForgeClean(scope.watched())
@@ -192,8 +224,9 @@ impl Action {
             | Self::LookUpRunner { key, .. }
             | Self::DeleteRunner { key, .. }
             | Self::Destroy { key, .. }
+            | Self::Release { key, .. }
             | Self::ReadLog { key, .. } => Some(key),
-            Self::Sweep { .. } | Self::CheckScope { .. } => None,
+            Self::CreateWarm { .. } | Self::DestroyWarm { .. } | Self::Sweep { .. } | Self::CheckScope { .. } => None,
         }
     }
 
@@ -205,6 +238,9 @@ impl Action {
             | Self::DeleteRunner { scope, .. }
             | Self::Sweep { scope, .. } => Some(scope),
             Self::Create { .. }
+            | Self::CreateWarm { .. }
+            | Self::DestroyWarm { .. }
+            | Self::Release { .. }
             | Self::Start { .. }
             | Self::Fence { .. }
             | Self::AskWhose { .. }
@@ -219,6 +255,9 @@ impl Action {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Create { .. } => "create",
+            Self::CreateWarm { .. } => "create_warm",
+            Self::DestroyWarm { .. } => "destroy_warm",
+            Self::Release { .. } => "release",
             Self::Register { .. } => "register",
             Self::Start { .. } => "start",
             Self::Fence { .. } => "fence",

@@ -36,15 +36,18 @@ pub fn check(policy: &Policy, state: &State, action: &Action) -> Result<(), Viol
             no_second_launch(state, key)?;
             within_max(policy, state, &tags.pool, backend)
         }
+        Action::CreateWarm { backend, tags, .. } => within_max(policy, state, &tags.pool, backend),
         Action::Register { key, .. } | Action::Start { key, .. } => no_other_runner(state, key),
-        Action::Destroy { key, .. } => of(state, key, may_stop),
+        Action::Destroy { key, .. } | Action::Release { key, .. } => of(state, key, may_stop),
         Action::DeleteRunner { key, .. } => of(state, key, |assignment| may_delete(policy, assignment)),
         Action::Fence { key, .. } => of(state, key, may_fence),
         Action::EndEarly { key, .. } => of(state, key, may_end_early),
         Action::Sweep { scope, id } => may_sweep(policy, state, scope, *id),
-        Action::AskWhose { .. } | Action::LookUpRunner { .. } | Action::ReadLog { .. } | Action::CheckScope { .. } => {
-            Ok(())
-        }
+        Action::DestroyWarm { .. }
+        | Action::AskWhose { .. }
+        | Action::LookUpRunner { .. }
+        | Action::ReadLog { .. }
+        | Action::CheckScope { .. } => Ok(()),
     }
 }
 

@@ -4,9 +4,9 @@ use std::fmt;
 
 use crate::action::Action;
 use crate::error_class::Failure;
-use crate::ids::{ActionId, AssignmentKey, BackendId, RunnerId, RunnerUuid, ScopeKey};
+use crate::ids::{ActionId, AssignmentKey, BackendId, MachineName, PoolId, RunnerId, RunnerUuid, ScopeKey};
 use crate::overlap::ForeignRunner;
-use crate::seen::{Exit, JobSeen, Listing, MachineSeen, RunnerSeen};
+use crate::seen::{Exit, JobSeen, JobTags, Listing, MachineSeen, RunnerSeen};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +105,14 @@ pub enum Event {
     Decided(Decision),
     /// The policy that is passed along is another one from now on (see [`crate::change`]).
     PolicyReplaced,
+    /// By the schedule of a pool another count of its machines is kept ready without a job from now on. What the hour is
+    /// only the edge knows.
+    WarmCount {
+        /// The pool.
+        pool: PoolId,
+        /// How many.
+        count: u32,
+    },
     /// The operator has confirmed that the jobs are gone which vanished together: the kills that are held now go on.
     Confirmed,
     /// Only time has passed.
@@ -125,6 +133,8 @@ pub enum Answer {
     },
     /// The runner was started.
     Started,
+    /// The runner was taken back from its machine, which is ready for another job.
+    Released,
     /// Nothing of the machine is left.
     Destroyed,
     /// The machine is being stopped.
@@ -163,6 +173,17 @@ pub enum Answer {
 /// A decision that only changes our own books.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
+    /// The job gets a machine that was made without one: an assignment begins.
+    Bind {
+        /// The assignment.
+        key: AssignmentKey,
+        /// The machine's backend.
+        backend: BackendId,
+        /// The machine.
+        machine: MachineName,
+        /// What a machine made for the job would carry.
+        tags: JobTags,
+    },
     /// The assignment shall end.
     Conclude {
         /// Which.

@@ -75,7 +75,7 @@ fn of_runner(pools: &[PoolPolicy], runner: &ForeignRunner) -> Option<Overlap> {
 mod tests {
     use super::*;
     use crate::ids::BackendId;
-    use crate::policy::Clocks;
+    use crate::policy::{Clocks, WarmPolicy};
 
     fn pool(name: &str, labels: &[&str]) -> PoolPolicy {
         PoolPolicy {
@@ -86,6 +86,7 @@ mod tests {
             priority: 0,
             max_per_repository: None,
             clocks: Clocks::default(),
+            warm: WarmPolicy::default(),
         }
     }
 

@@ -88,6 +88,20 @@ pub struct PoolPolicy {
     pub max_per_repository: Option<u32>,
     /// Its clocks.
     pub clocks: Clocks,
+    /// What it keeps ready without a job.
+    pub warm: WarmPolicy,
+}
+
+/// Machines of a pool that are kept ready without a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WarmPolicy {
+    /// How many, unless the hour asks for another count ([`crate::event::Event::WarmCount`]).
+    pub count: u32,
+    /// How old one may become before another takes its place.
+    pub max_age: Duration,
+    /// A short fingerprint of all that its machines are made from beside their image: another one means that those there are
+    /// outdated.
+    pub made_of: String,
 }
 
 /// The three clocks of an assignment, counted in observed time, and the two spans at its end (design section 5).

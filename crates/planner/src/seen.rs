@@ -127,7 +127,7 @@ pub struct WarmTags {
     /// The image that it was made from, where one of the pool's labels names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// A short fingerprint of all else that it was made from ([`crate::policy::PoolPolicy::made_of`]).
+    /// A short fingerprint of all else that it was made from ([`crate::policy::WarmPolicy::made_of`]).
     pub made_of: String,
 }
 

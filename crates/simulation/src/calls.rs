@@ -73,13 +73,15 @@ impl World {
         let word = action.word();
         let refuse = |class, what| Some(failed(class, Acted::No, what));
         let kinds: &[(Fault, ErrorClass)] = match action {
-            Action::Create { .. } | Action::Start { .. } => &[
+            Action::Create { .. } | Action::CreateWarm { .. } | Action::Start { .. } => &[
                 (Fault::Capacity, ErrorClass::Capacity),
                 (Fault::Quota, ErrorClass::Quota),
                 (Fault::Permanent, ErrorClass::Permanent),
                 (Fault::Stumbles, ErrorClass::Transient),
             ],
-            Action::Destroy { .. } | Action::ReadLog { .. } => &[(Fault::Stumbles, ErrorClass::Transient)],
+            Action::Destroy { .. } | Action::DestroyWarm { .. } | Action::Release { .. } | Action::ReadLog { .. } => {
+                &[(Fault::Stumbles, ErrorClass::Transient)]
+            }
             Action::Register { .. } => &[
                 (Fault::Missing, ErrorClass::NotFound),
                 (Fault::Unauthorised, ErrorClass::Auth),
@@ -126,6 +128,9 @@ impl World {
                 self.start(&key, &backend, &machine, &pool, binding)
             }
             Action::Destroy { backend, machine, stop, .. } => self.destroy(&backend, &machine, stop, belief),
+            Action::CreateWarm { .. } | Action::DestroyWarm { .. } | Action::Release { .. } => {
+                failed(ErrorClass::Permanent, Acted::No, "no backend here has machines without a job")
+            }
             Action::ReadLog { .. } => Answer::Log { lines: vec!["last words".to_owned()] },
             Action::Register { scope, machine, identity, .. } => {
                 let name = identity.runner_name(&machine);
@@ -180,6 +185,9 @@ impl World {
         let transient = |what| Some(failed(ErrorClass::Transient, Acted::No, what));
         let (forge, place) = match action {
             Action::Create { backend, .. }
+            | Action::CreateWarm { backend, .. }
+            | Action::DestroyWarm { backend, .. }
+            | Action::Release { backend, .. }
             | Action::Start { backend, .. }
             | Action::Destroy { backend, .. }
             | Action::ReadLog { backend, .. } => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use forge_model::{Area, Version};
 use planner::ids::{BackendId, DeploymentId, ForgeId, PoolId, ScopeId, ScopeKey};
 use planner::label::Label;
-use planner::policy::{BackendPolicy, Clocks, Limits, Policy, PoolPolicy, ScopePolicy};
+use planner::policy::{BackendPolicy, Clocks, Limits, Policy, PoolPolicy, ScopePolicy, WarmPolicy};
 
 use crate::dice::Dice;
 use crate::forge::ForgeSide;
@@ -106,6 +106,7 @@ fn pool(dice: &mut Dice, number: u64, backends: &[BackendId]) -> PoolPolicy {
             grace: Duration::from_millis(dice.between(10_000, 30_000)),
             stop: Duration::from_secs(10),
         },
+        warm: WarmPolicy::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use planner::ids::{BackendId, PoolId};
 use planner::label::{Environment, Label};
-use planner::policy::{Clocks, PoolPolicy};
+use planner::policy::{Clocks, PoolPolicy, WarmPolicy};
 use toml::de::DeValue;
 
 use super::backend::Backend;
@@ -89,6 +89,7 @@ fn pool(
         priority,
         max_per_repository,
         clocks,
+        warm: WarmPolicy::default(),
     };
     Some(Pool { policy, fetch_interval })
 }

@@ -148,7 +148,7 @@ fn of_assignment(
             touched(assignment, now);
             assignment.start = Start::Done;
         }
-        Answer::Destroyed => {
+        Answer::Destroyed | Answer::Released => {
             touched(assignment, now);
             assignment.died(Exit::Unknown, now);
             assignment.machine = MachineFact::Gone;
@@ -273,7 +273,7 @@ fn failed(
                 assignment.start = if lost { Start::Lost { since: now } } else { Start::No };
             }
         }
-        Action::Destroy { .. } => touched(assignment, now),
+        Action::Destroy { .. } | Action::Release { .. } => touched(assignment, now),
         Action::ReadLog { .. } => {
             assignment.log = Some(Vec::new());
             assignment.retry_at = now;
@@ -283,6 +283,8 @@ fn failed(
         | Action::EndEarly { .. }
         | Action::LookUpRunner { .. }
         | Action::DeleteRunner { .. }
+        | Action::CreateWarm { .. }
+        | Action::DestroyWarm { .. }
         | Action::Sweep { .. }
         | Action::CheckScope { .. } => {}
     }

@@ -16,6 +16,7 @@ use crate::time::Tick;
 pub(super) fn decided(state: &mut State, policy: &Policy, decision: &Decision, now: Tick) {
     let journal = &mut state.journal;
     match decision {
+        Decision::Bind { .. } => {}
         Decision::Conclude { key, reason } => conclude(journal, &policy.limits, key, reason, now),
         Decision::Reinstate { key } => {
             if let Some(assignment) = journal.assignments.get_mut(key) {

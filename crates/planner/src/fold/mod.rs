@@ -65,6 +65,9 @@ pub fn fold(state: &mut State, policy: &Policy, event: &Event, now: Tick) {
         Event::Answered { id, answer } => answered::answered(state, policy, *id, answer, now),
         Event::Decided(decision) => decided::decided(state, policy, decision, now),
         Event::PolicyReplaced => replaced::replaced(state, policy, now),
+        Event::WarmCount { pool, count } => {
+            state.journal.warm_counts.insert(pool.clone(), *count);
+        }
         Event::Confirmed => {
             for assignment in state.journal.assignments.values_mut() {
                 assignment.hold = None;

@@ -17,6 +17,7 @@ pub(super) fn replaced(state: &mut State, policy: &Policy, now: Tick) {
     journal.environment_rests.clear();
     journal.breakers.clear();
     journal.scope_rests.clear();
+    journal.warm_counts.clear();
     journal.handles.values_mut().for_each(HandleMemory::forgive);
     for scope in policy.scopes.keys() {
         super::identity::token_replaced(state, scope, now);

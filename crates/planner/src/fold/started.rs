@@ -45,6 +45,9 @@ pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: 
         Action::Start { .. } => assignment.start = Start::Asked,
         Action::Destroy { .. } => assignment.destroys = assignment.destroys.saturating_add(1),
         Action::Create { .. }
+        | Action::CreateWarm { .. }
+        | Action::DestroyWarm { .. }
+        | Action::Release { .. }
         | Action::Fence { .. }
         | Action::AskWhose { .. }
         | Action::EndEarly { .. }

@@ -4,11 +4,13 @@
 
 mod alert;
 mod reason;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
 pub use alert::Alert;
-pub use reason::{LaunchStep, MachineReason, Reason, RunnerReason, counted, short};
+pub use reason::{LaunchStep, MachineReason, Reason, RunnerReason};
+pub use words::{counted, short};
 
 use crate::ids::{BackendId, ForgeId, Handle, JobName, MachineName, PoolId, RunnerId, ScopeId, ScopeKey, Try};
 use crate::label::RunsOn;

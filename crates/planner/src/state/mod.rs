@@ -66,6 +66,8 @@ pub struct Journal {
     pub pool_rests: BTreeMap<PoolId, Rest>,
     /// Environments that could not be had lately, by pool and the first label of the jobs that want them.
     pub environment_rests: BTreeMap<(PoolId, String), Rest>,
+    /// How many machines without a job the hour asks for, by pool, where a schedule says so.
+    pub warm_counts: BTreeMap<PoolId, u32>,
     /// How launches went in pools in which one has failed since a job ran there.
     pub breakers: BTreeMap<PoolId, Breaker>,
     /// Scopes that refused a registration lately.

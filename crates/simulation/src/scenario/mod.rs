@@ -43,7 +43,7 @@ use std::time::Duration;
 
 use forge_model::Version;
 use planner::ids::{BackendId, DeploymentId, PoolId, ScopeId, ScopeKey};
-use planner::policy::{BackendPolicy, Clocks, Policy, PoolPolicy, ScopePolicy};
+use planner::policy::{BackendPolicy, Clocks, Policy, PoolPolicy, ScopePolicy, WarmPolicy};
 
 use crate::backends::{CONTAINER, ModelBackend};
 use crate::ending::{Report, run};
@@ -194,5 +194,6 @@ fn a_pool() -> PoolPolicy {
             grace: Duration::from_secs(20),
             stop: Duration::from_secs(10),
         },
+        warm: WarmPolicy::default(),
     }
 }

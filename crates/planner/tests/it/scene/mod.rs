@@ -18,7 +18,7 @@ use planner::ids::{
     ScopeId, ScopeKey, TaskId, Try,
 };
 use planner::label::Label;
-use planner::policy::{BackendPolicy, Clocks, Limits, Policy, PoolPolicy, ScopePolicy};
+use planner::policy::{BackendPolicy, Clocks, Limits, Policy, PoolPolicy, ScopePolicy, WarmPolicy};
 use planner::report::Report;
 use planner::seen::{Binding, Exit, JobSeen, JobState, Listing, MachineSeen, MachineState, RunnerSeen, RunnerStatus};
 use planner::state::State;
@@ -76,6 +76,7 @@ pub(crate) fn pool(name: &str, labels: &[&str], backend: &BackendId) -> PoolPoli
         priority: 0,
         max_per_repository: None,
         clocks: Clocks::default(),
+        warm: WarmPolicy::default(),
     }
 }
 
@@ -435,7 +436,19 @@ impl Scene {
                 row.state = MachineState::Running;
                 Answer::Started
             }
-            Action::Destroy { machine, .. } => {
+            Action::CreateWarm { backend, machine, tags, .. } => {
+                let state = MachineState::Ready;
+                let row = MachineSeen { name: machine.clone(), tags: tags.clone().into(), binding: None, state };
+                self.machines.push((backend.clone(), row));
+                Answer::Created
+            }
+            Action::Release { machine, .. } => {
+                let found = self.machines.iter_mut().map(|(_, row)| row).find(|row| row.name == *machine);
+                let row = found.expect("the machine exists");
+                (row.binding, row.state) = (None, MachineState::Ready);
+                Answer::Released
+            }
+            Action::Destroy { machine, .. } | Action::DestroyWarm { machine, .. } => {
                 self.machines.retain(|(_, row)| row.name != *machine);
                 Answer::Destroyed
             }
