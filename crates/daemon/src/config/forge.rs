@@ -31,7 +31,7 @@ pub(super) const CODEBERG_INTERVAL: Duration = Duration::from_secs(30);
 /// One Forgejo server.
 #[derive(Debug)]
 pub struct Forge {
-    /// Its identity: the URL without a trailing slash.
+    /// Its identity: the same for every way to write its URL. Machines carry it, so it must not depend on a slash.
     pub id: ForgeId,
     /// Where its API is; without a trailing slash in the path's end beyond the root's own.
     pub url: Url,
@@ -60,7 +60,8 @@ pub struct WatchedScope {
     pub token_file: Option<PathBuf>,
 }
 
-/// A URL of a forge.
+/// A URL of a forge. Scheme and host are in lower case, and a port that is the scheme's own is left out: the parser of URLs
+/// sees to that (<https://url.spec.whatwg.org/>).
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct ForgeUrl(Url);
 
@@ -69,6 +70,16 @@ impl ForgeUrl {
     fn text(&self) -> &str {
         self.0.as_str().trim_end_matches('/')
     }
+
+    /// The forge's identity: the only place where one is made.
+    fn id(&self) -> ForgeId {
+        ForgeId::new(self.text())
+    }
+}
+
+/// How a scope is told apart from others: Forgejo's names differ by more than letter case.
+fn scope_id(scope: &Scope) -> ScopeId {
+    ScopeId::new(scope.to_string().to_lowercase())
 }
 
 /// Whether a URL leads to codeberg.org, under whichever of its names.
@@ -135,7 +146,7 @@ fn forge(section: Section<'_>, seen: &mut BTreeSet<String>, surroundings: &Surro
     section.close();
     let url = url?;
     Some(Forge {
-        id: ForgeId::new(url.text()),
+        id: url.id(),
         runner_url: runner_url.map_or_else(|| url.0.clone(), |url| url.0),
         url: url.0,
         ca_file,
@@ -207,13 +218,13 @@ fn scopes(
             }
         };
         let Some(scope) = scope else { continue };
-        // Forgejo's names differ by more than case.
-        if !seen.insert(scope.to_string().to_lowercase()) {
+        let id = scope_id(&scope);
+        if !seen.insert(id.clone()) {
             let complaint = Complaint::new(format!("{} is there twice", quoted(&scope.to_string())));
             value.complain(complaint.hint("remove one of them: letter case makes no difference to a forge"));
         }
         let (Some(url), Some((token, token_file))) = (url, token) else { continue };
-        let key = ScopeKey { forge: ForgeId::new(url.text()), scope: ScopeId::new(scope.to_string()) };
+        let key = ScopeKey { forge: url.id(), scope: id };
         watched.push(WatchedScope { key, scope, token, at_repository, token_file });
     }
     if lacks_token {

@@ -36,3 +36,4 @@ pub(crate) mod secrets;
 mod service;
 mod signals;
 pub(crate) mod world;
+mod written_otherwise;

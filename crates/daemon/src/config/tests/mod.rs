@@ -1,6 +1,7 @@
 //! Tests of the configuration as a whole.
 
 mod containers;
+mod identities;
 mod mistakes;
 
 use std::collections::BTreeMap;
