@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use forgejo::{Client, ErrorClass, Lack, Scope};
+use planner::ids::ScopeKey;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
@@ -147,8 +148,8 @@ impl Tokens {
     }
 
     /// Looks at the file, and at the forge when the file holds another token than before.
-    pub(crate) async fn look(&mut self, of: &ScopeClient) -> Look {
-        let (client, scope) = (&of.client, &of.scope);
+    pub(crate) async fn look(&mut self, scope: &ScopeKey, of: &ScopeClient) -> Look {
+        let client = &of.client;
         self.looked_at = Instant::now();
         let Some(file) = self.source.file.clone() else { return Look::Same };
         let read = tokio::task::spawn_blocking(move || config::read_again(&file)).await;
@@ -180,11 +181,13 @@ impl Tokens {
         Look::Same
     }
 
-    fn take_over(&mut self, client: &Client, scope: &Scope, token: SecretString) -> Look {
+    fn take_over(&mut self, client: &Client, scope: &ScopeKey, token: SecretString) -> Look {
         if client.set_token(&token).is_err() {
             return Look::Same;
         }
-        tracing::info!(%scope, "another token is used from now on");
+        // Only a token with a file is ever looked at again.
+        let file = self.source.file.as_ref().map(|file| file.display());
+        tracing::info!(%scope, file = file.map(tracing::field::display), "another token is used from now on");
         self.source.replace(token);
         self.judged = None;
         self.refused = false;

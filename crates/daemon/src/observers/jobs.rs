@@ -60,7 +60,7 @@ async fn rest(
     while let Some(look_at) = tokens.next_look().filter(|look_at| *look_at < end) {
         tokio::time::sleep_until(look_at).await;
         let was_refused = tokens.is_refused();
-        if tokens.look(of).await == Look::Replaced {
+        if tokens.look(key, of).await == Look::Replaced {
             // Told at once: the other calls use the new one from now on.
             reporting.events.send(Event::TokenReplaced { scope: key.clone() }).await?;
             if was_refused {

@@ -34,7 +34,7 @@ const AT_ONCE: usize = 8;
 /// What came of it where nothing is a reason to refuse.
 #[derive(Debug, Default)]
 pub(super) struct Judged {
-    /// Scopes whose file holds another token, which is used.
+    /// Scopes for which another token is used from now on, and its file. It is never said which token.
     pub(super) replaced: Vec<String>,
     /// What is doubtful.
     pub(super) warnings: Vec<Said>,
@@ -57,9 +57,11 @@ pub(super) async fn judged(before: &Forges, next: &Forges) -> Result<Judged, Vec
     let (mut judged, mut refusals) = (Judged::default(), Vec::new());
     for (key, of, used, fate) in fates {
         match (fate, used) {
-            (Fate::Used, Some(used)) if is_same_file(used, of) => judged.replaced.push(replaced(key, of)),
-            (Fate::Used, _) => {}
-            (Fate::UsedWith(said), _) => judged.warnings.push(said),
+            (Fate::Used, used) => judged.replaced.extend(used.and_then(|used| replaced(key, used, of))),
+            (Fate::UsedWith(said), used) => {
+                judged.replaced.extend(used.and_then(|used| replaced(key, used, of)));
+                judged.warnings.push(said);
+            }
             (Fate::Refused(said), _) => refusals.push(said),
             (Fate::Kept(said), used) => {
                 if let Some(used) = used {
@@ -137,9 +139,10 @@ fn is_same_file(used: &ScopeClient, of: &ScopeClient) -> bool {
     used.token.file.is_some() && used.token.file == of.token.file && used.at_repository == of.at_repository
 }
 
-fn replaced(key: &ScopeKey, of: &ScopeClient) -> String {
+/// Nothing where the token is the one before, used in another way.
+fn replaced(key: &ScopeKey, used: &ScopeClient, of: &ScopeClient) -> Option<String> {
     let file = of.token.file.as_ref().map(|file| format!(", from {}", file.display())).unwrap_or_default();
-    format!("token of {key}: another one{file}")
+    (!same(&used.token.in_use(), &of.token.in_use())).then(|| format!("token of {key}: another one{file}"))
 }
 
 /// Has the next configuration go on with the token in use; its file is looked at on.

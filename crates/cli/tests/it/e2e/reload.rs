@@ -104,6 +104,9 @@ fn a_token_may_come_from_another_file() {
     world.rewrite("token_file = \"token\"", "token_file = \"token-2\"");
     let ran = ask(&world, "reload");
     check_quiet(&ran);
+    let told = world.log_lines("token of org:acme at ");
+    let [told] = told.as_slice() else { panic!("{told:#?}") };
+    assert!(told.contains("another one, from ") && told.contains("token-2"), "{told}");
     world.emulator.with_forge(|forge, _| forge.revoke_token(&world.token));
     let next = push(&world, "debian");
     world.until_is(&next, Status::Success);
@@ -142,11 +145,14 @@ fn a_key_that_names_a_token_which_may_less_or_is_not_known_changes_nothing() {
     let ran = ask(&world, "reload");
     assert_eq!(ran.status, Some(0), "less than all is better than nothing: {}", ran.err);
     assert!(ran.err.contains("the new token is used, since the one before is refused"), "{}", ran.err);
+    assert!(ran.out.contains("token of org:acme at "), "{}", ran.out);
     write_second(&world, &all);
     let ran = ask(&world, "reload");
     check_quiet(&ran);
     assert!(ran.out.contains("token of org:acme at "), "{}", ran.out);
     assert!(ran.out.contains("token-2"), "{}", ran.out);
+    assert_eq!(world.log_lines("token of org:acme at ").len(), 2, "each that is used, once");
+    assert!([&all, &reads, &world.token].iter().all(|token| !world.logged(token)), "a token is in the log");
     finish(world, running, &[next]);
 }
 

@@ -297,7 +297,13 @@ impl World {
 
     /// Whether the daemon's log holds a text.
     pub(crate) fn logged(&self, text: &str) -> bool {
-        fs::read_to_string(self.log()).unwrap_or_default().contains(text)
+        !self.log_lines(text).is_empty()
+    }
+
+    /// The lines of the daemon's log that hold a text.
+    pub(crate) fn log_lines(&self, text: &str) -> Vec<String> {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
     }
 }
 

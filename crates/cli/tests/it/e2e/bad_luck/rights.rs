@@ -36,6 +36,16 @@ pub(super) fn new_repository(world: &World, owner: &str, name: &str) -> RepoId {
     world.emulator.with_forge(|forge, _| forge.create_repository(owner, name, false).expect("a repository"))
 }
 
+/// Checks that the log tells once that another token is used, for which scope, and from which file.
+#[track_caller]
+fn check_told_once(world: &World) {
+    let told = world.log_lines("another token is used from now on");
+    let [told] = told.as_slice() else { panic!("{told:#?}") };
+    let scope = format!("\"scope\":\"org:acme at {}\"", world.emulator.url());
+    let file = format!("\"file\":\"{}\"", world.place.path().join("token").display());
+    assert!(told.contains(&scope) && told.contains(&file), "{told}");
+}
+
 #[test]
 fn a_token_that_is_refused_midway_is_read_again_when_its_file_changes() {
     let (mut world, bystander) = with_bystander(&Setup::new(3), |_| {});
@@ -49,6 +59,7 @@ fn a_token_that_is_refused_midway_is_read_again_when_its_file_changes() {
     let new = token_of(&world, "dana");
     world.write_token(&new);
     check_served(&world, &[waiting]);
+    check_told_once(&world);
     // The forge repeats a rejected token in its answer.
     for token in [&old, &new] {
         assert!(!world.logged(token), "a token is in the log");
