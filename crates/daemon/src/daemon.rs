@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::control::{Desk, Request, Server};
 use crate::forges::ForgeError;
 use crate::fresh_start::FreshStart;
+use crate::hours::Hours;
 use crate::lanes::Lanes;
 use crate::lock::{LockError, StateDirectory};
 use crate::machines::{Backend, BackendRefused};
@@ -303,6 +304,7 @@ impl Start<'_> {
             remembered,
             remembered_pools,
             names: Names::start(Arc::clone(&parts.forges)),
+            hours: Hours::new(parts.pools.values()),
             lanes: Arc::new(Lanes {
                 deployment: config.deployment.clone(),
                 limits: parts.limits,

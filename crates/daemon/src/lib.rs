@@ -20,6 +20,7 @@ mod follow;
 mod forges;
 mod fresh_start;
 mod history;
+pub mod hours;
 mod lanes;
 mod left;
 mod lock;

@@ -11,6 +11,7 @@ use planner::time::Tick;
 use tokio::sync::oneshot;
 
 use crate::control::{Left, Order, Said};
+use crate::hours::Hours;
 use crate::lanes::Lanes;
 use crate::left;
 use crate::owner::Owner;
@@ -65,6 +66,8 @@ impl Owner {
         policy.draining = self.policy.draining;
         self.policy = policy;
         self.fold(&Event::PolicyReplaced);
+        // What the hour asks for is told again before the next plan.
+        self.hours = Hours::new(parts.pools.values());
         self.remembered.are_configured(parts.configured);
         self.names.ask(Arc::clone(&parts.forges));
         self.observing.begin(&self.policy, &parts.forges, &parts.backends);

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use planner::action::Action;
 use planner::event::{Decision, EndReason, Event};
 use planner::fold::fold;
@@ -27,6 +28,7 @@ use crate::collect::{Collecting, Over};
 use crate::control::Order;
 use crate::fresh_start::FreshStart;
 use crate::history::{self, JobInLog};
+use crate::hours::Hours;
 use crate::lanes::Lanes;
 use crate::names::Names;
 use crate::notify::Notifier;
@@ -71,6 +73,7 @@ pub(crate) struct Owner {
     pub(crate) remembered: Remembered,
     pub(crate) remembered_pools: RememberedPools,
     pub(crate) names: Names,
+    pub(crate) hours: Hours,
     pub(crate) directory: PathBuf,
     pub(crate) runners_wanted: watch::Sender<BTreeSet<ScopeKey>>,
     pub(crate) reports: watch::Sender<Arc<Report>>,
@@ -150,6 +153,9 @@ impl Owner {
             let wish = *wishes.borrow_and_update();
             if wish == Wish::Stop {
                 break;
+            }
+            for event in self.hours.due(Timestamp::now()) {
+                self.fold(&event);
             }
             self.policy.draining = wish == Wish::Drain || matches!(self.purpose, Purpose::Collect(_));
             let turn = self.turn();

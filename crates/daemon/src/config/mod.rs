@@ -143,7 +143,9 @@ impl Config {
         let forges = forge::read(&root, surroundings);
         let codeberg = forges.iter().any(|forge| forge::is_codeberg(&forge.url));
         let (backends, named) = backend::read(&root, surroundings);
-        let pools = pool::read(&root, &backends, &named, codeberg);
+        let zone = pool::timezone(&root);
+        let around = pool::Around { backends: &backends, named: &named, zone: zone.as_ref(), codeberg };
+        let pools = pool::read(&root, &around, max);
         let limits = policy::limits(&root);
         warn_unused(&root, &named, &pools);
         root.close();

@@ -307,7 +307,8 @@ impl<'a> Section<'a> {
     pub(super) fn sections(&self, key: &'static str) -> Vec<Section<'a>> {
         let elements = self.get(key).map(|list| {
             if matches!(list.raw, DeValue::Table(_)) {
-                let hint = format!("write [[{key}]] instead of [{key}]: there may be several");
+                let path = self.general(key).replace("[]", "");
+                let hint = format!("write [[{path}]] instead of [{path}]: there may be several");
                 list.complain(list.wrong_type("a list of tables").hint(hint));
                 return Vec::new();
             }

@@ -17,7 +17,7 @@ use super::{Config, Surroundings, document, notes};
 /// Configurations that lack all that can be lacking: they show what is required.
 const BARE: [&str; 2] = [
     "",
-    "[[forge]]\nscopes = [{}]\n[[forge]]\n[[pool]]\n[backend.a]\n[backend.b]\nkind = \"host\"\n[backend.c]\nkind = \"docker\"\n",
+    "[[forge]]\nscopes = [{}]\n[[forge]]\n[[pool]]\n[[pool.warm_schedule]]\n[backend.a]\n[backend.b]\nkind = \"host\"\n[backend.c]\nkind = \"docker\"\n",
 ];
 
 /// The runner of the example, and a program that is there on every Linux: some defaults follow from a usable backend.
@@ -92,6 +92,8 @@ fn words(example: &str) -> Vec<(String, String)> {
             is_spent = true;
         } else if let Some(path) = table(line).and_then(header) {
             found.push((path.clone(), words.join(" ")));
+            // A list within a table is a key of that, which is told there.
+            found.extend(within_table(&path).map(|list| (list.to_owned(), words.join(" "))));
             within = format!("{path}.");
             words.clear();
         } else if let Some(text) = line.strip_prefix('#') {
@@ -107,13 +109,19 @@ fn words(example: &str) -> Vec<(String, String)> {
     found
 }
 
-/// The path of the table that a line opens. A table below another has a name that is chosen freely.
+/// The path of the table that a line opens. A table below another has a name that is chosen freely; a list of tables below
+/// another list is in each table of that.
 fn header(line: &str) -> Option<String> {
     if let Some(name) = line.strip_prefix("[[").and_then(|rest| rest.strip_suffix("]]")) {
-        return Some(format!("{name}[]"));
+        return Some(format!("{}[]", name.replace('.', "[].")));
     }
     let name = line.strip_prefix('[')?.strip_suffix(']')?;
     Some(name.split_once('.').map_or_else(|| name.to_owned(), |(outer, _)| format!("{outer}.*")))
+}
+
+/// The list of tables that a path of one of its tables is in, if that list is within a table itself.
+fn within_table(path: &str) -> Option<&str> {
+    path.strip_suffix("[]").filter(|list| list.contains('.'))
 }
 
 #[cfg(test)]
@@ -131,13 +139,24 @@ mod tests {
         assert!(interval.words.starts_with("How often the jobs of each scope are listed"), "{}", interval.words);
         assert!(!interval.required);
         assert_eq!(key("limits.backend_deadline").words, key("limits.forge_deadline").words);
+        assert!(key("pool[].warm_schedule").words.starts_with("Windows of the week"));
+        assert!(key("pool[].warm_schedule[].days").words.starts_with("The days on which it begins"));
+        assert_eq!(key("pool[].warm_schedule[].days").default.as_deref(), Some("[\"mon-sun\"]"));
         assert_eq!(key("backend.*.runner").default.as_deref(), Some("\"forgejo-runner\""));
     }
 
     #[test]
     fn what_cannot_be_left_out_is_required() {
         let required: Vec<String> = keys().into_iter().filter(|key| key.required).map(|key| key.path).collect();
-        for path in ["deployment", "forge", "forge[].url", "forge[].scopes", "forge[].scopes[].scope", "pool[].max"] {
+        for path in [
+            "deployment",
+            "forge",
+            "forge[].url",
+            "forge[].scopes",
+            "forge[].scopes[].scope",
+            "pool[].max",
+            "pool[].warm_schedule[].from",
+        ] {
             assert!(required.iter().any(|other| other == path), "{path} of {required:?}");
         }
         assert!(!required.iter().any(|path| path.contains("token") || path.starts_with("limits")), "{required:?}");
@@ -146,7 +165,9 @@ mod tests {
     #[test]
     fn every_setting_of_the_example_has_words() {
         for key in keys() {
-            let is_part = key.path.matches("[]").count() > 1 || key.path.ends_with("[]") || key.path.ends_with('*');
+            // Elements of lists that are written in one line with their key are told there.
+            let is_part =
+                key.path.starts_with("forge[].scopes[]") || key.path.ends_with("[]") || key.path.ends_with('*');
             let is_outer = ["forge", "pool", "backend"].contains(&key.path.as_str());
             assert!(is_part || is_outer || !key.words.is_empty(), "{} has no words", key.path);
         }

@@ -150,6 +150,24 @@ fn integer(value: &Value<'_>) -> Result<i64, Complaint> {
         .map_err(|_| Complaint::new("is too large").hint("write a smaller number"))
 }
 
+/// A list of texts.
+pub(super) struct Words(pub(super) Vec<String>);
+
+impl Readable for Words {
+    const SHAPE: Shape = Shape::List(&Shape::Text);
+
+    fn read(value: &Value<'_>) -> Result<Self, Complaint> {
+        let DeValue::Array(_) = value.raw else {
+            return Err(value.wrong_type("a list of strings").hint("write it like [\"…\", \"…\"]"));
+        };
+        value.elements().iter().map(String::read).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn shown(&self) -> String {
+        quoted_list(&self.0)
+    }
+}
+
 macro_rules! readable_integer {
     ($($type:ty: $least:expr, $most:expr, $range:literal;)*) => {$(
         impl Readable for $type {

@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use toml::de::DeValue;
-
 use crate::config::Surroundings;
 use crate::config::problem::Complaint;
-use crate::config::read::{Section, Value};
+use crate::config::read::Section;
 use crate::config::settings::Origin;
-use crate::config::shape::Shape;
-use crate::config::value::{Readable, quoted, quoted_list};
+use crate::config::value::{Readable as _, Words, quoted};
 
 /// Variables that are set for every machine, with the reason.
 const RESERVED: [(&str, &str); 3] = [
@@ -73,22 +70,4 @@ fn ours(name: &str) -> Result<(), Complaint> {
         .iter()
         .find(|(reserved, _)| *reserved == name)
         .map_or(Ok(()), |(name, instead)| Err(Complaint::new(format!("{name} cannot be set here")).hint(*instead)))
-}
-
-/// A list of texts.
-pub(super) struct Words(pub(super) Vec<String>);
-
-impl Readable for Words {
-    const SHAPE: Shape = Shape::List(&Shape::Text);
-
-    fn read(value: &Value<'_>) -> Result<Self, Complaint> {
-        let DeValue::Array(_) = value.raw else {
-            return Err(value.wrong_type("a list of strings").hint("write it like [\"…\", \"…\"]"));
-        };
-        value.elements().iter().map(String::read).collect::<Result<_, _>>().map(Self)
-    }
-
-    fn shown(&self) -> String {
-        quoted_list(&self.0)
-    }
 }

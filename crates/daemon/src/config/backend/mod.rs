@@ -52,6 +52,23 @@ impl Backend {
             BackendKind::Docker(_) => CONTAINER_BOOT,
         }
     }
+
+    /// Whether it makes machines without a job, for jobs that come later.
+    pub fn can_be_warm(&self) -> bool {
+        match self.kind {
+            BackendKind::Host(_) => backend_host::CAPABILITIES.warm,
+            BackendKind::Docker(_) => backend_docker::CAPABILITIES.warm,
+        }
+    }
+
+    /// A fingerprint of all that its machines without a job are made from, apart from their image.
+    pub(super) fn made_of(&self) -> String {
+        match &self.kind {
+            // Each is made for its job.
+            BackendKind::Host(_) => String::new(),
+            BackendKind::Docker(docker) => docker.made_of(),
+        }
+    }
 }
 
 /// The kinds of backend.

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use backend_host::{RunAs, User};
 
-use super::environment::Words;
 use crate::config::Surroundings;
 use crate::config::problem::Complaint;
 use crate::config::read::Section;
-use crate::config::value::quoted;
+use crate::config::value::{Words, quoted};
 
 /// The choice, and how many machines it has room for, if that is limited.
 pub(super) fn read(

@@ -3,6 +3,7 @@
 mod containers;
 mod identities;
 mod mistakes;
+mod warm;
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};

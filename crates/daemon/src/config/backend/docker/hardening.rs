@@ -3,12 +3,11 @@
 use backend_docker::{Device, Gpus, Hardening, Tmpfs, Ulimit};
 use toml::de::DeValue;
 
-use crate::config::backend::environment::Words;
 use crate::config::problem::Complaint;
 use crate::config::read::{Section, Value, any};
 use crate::config::settings::Origin;
 use crate::config::shape::Shape;
-use crate::config::value::{Readable, as_written, quoted, unknown};
+use crate::config::value::{Readable, Words, as_written, quoted, unknown};
 
 /// The limits of processes that engines know, by their names.
 const ULIMITS: [&str; 15] = [

@@ -1,6 +1,7 @@
 //! The keys of a backend of the kind docker, or podman.
 
 mod hardening;
+mod made_of;
 mod mode;
 
 use std::collections::BTreeMap;

@@ -1,11 +1,15 @@
-//! `[[pool]]`: labels, the backend that serves them, limits and clocks.
+//! `[[pool]]`: labels, the backend that serves them, limits, clocks, and what is kept ready.
+
+mod warm;
+mod week;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use planner::ids::{BackendId, PoolId};
 use planner::label::{Environment, Label};
-use planner::policy::{Clocks, PoolPolicy, WarmPolicy};
+use planner::policy::{Clocks, PoolPolicy};
 use toml::de::DeValue;
 
 use super::backend::Backend;
@@ -14,6 +18,9 @@ use super::problem::Complaint;
 use super::read::{Section, Value, any};
 use super::shape::Shape;
 use super::value::{Readable, at_least, name, positive, quoted, quoted_list, unknown};
+use crate::hours::Schedule;
+
+pub(super) use warm::timezone;
 
 /// How often a runner asks for its job: the default of Forgejo Runner itself (protocol 3.6).
 const FETCH_INTERVAL: Duration = Duration::from_secs(2);
@@ -31,33 +38,40 @@ pub struct Pool {
     pub policy: PoolPolicy,
     /// How often its runners ask for their job.
     pub fetch_interval: Duration,
+    /// When another count of its machines is kept ready than `policy.warm` says.
+    pub schedule: Schedule,
 }
 
-/// All `[[pool]]` tables, as far as they are usable, in the order of the file.
-///
-/// `backends` are the usable ones; `named` are all whose name is there, so that one mistake in a backend is not followed
-/// by others in its pools.
-pub(super) fn read(
-    root: &Section<'_>,
-    backends: &BTreeMap<BackendId, Backend>,
-    named: &BTreeSet<&str>,
-    codeberg: bool,
-) -> Vec<Pool> {
+/// All `[[pool]]` tables, as far as they are usable, in the order of the file. `max` is the most machines over all of them.
+pub(super) fn read(root: &Section<'_>, around: &Around<'_>, max: Option<u32>) -> Vec<Pool> {
     let sections = root.sections("pool");
     if root.get("pool").is_none() {
         root.missing("pool", "[[pool]] with name, labels, backend and max");
     }
     let mut seen = BTreeSet::new();
-    sections.into_iter().filter_map(|section| pool(section, &mut seen, backends, named, codeberg)).collect()
+    let read = sections.into_iter().filter_map(|section| {
+        let offset = section.offset;
+        pool(section, &mut seen, around).map(|pool| (pool, offset))
+    });
+    let pools: Vec<(Pool, usize)> = read.collect();
+    warm::warn_of_room(root.notes, &pools, around.backends, max);
+    pools.into_iter().map(|(pool, _)| pool).collect()
 }
 
-fn pool(
-    section: Section<'_>,
-    seen: &mut BTreeSet<String>,
-    backends: &BTreeMap<BackendId, Backend>,
-    named: &BTreeSet<&str>,
-    codeberg: bool,
-) -> Option<Pool> {
+/// What a pool refers to.
+pub(super) struct Around<'a> {
+    /// The usable backends.
+    pub(super) backends: &'a BTreeMap<BackendId, Backend>,
+    /// All whose name is there, so that one mistake in a backend is not followed by others in its pools.
+    pub(super) named: &'a BTreeSet<&'a str>,
+    /// The time zone of hours that name none.
+    pub(super) zone: Option<&'a TimeZone>,
+    /// Whether a forge is codeberg.org.
+    pub(super) codeberg: bool,
+}
+
+fn pool(section: Section<'_>, seen: &mut BTreeSet<String>, around: &Around<'_>) -> Option<Pool> {
+    let Around { backends, named, zone, codeberg } = *around;
     let id: Option<String> = section.required("name", "name = \"debian\"", |text: &String| {
         name(text)?;
         if seen.insert(text.clone()) {
@@ -77,9 +91,9 @@ fn pool(
     let priority = section.or("priority", 0_i32, any);
     let max_per_repository = section.optional("max_per_repository", positive::<u32>);
     let fetch_interval = fetch_interval(&section, codeberg);
-    let boot =
-        backend.as_ref().and_then(|name| backends.get(&BackendId::new(name.as_str()))).map(Backend::default_boot);
-    let clocks = clocks(&section, fetch_interval, boot);
+    let usable = backend.as_ref().and_then(|name| backends.get(&BackendId::new(name.as_str())));
+    let clocks = clocks(&section, fetch_interval, usable.map(Backend::default_boot));
+    let (warm, schedule) = warm::read(&section, max, usable, zone);
     section.close();
     let policy = PoolPolicy {
         id: PoolId::new(id?),
@@ -89,9 +103,9 @@ fn pool(
         priority,
         max_per_repository,
         clocks,
-        warm: WarmPolicy::default(),
+        warm,
     };
-    Some(Pool { policy, fetch_interval })
+    Some(Pool { policy, fetch_interval, schedule })
 }
 
 /// Accepts numbers of machines that somebody may mean.
