@@ -1,10 +1,8 @@
 //! The daemon: everything put together, started and stopped.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use backend_docker::WithUnstarted;
 use backend_host::Program;
 use backend_modelled::ModelledBackend;
 use planner::event::Event;
@@ -26,13 +24,14 @@ use crate::fresh_start::FreshStart;
 use crate::hours::Hours;
 use crate::lanes::Lanes;
 use crate::lock::{LockError, StateDirectory};
-use crate::machines::{Backend, BackendRefused};
+use crate::machines::{Backend, BackendRefused, ForWhat};
+use crate::made::Made;
 use crate::names::Names;
 use crate::notify::Notifier;
 use crate::observers::Reporting;
 use crate::observing::Observing;
 use crate::owner::{Owner, Purpose, Wish, Written};
-use crate::parts::{self, Parts};
+use crate::parts::{self, Backends, Parts};
 use crate::reload::InUse;
 use crate::remembered::Remembered;
 use crate::remembered_pools::RememberedPools;
@@ -152,7 +151,7 @@ struct Start<'a> {
     directory: StateDirectory,
     temporary: bool,
     config: &'a Config,
-    backends: BTreeMap<BackendId, Backend>,
+    backends: Backends,
     purpose: Purpose,
     /// The configuration's file and the program that looks after machines, where it can be read again.
     read_from: Option<(&'a Path, &'a Program)>,
@@ -162,17 +161,13 @@ impl Daemon {
     /// Locks the state directory, claims the deployment on this host, reads what is remembered and starts all tasks. Calls
     /// no forge and no backend before it returns. Blocks for a few files.
     pub fn start(config: &Config, options: &Options) -> Result<Self, StartError> {
-        if !config.state_directory.exists() {
-            // None is made for a start that is refused anyway. It is claimed again below, with the lock.
-            drop(Claim::of(&config.deployment)?);
-        }
         Self::start_in(StateDirectory::lock(&config.state_directory)?, config, options)
     }
 
     /// As [`Daemon::start`], in the state directory of the configuration, which is locked already.
     pub fn start_in(directory: StateDirectory, config: &Config, options: &Options) -> Result<Self, StartError> {
         let machines = directory.path().join(MACHINES);
-        let backends = parts::backends(config, &machines, &options.supervisor, WithUnstarted::Settle, |_, _| None)?;
+        let backends = parts::backends(config, &machines, &options.supervisor, ForWhat::Serving, |_, _| None)?;
         let read_from = options.file.as_deref().map(|file| (file, &options.supervisor));
         let purpose = if options.once { Purpose::Once } else { Purpose::Serve };
         Start { directory, temporary: false, config, backends, purpose, read_from }.begin()
@@ -182,6 +177,7 @@ impl Daemon {
     /// limits and intervals: to measure what is around a backend.
     pub fn start_modelled(config: &Config, modelled: &ModelledBackend) -> Result<Self, StartError> {
         let backends = config.backends.keys().map(|id| (id.clone(), Backend::Modelled(modelled.clone()))).collect();
+        let backends = Backends { backends, made: Made::default() };
         let directory = StateDirectory::lock(&config.state_directory)?;
         let purpose = Purpose::Serve;
         Start { directory, temporary: false, config, backends, purpose, read_from: None }.begin()
@@ -196,7 +192,9 @@ impl Daemon {
         how: Collect,
     ) -> Result<Collection, StartError> {
         let machines = directory.path().join(MACHINES);
-        Self::collect(directory, &machines, false, config, supervisor, how)
+        // Where there was none, none is to be left: it would be this user's, and perhaps not the daemon's.
+        let temporary = directory.is_new();
+        Self::collect(directory, &machines, temporary, config, supervisor, how)
     }
 
     /// The same for another deployment, on the same backends and scopes: a daemon of the configuration's own may run
@@ -220,7 +218,7 @@ impl Daemon {
         supervisor: &Program,
         how: Collect,
     ) -> Result<Collection, StartError> {
-        let backends = parts::backends(config, machines, supervisor, how.with_unstarted(), |_, _| None)?;
+        let backends = parts::backends(config, machines, supervisor, how.for_what(), |_, _| None)?;
         let (collecting, collected, waiting) = Collecting::new(how);
         let purpose = Purpose::Collect(Some(Box::new(collecting)));
         let daemon = Start { directory, temporary, config, backends, purpose, read_from: None }.begin()?;
@@ -260,16 +258,24 @@ impl Daemon {
 
 impl Start<'_> {
     fn begin(self) -> Result<Daemon, StartError> {
-        let config = self.config;
-        let directory = Arc::new(self.directory);
+        let (config, mut directory) = (self.config, self.directory);
+        let mut backends = self.backends;
+        directory.takes_along(&mut backends.made);
         let claim = Claim::of(&config.deployment)?;
         let clock = Clock::start();
-        let parts = Parts::new(config, self.backends)?;
+        let parts = Parts::new(config, backends)?;
         let in_use = self
             .read_from
             .map(|(file, supervisor)| InUse::new(file, supervisor, &directory.path().join(MACHINES), config, &parts));
         let policy = parts.policy;
-        let (store, loaded) = Store::open(&directory.path().join(STORE))?;
+        let store = directory.path().join(STORE);
+        directory.makes(store::files(&store));
+        let (store, loaded) = Store::open(&store)?;
+        // From here on nothing keeps it from starting.
+        if !matches!(self.purpose, Purpose::Collect(_)) {
+            directory.keep();
+        }
+        let directory = Arc::new(directory);
         let fresh_start = FreshStart::new(&loaded.memory, config);
         let (remembered_pools, breakers) = RememberedPools::load(&loaded.memory, &fresh_start, clock.now(), wall_ms());
         let (remembered, handles) = Remembered::load(&loaded.memory, fresh_start, clock.now(), wall_ms());
@@ -293,7 +299,7 @@ impl Start<'_> {
         let mut observing = Observing::new(reporting);
         observing.begin(&policy, &parts.forges, &parts.backends);
         if !matches!(self.purpose, Purpose::Collect(_)) {
-            // Not before all that can keep us from starting.
+            // The next start is one after a crash, unless this life is told to stop.
             store.remember(vec![FreshStart::unmark()]);
         }
         let owner = Owner {
@@ -329,7 +335,8 @@ impl Start<'_> {
         let desk = Arc::new(Desk::new(orders, in_use));
         let server = listen(&directory, Arc::clone(&desk));
         let control = Control { wishes: Arc::new(wishes), desk };
-        Ok(Daemon { owner, control, reports: latest, server, claim, directory, vault, temporary: self.temporary })
+        let temporary = self.temporary;
+        Ok(Daemon { owner, control, reports: latest, server, claim, directory, vault, temporary })
     }
 }
 

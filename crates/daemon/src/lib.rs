@@ -25,6 +25,7 @@ mod lanes;
 mod left;
 mod lock;
 mod machines;
+mod made;
 mod names;
 mod notify;
 mod observers;

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use backend::{Backend as _, BackendError, CreateRequest, Destroyed, Launch, Machines};
 use backend_docker::{DockerBackend, DockerError, WithUnstarted};
-use backend_host::{HostBackend, HostError, HostSettings, Program, RunAs};
+use backend_host::{HostBackend, HostError, HostSettings, Limits, Program, RunAs};
 use backend_modelled::ModelledBackend;
 use planner::ids::{BackendId, DeploymentId, MachineName};
 use tokio::sync::watch;
 
 use crate::config::{self, BackendKind};
+use crate::made::Made;
 
 /// Above a backend's directory are that of all machines and the state directory.
 const PLACES_ABOVE: usize = 2;
@@ -63,20 +64,46 @@ pub(crate) enum Backend {
     Modelled(ModelledBackend),
 }
 
+/// What a backend is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ForWhat {
+    /// For jobs.
+    Serving,
+    /// For removing what is there: no machine is made, so that nothing is needed for one.
+    Cleaning(WithUnstarted),
+}
+
+impl ForWhat {
+    fn with_unstarted(self) -> WithUnstarted {
+        match self {
+            Self::Serving => WithUnstarted::Settle,
+            Self::Cleaning(with) => with,
+        }
+    }
+
+    fn limits(self, configured: Limits) -> Limits {
+        match self {
+            Self::Serving => configured,
+            Self::Cleaning(_) => Limits::default(),
+        }
+    }
+}
+
 impl Backend {
-    /// Makes it ready. `supervisor` is the program that looks after one machine of the host backend.
+    /// Makes it ready. `supervisor` is the program that looks after one machine of the host backend, and the directory is
+    /// that backend's.
     pub(crate) fn new(
         id: &BackendId,
         config: &config::Backend,
         deployment: &DeploymentId,
-        directory: &Path,
+        (directory, made): (&Path, &mut Made),
         supervisor: Program,
-        unstarted: WithUnstarted,
+        what: ForWhat,
     ) -> Result<Self, BackendRefused> {
         let host = match &config.kind {
             BackendKind::Host(host) => host,
             BackendKind::Docker(docker) => {
-                let settings = docker.settings(deployment, id, unstarted);
+                let settings = docker.settings(deployment, id, what.with_unstarted());
                 return Ok(Self::Docker(DockerBackend::new(settings)?));
             }
         };
@@ -86,12 +113,14 @@ impl Backend {
             supervisor,
             runner: host.program(),
             run_as: host.run_as.clone(),
-            limits: host.limits,
+            limits: what.limits(host.limits),
             cache: host.cache.clone(),
             path: host.path.clone(),
             environment: host.environment.clone().into_iter().collect(),
             log_limit: host.log_limit,
         };
+        // Where it cannot be made, the backend says why.
+        let _ = made.folder(directory);
         if settings.run_as != RunAs::Daemon {
             let places = directory.ancestors().skip(1).take(PLACES_ABOVE);
             places.for_each(let_pass);

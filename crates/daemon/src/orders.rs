@@ -30,7 +30,7 @@ pub(crate) struct Asked {
 }
 
 impl Owner {
-    /// Does it and answers. Whoever asked may have gone: then nobody hears the answer.
+    /// Does it and answers. Whoever asked may have gone: then nobody hears the answer, and no other configuration is used.
     pub(crate) fn obey(&mut self, order: Order) {
         match order {
             Order::Confirm { answer } => {
@@ -40,6 +40,8 @@ impl Owner {
                 self.fold(&Event::Confirmed);
                 let _ = answer.send((kills, grace));
             }
+            // Whoever asked was told that nothing has changed.
+            Order::Use { answer, .. } if answer.is_closed() => {}
             Order::Use { parts, answer } => {
                 let _ = answer.send(self.make_use_of(*parts));
             }
@@ -56,11 +58,12 @@ impl Owner {
 
     /// Uses another configuration, unless something of ours would be left with nobody to look after it. Calls that are
     /// under way go on as they were begun. Returns the pools that drain.
-    fn make_use_of(&mut self, parts: Parts) -> Result<Vec<String>, Vec<Said>> {
+    fn make_use_of(&mut self, mut parts: Parts) -> Result<Vec<String>, Vec<Said>> {
         let found = stranded(&self.state, &parts.policy);
         if !found.is_empty() {
             return Err(found.iter().map(reload::stranded).collect());
         }
+        parts.made.keep();
         let mut policy = parts.policy;
         policy.retired = retired(&self.state, &self.policy, &policy);
         policy.draining = self.policy.draining;

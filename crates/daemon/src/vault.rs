@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use planner::ids::RunnerUuid;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::chain;
+use crate::made::Made;
 use crate::private;
 
 /// A file of credentials longer than this is none of ours: a token has 40 characters.
@@ -36,6 +37,8 @@ const UNFINISHED: char = '.';
 #[derive(Debug)]
 pub(crate) struct Vault {
     directory: Option<PathBuf>,
+    /// What was made of it.
+    made: Mutex<Made>,
     orphaned: Duration,
     tokens: Mutex<BTreeMap<RunnerUuid, (SecretString, Instant)>>,
 }
@@ -44,11 +47,10 @@ impl Vault {
     /// Opens it and reads what an earlier life has left in `directory`, if that is in memory. Credentials that nothing
     /// refers to are kept for `orphaned`, which must be longer than a register call and its answer take.
     pub(crate) fn open(directory: Option<&Path>, orphaned: Duration) -> Self {
-        let directory = directory.and_then(|directory| match usable(directory) {
+        let mut made = Made::default();
+        let directory = directory.and_then(|directory| match usable(directory, &mut made) {
             Ok(true) => Some(directory.to_owned()),
             Ok(false) => {
-                // It was made to be looked at.
-                let _ = fs::remove_dir(directory);
                 tracing::warn!(
                     directory = %directory.display(), hint = MAKE_ONE,
                     "the runtime directory is not in memory, and secrets are written to no disk: {LOST}"
@@ -63,10 +65,14 @@ impl Vault {
                 None
             }
         });
+        if directory.is_none() {
+            // It was made to be looked at.
+            made = Made::default();
+        }
         let now = Instant::now();
         let found = directory.iter().flat_map(|directory| read_all(directory));
         let tokens = found.map(|(uuid, token)| (uuid, (token, now))).collect();
-        Self { directory, orphaned, tokens: Mutex::new(tokens) }
+        Self { directory, made: Mutex::new(made), orphaned, tokens: Mutex::new(tokens) }
     }
 
     /// Whose credentials are at hand.
@@ -99,10 +105,11 @@ impl Vault {
         self.keep(|uuid, _| in_use(uuid));
     }
 
-    /// Removes the directory if it is empty. The next life makes it again.
+    /// Removes the directory if it is empty, and those above it that this life has made. The next one makes them again.
     pub(crate) fn close(&self) {
         // One that is not empty stays: the kernel refuses.
         let _ = self.directory.as_ref().map(fs::remove_dir);
+        drop(std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner)));
     }
 
     fn keep(&self, is_kept: impl Fn(&RunnerUuid, Instant) -> bool) {
@@ -142,8 +149,8 @@ impl Vault {
 
 /// Makes the directory; whether it is in memory. An error when others could read it or put another in its place: half of
 /// that is the runtime directory two levels above, which may have been there before us.
-fn usable(directory: &Path) -> Result<bool, Box<dyn Error>> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+fn usable(directory: &Path, made: &mut Made) -> Result<bool, Box<dyn Error>> {
+    made.folder(directory)?;
     private::closed(directory)?;
     for above in directory.ancestors().skip(1).take(2) {
         private::guarded(above)?;
@@ -199,7 +206,7 @@ mod tests {
     fn a_directory_on_a_disk_gets_no_file() {
         let place = tempfile::tempdir().unwrap();
         let directory = place.path().join("credentials");
-        if usable(&directory).unwrap() {
+        if usable(&directory, &mut Made::default()).unwrap() {
             // The directory for temporary files is in memory here: then the other half of the rule is what holds.
             return check_files(&directory);
         }
@@ -257,6 +264,12 @@ mod tests {
         vault.drop_runner(&uuid);
         vault.close();
         assert!(!directory.exists());
+        // With those above it that it made itself.
+        let deep = directory.join("credentials/ci");
+        let vault = Vault::open(Some(&deep), ORPHANED);
+        assert!(deep.exists());
+        vault.close();
+        assert!(!directory.exists() && directory.parent().is_some_and(Path::exists));
     }
 
     #[test]

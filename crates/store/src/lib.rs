@@ -25,4 +25,5 @@ mod writer;
 pub use error::StoreError;
 pub use history::{HistoryFilter, HistoryRow, MOST_HISTORY_ROWS, history};
 pub use memory::{MemoryChange, MemoryRow};
+pub use open::files;
 pub use store::{Loaded, Store};

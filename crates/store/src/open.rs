@@ -21,6 +21,18 @@ const MOST_ASIDE: u32 = 9;
 /// What is kept beside a database in WAL mode.
 const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
 
+/// The files of the database at `path`, whichever of them are there.
+pub fn files(path: &Path) -> [PathBuf; 3] {
+    COMPANIONS.map(|suffix| beside(path, suffix))
+}
+
+/// The path with something put at its end.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 /// Opens the database at `path`, ready for use. A broken one is moved aside first, which is logged as an error.
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     match prepare(path) {
@@ -78,11 +90,7 @@ fn is_broken(error: &rusqlite::Error) -> bool {
 
 /// Renames the database and its companions to `NAME.corrupt-N…`, and says what the database is called now.
 fn move_aside(path: &Path) -> io::Result<PathBuf> {
-    let with = |suffix: &str| {
-        let mut name = OsString::from(path);
-        name.push(suffix);
-        PathBuf::from(name)
-    };
+    let with = |suffix: &str| beside(path, suffix);
     let free = (1..MOST_ASIDE).find(|number| !with(&format!(".corrupt-{number}")).exists());
     let aside = format!(".corrupt-{}", free.unwrap_or(MOST_ASIDE));
     for companion in COMPANIONS {

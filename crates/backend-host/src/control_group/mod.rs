@@ -59,10 +59,8 @@ impl ControlGroups {
         groups.make_parent().map_err(|error| {
             format!("cannot make a control group in {}: {error} (a service needs Delegate=yes)", base.display())
         })?;
-        if wanted.is_empty() {
-            // Tried; the first machine makes it again.
-            let _ = fs::remove_dir(&groups.parent);
-        }
+        // Tried; the first machine makes it again.
+        let _ = fs::remove_dir(&groups.parent);
         Ok(groups)
     }
 

@@ -29,6 +29,7 @@ use tokio::sync::{oneshot, watch};
 use crate::control::Left;
 use crate::daemon::Daemon;
 use crate::left;
+use crate::machines::ForWhat;
 use waiting::Waited;
 pub use waiting::Waiting;
 
@@ -48,9 +49,11 @@ pub struct Collect {
 }
 
 impl Collect {
-    /// Proof that a machine never ran is made by removing it: that changes something, and is for its own daemon alone.
-    pub(crate) fn with_unstarted(self) -> WithUnstarted {
-        if self.dry_run || self.another { WithUnstarted::Leave } else { WithUnstarted::Settle }
+    /// What backends are made for. Proof that a machine never ran is made by removing it: that changes something, and is
+    /// for its own daemon alone.
+    pub(crate) fn for_what(self) -> ForWhat {
+        let leave = self.dry_run || self.another;
+        ForWhat::Cleaning(if leave { WithUnstarted::Leave } else { WithUnstarted::Settle })
     }
 
     /// Whether all of the deployment is ours to take: another one may have a daemon of its own.

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Promises: all mistakes are told at once; either all of it is used or nothing; backends that are configured as before
-//! stay what they are; one of containers that is configured otherwise knows what the one before it has begun.
+//! stay what they are; one of containers that is configured otherwise knows what the one before it has begun; what was made
+//! on the disk for one that is refused goes again.
 
 mod settings;
 mod tokens;
@@ -17,7 +18,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use backend_docker::WithUnstarted;
 use backend_host::Program;
 use planner::change::Stranded;
 use planner::ids::{BackendId, DeploymentId};
@@ -27,7 +27,7 @@ use crate::chain;
 use crate::config::{self, Config, ConfigError, Problem, Surroundings};
 use crate::control::{Reloaded, Said};
 use crate::forges::Forges;
-use crate::machines::Backend;
+use crate::machines::{Backend, ForWhat};
 use crate::parts::{self, Parts};
 use settings::{Differences, Settings};
 
@@ -91,7 +91,7 @@ impl InUse {
             }
             backend.replaced(id, configured, &self.deployment)
         };
-        let backends = parts::backends(&config, &self.machines, &self.supervisor, WithUnstarted::Settle, known)
+        let backends = parts::backends(&config, &self.machines, &self.supervisor, ForWhat::Serving, known)
             .map_err(|error| vec![Said { text: chain(&error), hint: AS_BEFORE.to_owned() }])?;
         let parts = Parts::new(&config, backends)
             .map_err(|error| vec![Said { text: chain(&error), hint: AS_BEFORE.to_owned() }])?;

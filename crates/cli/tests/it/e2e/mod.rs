@@ -25,6 +25,7 @@ pub(crate) mod leftovers;
 mod lost_answers;
 mod parked;
 pub(crate) mod processes;
+mod refused;
 mod register_at;
 mod release_race;
 mod reload;
