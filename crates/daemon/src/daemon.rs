@@ -283,6 +283,7 @@ impl Start<'_> {
         let orphaned = config.limits.forge_deadline + config.limits.settle;
         let vault = Arc::new(Vault::open(credentials(config).as_deref(), orphaned));
         let mut state = State::default();
+        state.journal.life = wall_ms();
         state.journal.handles = handles;
         state.journal.breakers = breakers;
         for runner in vault.runners() {

@@ -373,6 +373,6 @@ fn log_decision(decision: &Decision) {
         Decision::SetAside { key, .. } => {
             tracing::warn!(of = %key, "its machine cannot be removed: it is tried on, and nothing waits for it");
         }
-        Decision::Bind { .. } | Decision::Forget { .. } => {}
+        Decision::Bind { .. } | Decision::HandBack { .. } | Decision::Forget { .. } => {}
     }
 }

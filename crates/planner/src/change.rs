@@ -43,6 +43,9 @@ pub fn stranded(state: &State, next: &Policy) -> Vec<Stranded> {
             *backends.entry(&assignment.backend).or_default() += 1;
         }
     }
+    for (backend, _) in state.journal.warm.keys().filter(|(backend, _)| !next.backends.contains_key(backend)) {
+        *backends.entry(backend).or_default() += 1;
+    }
     for stray in state.journal.strays.values().filter(|stray| next.scope_of_place(&stray.scope).is_none()) {
         scopes.entry(stray.scope.watched()).or_default().1 += 1;
     }

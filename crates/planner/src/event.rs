@@ -184,6 +184,12 @@ pub enum Decision {
         /// What a machine made for the job would carry.
         tags: JobTags,
     },
+    /// The machine of an assignment, which was made without a job, goes back to those without one: no runner was asked for
+    /// on it. What else there is of the assignment is cleaned up.
+    HandBack {
+        /// Which.
+        key: AssignmentKey,
+    },
     /// The assignment shall end.
     Conclude {
         /// Which.

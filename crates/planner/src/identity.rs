@@ -15,9 +15,19 @@ const NAME_DIGITS: usize = 16;
 
 /// The name of the machine for a try: `fs-` + short hash of (deployment, forge, handle, try).
 pub fn machine_name(deployment: &DeploymentId, job: &JobKey, attempt: Try) -> MachineName {
-    let mut hash = Sha256::new();
     let attempt = if sabotage::is(Sabotage::ForgetTry) { Try(0) } else { attempt };
-    for part in [deployment.as_str(), job.forge.as_str(), job.handle.as_str(), &attempt.0.to_string()] {
+    hashed(&[deployment.as_str(), job.forge.as_str(), job.handle.as_str(), &attempt.0.to_string()])
+}
+
+/// The name of a machine without a job: `fs-` + short hash of (deployment, pool, life, ordinal). No name is ever used
+/// twice: the ordinal grows within a life of the daemon, and the life differs ([`crate::state::Journal::life`]).
+pub fn warm_machine_name(deployment: &DeploymentId, pool: &PoolId, life: u64, ordinal: u64) -> MachineName {
+    hashed(&["warm", deployment.as_str(), pool.as_str(), &life.to_string(), &ordinal.to_string()])
+}
+
+fn hashed(parts: &[&str]) -> MachineName {
+    let mut hash = Sha256::new();
+    for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }

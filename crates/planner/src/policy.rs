@@ -92,12 +92,24 @@ pub struct PoolPolicy {
     pub warm: WarmPolicy,
 }
 
+impl PoolPolicy {
+    /// The image that a label names, if it names one: jobs whose first label it is run in that.
+    pub fn image(&self, label: &str) -> Option<&str> {
+        self.labels.iter().find(|of| of.name() == label)?.environment().image()
+    }
+
+    /// The images that labels name, in order; none for those that name none. One may come more than once.
+    pub fn images(&self) -> impl Iterator<Item = Option<&str>> {
+        self.labels.iter().map(|label| label.environment().image())
+    }
+}
+
 /// Machines of a pool that are kept ready without a job.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WarmPolicy {
     /// How many, unless the hour asks for another count ([`crate::event::Event::WarmCount`]).
     pub count: u32,
-    /// How old one may become before another takes its place.
+    /// How old one may become before another takes its place; zero for ever.
     pub max_age: Duration,
     /// A short fingerprint of all that its machines are made from beside their image: another one means that those there are
     /// outdated.

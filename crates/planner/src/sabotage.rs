@@ -92,6 +92,14 @@ sabotages! {
     OneLane "one lane for all backends";
     /// A job that was parked is never tried again.
     ParkForEver "park for ever";
+    /// Machines without a job take no room.
+    IgnoreWarm "machines without a job do not count";
+    /// Machines without a job stay although a job lacks their room.
+    NeverYield "spare machines never yield";
+    /// A machine goes back to those without a job whatever ran on it.
+    ReleaseUsed "release a machine on which a job ran";
+    /// A machine that is being taken back counts as ready.
+    BindEarly "bind a machine before its release is answered";
 }
 
 #[cfg(feature = "sabotage")]

@@ -101,6 +101,7 @@ impl World {
         self.daemon.alive = true;
         self.daemon.born_at = self.now;
         self.daemon.state = State::default();
+        self.daemon.state.journal.life = u64::from(self.daemon.life);
         self.daemon.state.journal.handles = memory;
         self.daemon.runners_asked.clear();
         if self.policy.draining {

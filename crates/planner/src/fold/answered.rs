@@ -37,6 +37,7 @@ pub(super) fn answered(state: &mut State, policy: &Policy, id: ActionId, answer:
             checked(state, limits, scope, answer, flight.since, now);
         }
     }
+    super::warm::answered(&mut state.journal, policy, &flight, answer, now);
     if let Some(key) = flight.action.key() {
         rest_after(&mut state.journal, limits, &flight, answer, now);
         if let (Action::Register { scope, .. }, Answer::Failed(Failure { acted: Acted::Maybe, .. })) =
@@ -45,7 +46,7 @@ pub(super) fn answered(state: &mut State, policy: &Policy, id: ActionId, answer:
             state.journal.lost_registers.insert(scope.clone(), now.plus(settle));
         }
         keep_refused(&mut state.journal, key, &flight, answer, now);
-        of_assignment(&mut state.journal, limits, key, &flight, answer, now);
+        of_assignment(&mut state.journal, policy, key, &flight, answer, now);
         detach_if_due(&mut state.journal, limits, key, &flight, answer, settle, now);
     }
 }
@@ -110,7 +111,7 @@ fn rests_scope(failure: &Failure) -> bool {
     }
 }
 
-fn longer_rest(before: Option<&Rest>, limits: &Limits, failure: &Failure, whose: &str, now: Tick) -> Rest {
+pub(super) fn longer_rest(before: Option<&Rest>, limits: &Limits, failure: &Failure, whose: &str, now: Tick) -> Rest {
     let failures = before.map_or(0, |rest| rest.failures).saturating_add(1);
     let mut span = backoff(limits.backoff, limits.backoff_max, failures, whose);
     if let ErrorClass::RateLimited { retry_after: Some(retry_after) } = failure.class {
@@ -121,7 +122,7 @@ fn longer_rest(before: Option<&Rest>, limits: &Limits, failure: &Failure, whose:
 
 fn of_assignment(
     journal: &mut Journal,
-    limits: &Limits,
+    policy: &Policy,
     key: &AssignmentKey,
     flight: &InFlight,
     answer: &Answer,
@@ -130,7 +131,7 @@ fn of_assignment(
     let Some(assignment) = journal.assignments.get_mut(key) else { return };
     assignment.busy = None;
     if let Answer::Failed(failure) = answer {
-        failed(assignment, limits, key, flight, failure, now);
+        failed(assignment, &policy.limits, key, flight, failure, now);
         return;
     }
     assignment.failures = 0;
@@ -148,7 +149,8 @@ fn of_assignment(
             touched(assignment, now);
             assignment.start = Start::Done;
         }
-        Answer::Destroyed | Answer::Released => {
+        Answer::Released => super::warm::hand_back(journal, policy, Some(key), now),
+        Answer::Destroyed => {
             touched(assignment, now);
             assignment.died(Exit::Unknown, now);
             assignment.machine = MachineFact::Gone;
@@ -268,12 +270,17 @@ fn failed(
         Action::Register { .. } => assignment.registration = Registration::None,
         Action::Start { .. } => {
             touched(assignment, now);
+            assignment.spoilt = Some(now);
             // A binding that was listed meanwhile is stronger than the answer.
             if assignment.start == Start::Asked {
                 assignment.start = if lost { Start::Lost { since: now } } else { Start::No };
             }
         }
-        Action::Destroy { .. } | Action::Release { .. } => touched(assignment, now),
+        Action::Destroy { .. } => touched(assignment, now),
+        Action::Release { .. } => {
+            touched(assignment, now);
+            assignment.spoilt = Some(now);
+        }
         Action::ReadLog { .. } => {
             assignment.log = Some(Vec::new());
             assignment.retry_at = now;

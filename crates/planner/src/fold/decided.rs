@@ -16,7 +16,10 @@ use crate::time::Tick;
 pub(super) fn decided(state: &mut State, policy: &Policy, decision: &Decision, now: Tick) {
     let journal = &mut state.journal;
     match decision {
-        Decision::Bind { .. } => {}
+        Decision::Bind { key, backend, machine, tags } => {
+            super::warm::bound(state, policy, key, backend, machine, tags, now);
+        }
+        Decision::HandBack { key } => super::warm::hand_back(journal, policy, Some(key), now),
         Decision::Conclude { key, reason } => conclude(journal, &policy.limits, key, reason, now),
         Decision::Reinstate { key } => {
             if let Some(assignment) = journal.assignments.get_mut(key) {
@@ -34,7 +37,9 @@ pub(super) fn decided(state: &mut State, policy: &Policy, decision: &Decision, n
         }
         Decision::Forget { key, outcome } => {
             if let Some(assignment) = journal.assignments.remove(key) {
-                journal.buried.insert((assignment.backend.clone(), assignment.machine_name.clone()), now);
+                if assignment.parted.is_none() {
+                    journal.buried.insert((assignment.backend.clone(), assignment.machine_name.clone()), now);
+                }
                 remember(journal, &policy.limits, key, &assignment, outcome, now);
             }
         }

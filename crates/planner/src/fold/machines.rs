@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::ids::{AssignmentKey, BackendId, MachineName, RunnerId, RunnerUuid};
 use crate::policy::Policy;
 use crate::sabotage::{self, Sabotage};
-use crate::seen::{Exit, Listing, MachineSeen, MachineState};
+use crate::seen::{Exit, JobTags, Listing, MachineSeen, MachineState, MachineTags};
 use crate::state::{Assignment, Journal, MachineFact, Missing, Registered, Registration, Start, State};
 use crate::time::Tick;
 
@@ -30,24 +30,25 @@ pub(super) fn listed(
     if listing.complete {
         seen.listed.add(listing.begun_at);
     }
-    let known: BTreeSet<MachineName> = state
-        .journal
-        .assignments
-        .values()
-        .filter(|assignment| assignment.backend == *backend)
-        .map(|assignment| assignment.machine_name.clone())
-        .collect();
+    let settle = policy.limits.settle;
+    super::warm::let_go_of_bound(&mut state.journal, backend, listing, now);
+    let assignments = state.journal.assignments.values();
+    let assigned = assignments.filter(|assignment| assignment.backend == *backend && assignment.parted.is_none());
+    let assigned: BTreeSet<MachineName> = assigned.map(|assignment| assignment.machine_name.clone()).collect();
     for row in &listing.rows {
-        adopt(state, backend, row, known.contains(&row.name), listing.begun_at, now);
+        let waits = state.journal.warm.contains_key(&(backend.clone(), row.name.clone()));
+        adopt(state, backend, row, waits || assigned.contains(&row.name), listing.begun_at, now);
     }
+    super::warm::listed(&mut state.journal, backend, listing, &assigned, settle, now);
     state.journal.buried.retain(|(of, _), buried_at| of != backend || listing.begun_at <= *buried_at);
     forget_refused(state, policy, backend, listing);
     let rows = &state.seen.backends[backend].machines;
     let journal = &mut state.journal;
     for (key, assignment) in journal.assignments.iter_mut().filter(|(_, assignment)| assignment.backend == *backend) {
         match rows.get(&assignment.machine_name) {
-            Some(row) => shown(assignment, row, listing.begun_at, backend_policy.interval, policy.limits.settle, now),
-            None if listing.complete => not_shown(assignment, listing.begun_at, policy.limits.settle, now),
+            _ if assignment.parted.is_some() => {}
+            Some(row) => shown(assignment, row, listing.begun_at, backend_policy.interval, settle, now),
+            None if listing.complete => not_shown(assignment, listing.begun_at, settle, now),
             None => {}
         }
         let Some(memory) = journal.handles.get_mut(&key.job) else { continue };
@@ -62,13 +63,14 @@ pub(super) fn listed(
 /// What was refused and was not made, or was made and has an assignment, counts no more.
 fn forget_refused(state: &mut State, policy: &Policy, backend: &BackendId, listing: &Listing<MachineSeen>) {
     let rows = &state.seen.backends[backend].machines;
-    let assignments = &state.journal.assignments;
+    let (assignments, warm) = (&state.journal.assignments, &state.journal.warm);
     state.journal.refused.retain(|(of, name), refused| {
         if of != backend {
             return true;
         }
         let is_over = if rows.contains_key(name) {
-            assignments.values().any(|of| of.backend == *backend && of.machine_name == *name && of.occupies())
+            warm.contains_key(&(backend.clone(), name.clone()))
+                || assignments.values().any(|of| of.backend == *backend && of.has_machine(name) && of.occupies())
         } else {
             refused.is_over(listing.begun_at, listing.complete, policy.limits.settle)
         };
@@ -79,7 +81,7 @@ fn forget_refused(state: &mut State, policy: &Policy, backend: &BackendId, listi
 /// Begins an assignment for a machine that an earlier life of ours has made.
 fn adopt(state: &mut State, backend: &BackendId, row: &MachineSeen, is_known: bool, begun_at: Tick, now: Tick) {
     let journal = &mut state.journal;
-    let Some(tags) = row.tags.job() else { return };
+    let Some(tags) = job_of(row) else { return };
     let mut key = AssignmentKey { job: tags.job(), attempt: tags.attempt };
     journal.handle_mut(&key.job).saw(key.attempt);
     let buried = journal.buried.get(&(backend.clone(), row.name.clone()));
@@ -94,6 +96,8 @@ fn adopt(state: &mut State, backend: &BackendId, row: &MachineSeen, is_known: bo
     let mut assignment =
         Assignment::new(tags.scope.clone(), tags.pool.clone(), backend.clone(), row.name.clone(), begun_at);
     assignment.adopted = true;
+    assignment.spoilt = Some(now);
+    assignment.warm = row.tags.warm().cloned();
     assignment.scope_id = tags.scope_id;
     assignment.machine = MachineFact::Exists { state: row.state };
     assignment.machine_touched = Tick::default();
@@ -120,6 +124,18 @@ fn adopt(state: &mut State, backend: &BackendId, row: &MachineSeen, is_known: bo
         }
     }
     journal.assignments.insert(key, assignment);
+}
+
+/// The job that a machine was made for, or that is bound to it.
+fn job_of(row: &MachineSeen) -> Option<JobTags> {
+    let tags = match &row.tags {
+        MachineTags::Job(tags) => return Some(tags.clone()),
+        MachineTags::Warm(tags) => tags,
+    };
+    let binding = row.binding.as_ref()?;
+    let at = binding.at.clone()?;
+    let (pool, handle) = (tags.pool.clone(), binding.handle.clone());
+    Some(JobTags { pool, scope: at.scope, handle, attempt: binding.attempt, scope_id: at.scope_id })
 }
 
 /// A registration whose machine was found is no stray.

@@ -9,6 +9,7 @@ mod oblivion;
 mod replaced;
 mod runners;
 mod started;
+mod warm;
 
 use crate::error_class::{Acted, Concerns, ErrorClass, Failure};
 use crate::event::{Answer, Event};

@@ -18,6 +18,8 @@ pub(super) fn replaced(state: &mut State, policy: &Policy, now: Tick) {
     journal.breakers.clear();
     journal.scope_rests.clear();
     journal.warm_counts.clear();
+    journal.warm_rests.clear();
+    journal.images_asked_for.retain(|pool, _| policy.pool(pool).is_some());
     journal.handles.values_mut().for_each(HandleMemory::forgive);
     for scope in policy.scopes.keys() {
         super::identity::token_replaced(state, scope, now);

@@ -1,12 +1,13 @@
-//! An action was handed over: it is charged from now on.
+//! An action was handed over: it is charged from now on. Likewise a machine that was bound.
 
 use std::time::Duration;
 
 use crate::action::Action;
-use crate::ids::{ActionId, AssignmentKey};
+use crate::ids::{ActionId, AssignmentKey, BackendId, MachineName};
 use crate::policy::Policy;
+use crate::sabotage::{self, Sabotage};
 use crate::seen::JobTags;
-use crate::state::{Assignment, InFlight, Registration, Start, State, SuspectKey, TryFacts};
+use crate::state::{Assignment, InFlight, Registration, Start, State, SuspectKey, TryFacts, note_image};
 use crate::time::Tick;
 
 pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: &Action, now: Tick) {
@@ -15,26 +16,10 @@ pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: 
     let deadline = now.plus(action.deadline(&policy.limits));
     journal.in_flight.insert(id, InFlight { action: action.clone(), since: now, deadline });
     if let Action::Create { key, backend, machine, tags, .. } = action {
-        let job = job_of(state, key, tags);
-        let since = state.seen.scopes.get(&tags.scope.watched()).and_then(|of| of.waiting_since.get(&key.job.handle));
-        let waited = since.map(|since| now.since(*since));
-        let mut assignment =
-            Assignment::new(tags.scope.clone(), tags.pool.clone(), backend.clone(), machine.clone(), now);
-        assignment.scope_id = tags.scope_id;
-        if let Some(job) = job {
-            assignment.track.state = job.state;
-            assignment.job = Some(job);
-        }
-        assignment.waited = waited;
-        note_probe(state, key, assignment.job.as_ref(), now);
-        let memory = state.journal.handle_mut(&key.job);
-        memory.saw(key.attempt);
-        memory.listed_at = now;
-        let job = assignment.job.clone();
-        memory.latest =
-            Some(TryFacts { attempt: key.attempt, job, waited, grace: Duration::ZERO, ran: Duration::ZERO });
+        let assignment = begun(state, policy, key, backend, machine, tags, now);
         state.journal.assignments.insert(key.clone(), assignment);
     }
+    super::warm::started(state, id, action, now);
     let Some(assignment) = action.key().and_then(|key| state.journal.assignments.get_mut(key)) else { return };
     assignment.busy = Some(id);
     match action {
@@ -43,6 +28,9 @@ pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: 
             assignment.registration = Registration::Asked;
         }
         Action::Start { .. } => assignment.start = Start::Asked,
+        Action::Release { .. } if sabotage::is(Sabotage::BindEarly) => {
+            super::warm::hand_back(&mut state.journal, policy, action.key(), now);
+        }
         Action::Destroy { .. } => assignment.destroys = assignment.destroys.saturating_add(1),
         Action::Create { .. }
         | Action::CreateWarm { .. }
@@ -57,6 +45,38 @@ pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: 
         | Action::ReadLog { .. }
         | Action::CheckScope { .. } => {}
     }
+}
+
+/// The assignment that begins with a machine for a job: one that is asked for, or one that is there.
+pub(super) fn begun(
+    state: &mut State,
+    policy: &Policy,
+    key: &AssignmentKey,
+    backend: &BackendId,
+    machine: &MachineName,
+    tags: &JobTags,
+    now: Tick,
+) -> Assignment {
+    let job = job_of(state, key, tags);
+    let since = state.seen.scopes.get(&tags.scope.watched()).and_then(|of| of.waiting_since.get(&key.job.handle));
+    let waited = since.map(|since| now.since(*since));
+    let mut assignment = Assignment::new(tags.scope.clone(), tags.pool.clone(), backend.clone(), machine.clone(), now);
+    assignment.scope_id = tags.scope_id;
+    if let Some(job) = job {
+        assignment.track.state = job.state;
+        assignment.job = Some(job);
+    }
+    assignment.waited = waited;
+    note_probe(state, key, assignment.job.as_ref(), now);
+    let job = assignment.job.clone();
+    if let (Some(pool), Some(label)) = (policy.pool(&tags.pool), job.as_ref().and_then(|job| job.runs_on.first())) {
+        note_image(state.journal.images_asked_for.entry(tags.pool.clone()).or_default(), pool.image(label), now);
+    }
+    let memory = state.journal.handle_mut(&key.job);
+    memory.saw(key.attempt);
+    memory.listed_at = now;
+    memory.latest = Some(TryFacts { attempt: key.attempt, job, waited, grace: Duration::ZERO, ran: Duration::ZERO });
+    assignment
 }
 
 /// The row of the job that a machine is made for.

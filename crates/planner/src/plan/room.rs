@@ -8,12 +8,21 @@ use crate::policy::PoolPolicy;
 use crate::report::Reason;
 use crate::sabotage::{self, Sabotage};
 
+/// What counts towards one limit.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    /// Machines that exist or were asked for.
+    used: u32,
+    /// Those of them that wait for a job.
+    spare: u32,
+}
+
 /// Counts of machines. Derived anew for each plan: there is no counter that could leak.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Room {
-    all: u32,
-    pools: BTreeMap<PoolId, u32>,
-    backends: BTreeMap<BackendId, u32>,
+    all: Count,
+    pools: BTreeMap<PoolId, Count>,
+    backends: BTreeMap<BackendId, Count>,
     repositories: BTreeMap<(PoolId, ForgeId, i64), u32>,
 }
 
@@ -32,14 +41,32 @@ impl Room {
         for ((backend, _), refused) in &state.journal.refused {
             room.charge(&refused.pool, backend, refused.repository.clone());
         }
+        for ((backend, _), warm) in &state.journal.warm {
+            let late = sabotage::is(Sabotage::ChargeLate) && warm.busy.is_some();
+            if !late && !sabotage::is(Sabotage::IgnoreWarm) {
+                room.charge_spare(&warm.tags.pool, backend);
+            }
+        }
         room
+    }
+
+    fn counts(&mut self, pool: &PoolId, backend: &BackendId, change: impl Fn(&mut Count)) {
+        change(&mut self.all);
+        change(self.pools.entry(pool.clone()).or_default());
+        change(self.backends.entry(backend.clone()).or_default());
+    }
+
+    /// Counts one more that waits for a job.
+    pub(crate) fn charge_spare(&mut self, pool: &PoolId, backend: &BackendId) {
+        self.counts(pool, backend, |count| {
+            count.used += 1;
+            count.spare += 1;
+        });
     }
 
     /// Counts one more.
     pub(crate) fn charge(&mut self, pool: &PoolId, backend: &BackendId, repository: Option<(ForgeId, i64)>) {
-        self.all += 1;
-        *self.pools.entry(pool.clone()).or_insert(0) += 1;
-        *self.backends.entry(backend.clone()).or_insert(0) += 1;
+        self.counts(pool, backend, |count| count.used += 1);
         if let Some((forge, repository)) = repository {
             *self.repositories.entry((pool.clone(), forge, repository)).or_insert(0) += 1;
         }
@@ -47,7 +74,7 @@ impl Room {
 
     /// Machines of a pool.
     pub(crate) fn of_pool(&self, pool: &PoolId) -> u32 {
-        self.pools.get(pool).copied().unwrap_or(0)
+        self.pools.get(pool).map_or(0, |count| count.used)
     }
 
     /// Why no machine may be added for a repository in a pool; `None` when one may.
@@ -65,16 +92,16 @@ impl Room {
         if sabotage::is(Sabotage::ForgetLimits) {
             return None;
         }
-        let used = self.backends.get(&pool.backend).copied().unwrap_or(0);
+        let used = self.backends.get(&pool.backend).map_or(0, |count| count.used);
         if let Some(max) = policy.backends.get(&pool.backend).and_then(|backend| backend.max)
             && used >= max
         {
             return Some(Reason::BackendFull { backend: pool.backend.clone(), used, max });
         }
         if let Some(max) = policy.max
-            && self.all >= max
+            && self.all.used >= max
         {
-            return Some(Reason::DeploymentFull { used: self.all, max });
+            return Some(Reason::DeploymentFull { used: self.all.used, max });
         }
         let max = pool.max_per_repository?;
         let used = self.repositories.get(&(pool.id.clone(), forge.clone(), repository)).copied().unwrap_or(0);

@@ -10,7 +10,7 @@ use crate::event::EndReason;
 use crate::evidence::{Clock, LastTwo};
 use crate::ids::{ActionId, BackendId, MachineName, Ordinal, PoolId, RunnerId, RunnerUuid, ScopeKey, TaskId};
 use crate::sabotage::{self, Sabotage};
-use crate::seen::{Exit, JobSeen, JobState, MachineState};
+use crate::seen::{Exit, JobSeen, JobState, MachineState, WarmTags};
 use crate::state::Whose;
 use crate::time::Tick;
 
@@ -27,6 +27,16 @@ pub struct Assignment {
     pub backend: BackendId,
     /// Its machine's name.
     pub machine_name: MachineName,
+    /// What its machine was made with, where that was made without a job.
+    pub warm: Option<WarmTags>,
+    /// Since when such a machine can never go back to those without a job: what an earlier life did with it is not known,
+    /// or a call that started or released it failed.
+    pub spoilt: Option<Tick>,
+    /// When its machine went back to those without a job, or turned out to be another's: from then on no list of machines
+    /// speaks of this.
+    pub parted: Option<Tick>,
+    /// When its machine was asked for, or was found after a restart.
+    pub machine_since: Tick,
     /// When it began, or was found after a restart.
     pub begun_at: Tick,
     /// Whether it was found after a restart.
@@ -277,6 +287,10 @@ impl Assignment {
             pool,
             backend,
             machine_name,
+            warm: None,
+            spoilt: None,
+            parted: None,
+            machine_since: now,
             begun_at: now,
             adopted: false,
             job: None,
@@ -347,6 +361,45 @@ impl Assignment {
             Start::No => false,
             Start::Asked | Start::Lost { .. } | Start::Done => true,
         }
+    }
+
+    /// Whether its machine is this one of its backend.
+    pub fn has_machine(&self, name: &MachineName) -> bool {
+        self.parted.is_none() && self.machine_name == *name
+    }
+
+    /// Whether its machine was made without a job, and nothing speaks against its going back to those without one but that
+    /// code of its job may have run on it.
+    pub fn is_reusable(&self) -> bool {
+        self.warm.is_some() && self.spoilt.is_none() && !self.is_dead()
+    }
+
+    /// Whether its machine can go back to those without a job as it is: no runner was ever asked for on it.
+    pub fn is_unused(&self) -> bool {
+        self.is_reusable()
+            && self.start == Start::No
+            && self.machine == MachineFact::Exists { state: MachineState::Ready }
+            && self.machine_absent.newest().is_none()
+            && self.destroys == 0
+    }
+
+    /// Whether its runner may be taken back from its machine, which then goes back to those without a job: the runner was
+    /// started by this life, waited in vain, got nothing any more from then on, and a list begun after that still shows
+    /// the job waiting. So it never had the job, and no code of a job ran on the machine.
+    pub fn is_releasable(&self) -> bool {
+        let Fence::Closed { at } = self.fence else { return false };
+        let waits = self.track.state == JobState::Waiting && self.track.waiting.once_after(at);
+        let is_there =
+            matches!(self.machine, MachineFact::Exists { state: MachineState::Ready | MachineState::Running })
+                && self.machine_absent.newest().is_none();
+        let never_ran = self.track.running_since.is_none() && self.whose.is_none() && waits;
+        self.is_reusable()
+            && self.start == Start::Done
+            && self.contacted.is_some()
+            && self.destroys == 0
+            && self.detached.is_none()
+            && is_there
+            && never_ran
     }
 
     /// Whether its machine exists or may exist: what limits count.

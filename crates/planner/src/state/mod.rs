@@ -10,6 +10,7 @@ mod memory;
 mod observation;
 mod refused;
 mod suspicion;
+mod warm;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub use memory::{GRACE_STEP, HandleMemory, RUN_STEP, Rested, TryFacts};
 pub use observation::{BackendSeen, Observation, ScopeSeen};
 pub use refused::Refused;
 pub use suspicion::{SuspectKey, Suspicion};
+pub(crate) use warm::note_image;
+pub use warm::{ImageAsked, WarmKind, WarmMachine};
 
 use crate::action::Action;
 use crate::error_class::Failure;
@@ -48,6 +51,9 @@ pub struct State {
 /// Our own books.
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
+    /// What tells this life of the daemon from all others, if the edge said so: part of the names of machines that are made
+    /// without a job, so that a call of an earlier life that comes late never means one of this.
+    pub life: u64,
     /// The number of the last action.
     pub last_action: u64,
     /// Actions that were handed over and not answered.
@@ -66,6 +72,12 @@ pub struct Journal {
     pub pool_rests: BTreeMap<PoolId, Rest>,
     /// Environments that could not be had lately, by pool and the first label of the jobs that want them.
     pub environment_rests: BTreeMap<(PoolId, String), Rest>,
+    /// Machines without a job.
+    pub warm: BTreeMap<(BackendId, MachineName), WarmMachine>,
+    /// Kinds of machines without a job that could not be made lately.
+    pub warm_rests: BTreeMap<WarmKind, Rest>,
+    /// What images the jobs of each pool asked for lately, the newest first, bounded.
+    pub images_asked_for: BTreeMap<PoolId, Vec<ImageAsked>>,
     /// How many machines without a job the hour asks for, by pool, where a schedule says so.
     pub warm_counts: BTreeMap<PoolId, u32>,
     /// How launches went in pools in which one has failed since a job ran there.

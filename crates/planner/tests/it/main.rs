@@ -23,3 +23,4 @@ mod scopes;
 mod set_aside;
 mod strays;
 mod suspects;
+mod warm;

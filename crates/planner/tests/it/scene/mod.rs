@@ -228,8 +228,7 @@ impl Scene {
 
     pub(crate) fn machine(&mut self, handle: &str) -> &mut MachineSeen {
         let mut rows = self.machines.iter_mut().map(|(_, row)| row);
-        rows.find(|row| row.tags.job().is_some_and(|tags| tags.handle.as_str() == handle))
-            .expect("the machine is listed")
+        rows.find(|row| row.handle().is_some_and(|of| of.as_str() == handle)).expect("the machine is listed")
     }
 
     /// The runner of a job contacts the forge.

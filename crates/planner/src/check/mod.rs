@@ -2,6 +2,8 @@
 //!
 //! The daemon drops an action that breaks one and says so; tests and the simulation fail.
 
+mod warm;
+
 use std::fmt;
 
 use crate::action::Action;
@@ -36,18 +38,27 @@ pub fn check(policy: &Policy, state: &State, action: &Action) -> Result<(), Viol
             no_second_launch(state, key)?;
             within_max(policy, state, &tags.pool, backend)
         }
-        Action::CreateWarm { backend, tags, .. } => within_max(policy, state, &tags.pool, backend),
-        Action::Register { key, .. } | Action::Start { key, .. } => no_other_runner(state, key),
-        Action::Destroy { key, .. } | Action::Release { key, .. } => of(state, key, may_stop),
+        Action::CreateWarm { backend, machine, tags, .. } => {
+            warm::may_create(policy, state, backend, machine, tags)?;
+            within_max(policy, state, &tags.pool, backend)
+        }
+        Action::DestroyWarm { backend, machine } => warm::may_destroy(state, backend, machine),
+        Action::Register { key, .. } | Action::Start { key, .. } => {
+            no_other_runner(state, key)?;
+            warm::is_its_own(state, key)
+        }
+        Action::Destroy { key, .. } => of(state, key, may_stop),
+        Action::Release { key, .. } => {
+            of(state, key, may_stop)?;
+            of(state, key, warm::may_release)
+        }
         Action::DeleteRunner { key, .. } => of(state, key, |assignment| may_delete(policy, assignment)),
         Action::Fence { key, .. } => of(state, key, may_fence),
         Action::EndEarly { key, .. } => of(state, key, may_end_early),
         Action::Sweep { scope, id } => may_sweep(policy, state, scope, *id),
-        Action::DestroyWarm { .. }
-        | Action::AskWhose { .. }
-        | Action::LookUpRunner { .. }
-        | Action::ReadLog { .. }
-        | Action::CheckScope { .. } => Ok(()),
+        Action::AskWhose { .. } | Action::LookUpRunner { .. } | Action::ReadLog { .. } | Action::CheckScope { .. } => {
+            Ok(())
+        }
     }
 }
 
@@ -103,7 +114,8 @@ fn within_max(policy: &Policy, state: &State, pool: &PoolId, backend: &BackendId
         let assignments = state.journal.assignments.values().filter(|assignment| assignment.occupies());
         let made = assignments.map(|assignment| (&assignment.pool, &assignment.backend));
         let refused = state.journal.refused.iter().map(|((backend, _), refused)| (&refused.pool, backend));
-        made.chain(refused).filter(|(pool, backend)| of(pool, backend)).count()
+        let warm = state.journal.warm.iter().map(|((backend, _), of)| (&of.tags.pool, backend));
+        made.chain(refused).chain(warm).filter(|(pool, backend)| of(pool, backend)).count()
     };
     let reached = |count: usize, max: Option<u32>| max.is_some_and(|max| count >= max as usize);
     if reached(occupied(&|of, _| of == pool), policy.pool(pool).map(|pool| pool.max)) {
