@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use super::config::Setup;
 use super::processes;
 use super::world::World;
-use crate::forgescale;
+use crate::{Ran, forgescale, run};
 
 /// A service manager that hears what the daemon says.
 struct Listener {
@@ -111,4 +111,56 @@ fn the_token_may_be_a_credential_of_the_unit() {
     let _service = Service::start(service(&world).env("CREDENTIALS_DIRECTORY", &credentials));
     world.until_is(&job, Status::Success);
     assert_eq!(listener.count("READY=1"), 1);
+}
+
+/// The units that we hand out, each with where its service manager puts state directories.
+const UNITS: [(&str, &str); 2] = [
+    (include_str!("../../../../../packaging/systemd/forgescale.service"), "/var/lib"),
+    (include_str!("../../../../../docs/guides/podman.md"), "%S"),
+];
+
+/// Does what `systemctl reload` does with such a unit: runs its command, with the daemon's real directory in the place of
+/// the one that the unit gives it.
+#[track_caller]
+fn reload(unit: &str, directories: &str, world: &World) -> Ran {
+    let value = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).expect(key);
+    let command = value("ExecReload").strip_prefix("/usr/local/bin/forgescale ").expect("our program");
+    let directory = format!("{directories}/{}", value("StateDirectory"));
+    assert!(
+        command.split(' ').any(|word| word == directory),
+        "{command}: not the directory of the daemon, {directory}"
+    );
+    let state = world.state().display().to_string();
+    run(&mut forgescale(command.split(' ').map(|word| if word == directory { state.as_str() } else { word })))
+}
+
+#[test]
+fn what_the_units_run_for_a_reload_reloads_and_says_what_came_of_it() {
+    for (unit, directories) in UNITS {
+        let mut world = World::new(&Setup::new(1));
+        let nobody = reload(unit, directories, &world);
+        assert_eq!((nobody.status, nobody.out.as_str()), (Some(1), ""), "{}", nobody.err);
+
+        let job = world.push("running", &world.held("running"));
+        world.start(&[]);
+        world.until_is(&job, Status::Running);
+        world.rewrite("max = 1", "max = 2");
+        let ran = reload(unit, directories, &world);
+        assert_eq!((ran.status, ran.err.as_str()), (Some(0), ""), "{}", ran.out);
+        assert!(ran.out.contains("pool debian: max: 1 -> 2"), "{}", ran.out);
+        let next = world.push("next", "echo served");
+        world.until_is(&next, Status::Success);
+
+        // The service manager calls it failed, and shows why; the daemon goes on.
+        world.rewrite("max = 2", "max = -2");
+        let refused = reload(unit, directories, &world);
+        assert_eq!((refused.status, refused.out.as_str()), (Some(2), ""), "{}", refused.err);
+        assert!(refused.err.contains("pool[0].max: "), "{}", refused.err);
+        assert!(world.is(&job, Status::Running));
+        world.rewrite("max = -2", "max = 2");
+        world.let_go("running");
+        world.until_is(&job, Status::Success);
+        world.check_success(&[job, next]);
+        world.check_nothing_left();
+    }
 }
