@@ -8,6 +8,7 @@ use std::time::Duration;
 use backend::{Backend as _, BackendError};
 use backend_docker::{DockerBackend, DockerError, EngineFacts, Mode, Network, Pull, WithUnstarted, is_image_reference};
 use backend_host::Program;
+use jiff::Timestamp;
 use planner::ids::BackendId;
 use planner::label::Environment;
 use reqwest::Url;
@@ -15,6 +16,7 @@ use reqwest::Url;
 use super::finding::Finding;
 use super::runner;
 use super::static_program::{self, Kind};
+use super::warm;
 use crate::chain;
 use crate::config::{Config, DockerSettings, Pool};
 
@@ -37,8 +39,9 @@ pub(super) async fn check<'a>(
     findings.extend(images.iter().filter(|image| !is_image_reference(image)).map(|image| malformed(subject, image)));
     findings.extend(mode(subject, &docker.mode));
     if docker.image.is_none() && !matches!(docker.mode, Mode::Nested { .. }) {
-        findings.extend(pools.filter_map(|pool| without_image(subject, pool)));
+        findings.extend(pools.clone().filter_map(|pool| without_image(subject, pool)));
     }
+    findings.extend(pools.flat_map(|pool| warm::check(docker, pool, Timestamp::now())));
     if docker.network == Network::Named("host".to_owned()) {
         let message = "its jobs have the host's own network: they reach whatever listens on it, on the loopback too";
         findings.push(Finding::warning(subject, message).hint("leave `network` out, and each is kept from the others"));

@@ -32,6 +32,7 @@ mod runners;
 mod scope;
 mod service;
 mod static_program;
+mod warm;
 
 use std::path::Path;
 use std::pin::Pin;
