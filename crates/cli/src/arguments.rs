@@ -190,7 +190,7 @@ pub(crate) struct Place {
 /// The stand-in, with the parts of Forgejo Runner's command line that are used (protocol 3.6).
 #[derive(Debug, Args)]
 pub(crate) struct StandInRunner {
-    /// A configuration of the runner: accepted, and not looked at
+    /// A configuration of the runner, of which only a connection is looked at
     #[arg(short, long)]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -207,7 +207,7 @@ impl StandInRunner {
     /// Runs it.
     pub(crate) fn run(&self) -> ExitCode {
         let StandInCommand::OneJob(flags) = &self.command;
-        stand_in_runner::run(flags)
+        stand_in_runner::run(&OneJob { config: self.config.clone(), ..flags.as_ref().clone() })
     }
 }
 

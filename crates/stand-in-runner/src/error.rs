@@ -35,6 +35,22 @@ pub(crate) enum Error {
     },
     #[error("what {path:?} holds is no token: it is empty, too long, or has a newline, a space or the like")]
     TokenContent { path: PathBuf },
+    #[error("the configuration {path:?} cannot be read")]
+    ConfigRead {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("what {path:?} holds is no configuration of a runner")]
+    ConfigContent { path: PathBuf },
+    #[error("the configuration {path:?} has several connections; exactly one is expected")]
+    ConfigConnections { path: PathBuf },
+    #[error("a connection stands both in the configuration and in the flags")]
+    ConfigConflict,
+    #[error("the connection in the configuration has no token")]
+    TokenMissing,
+    #[error("the token in the configuration is none: it is empty, too long, or has a newline, a space or the like")]
+    TokenInConfig,
     #[error("cannot set up {what}")]
     SetUp {
         what: &'static str,

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod config;
 mod console;
 mod contexts;
 mod delivery;

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::error::Error;
 
@@ -20,11 +20,20 @@ pub(crate) fn read(address: &str) -> Result<SecretString, Error> {
     let unreadable = |source| Error::TokenRead { path: path.clone(), source };
     let mut content = Vec::new();
     File::open(&path).map_err(unreadable)?.take(MAX_TOKEN_BYTES + 1).read_to_end(&mut content).map_err(unreadable)?;
-    let fits = !content.is_empty() && content.len() as u64 <= MAX_TOKEN_BYTES;
-    if !fits || !content.iter().all(u8::is_ascii_graphic) {
+    if !is_token(&content) {
         return Err(Error::TokenContent { path });
     }
     String::from_utf8(content).map(SecretString::from).map_err(|_| Error::TokenContent { path })
+}
+
+/// A token that was read from elsewhere, if it can be one.
+pub(crate) fn checked(token: SecretString) -> Result<SecretString, Error> {
+    if is_token(token.expose_secret().as_bytes()) { Ok(token) } else { Err(Error::TokenInConfig) }
+}
+
+fn is_token(content: &[u8]) -> bool {
+    let fits = !content.is_empty() && content.len() as u64 <= MAX_TOKEN_BYTES;
+    fits && content.iter().all(u8::is_ascii_graphic)
 }
 
 fn path_of(address: &str) -> Result<PathBuf, Error> {
@@ -41,7 +50,7 @@ fn path_of(address: &str) -> Result<PathBuf, Error> {
 mod tests {
     use std::fs;
 
-    use secrecy::ExposeSecret;
+    use secrecy::ExposeSecret as _;
 
     use super::read;
 
