@@ -66,9 +66,11 @@ podman_up() {
     # With the limits of this shell: where those cannot be raised, the usual ones keep every container from starting.
     printf '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n[network]\nnetwork_backend = "netavark"\n' \
         >"$podman_place/containers.conf"
+    # Tests have registries on the loopback, as Docker allows them without being asked.
+    printf '[[registry]]\nlocation = "127.0.0.1"\ninsecure = true\n' >"$podman_place/registries.conf"
     local runtime=(--runtime runc)
     command -v runc >/dev/null || runtime=()
-    podman=(env "CONTAINERS_CONF=$podman_place/containers.conf" podman --root "$podman_place/storage"
+    podman=(env "CONTAINERS_CONF=$podman_place/containers.conf" "CONTAINERS_REGISTRIES_CONF=$podman_place/registries.conf" podman --root "$podman_place/storage"
         --runroot "$podman_place/runroot" --tmpdir "$podman_place/tmp" --cgroup-manager cgroupfs --events-backend file
         "${runtime[@]}")
     mkdir -p "$podman_place/probe/bin" && cp "$(command -v busybox)" "$podman_place/probe/bin/busybox"

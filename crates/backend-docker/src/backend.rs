@@ -16,6 +16,7 @@ use crate::image::Images;
 use crate::labels::Whose;
 use crate::memory::Memory;
 use crate::network::OwnNetwork;
+use crate::registry::RegistryAuth;
 use crate::runner_volume::RunnerVolume;
 use crate::settings::DockerSettings;
 use crate::{create, destroy, listing, logs, start, warm};
@@ -95,10 +96,10 @@ impl DockerBackend {
         let docker = Docker {
             engine: Arc::new(Engine::new(settings.socket.clone())),
             whose: settings.whose(),
-            settings,
-            images: Images::default(),
+            images: Images::new(settings.registry_auth.clone().map(RegistryAuth::new)),
             network: OwnNetwork::default(),
             runner_volume: RunnerVolume::default(),
+            settings,
             memory,
             changes: watch::Sender::new(0),
             watching: Once::new(),

@@ -1,6 +1,6 @@
 //! The connection to the engine. Every call has a deadline; the version of the interface is agreed on once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
@@ -60,6 +60,11 @@ impl Engine {
         let connected = tokio::time::timeout(CALL_DEADLINE, self.connected.get_or_try_init(|| connect)).await;
         let late = |_| DockerError::Late { call: "agree on a version", seconds: CALL_DEADLINE.as_secs() };
         connected.map_err(late)?
+    }
+
+    /// Where it is.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// Whether it is Podman, by its own word.
@@ -133,9 +138,7 @@ async fn within<T>(
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use super::socket;
+    use super::*;
 
     #[test]
     fn an_engine_is_at_a_socket_of_this_host() {

@@ -7,6 +7,8 @@ use ::backend::BackendError;
 use bollard::errors::Error as EngineError;
 use planner::error_class::{Acted, Concerns, ErrorClass};
 
+use crate::registry::CredentialsError;
+
 /// An error of the Docker backend. Inside a [`BackendError`] it is the source, and says what stood in the way.
 #[derive(Debug, thiserror::Error)]
 pub enum DockerError {
@@ -63,9 +65,20 @@ pub enum DockerError {
     NotPulled {
         /// Its name.
         image: String,
+        /// Whether the registry was shown credentials.
+        with_credentials: bool,
         /// The cause.
         #[source]
         source: Box<EngineError>,
+    },
+    /// The credentials for an image's registry could not be had.
+    #[error("the image {image} was not pulled, for want of credentials for its registry")]
+    Credentials {
+        /// Its name.
+        image: String,
+        /// The cause.
+        #[source]
+        source: Box<CredentialsError>,
     },
     /// The image took too long.
     #[error("the image {image} was not pulled within {minutes} min")]
@@ -82,10 +95,12 @@ pub enum DockerError {
         image: String,
     },
     /// The image is on its way.
-    #[error("the image {image} is still being pulled")]
+    #[error("the image {image} is still being pulled{}", in_brackets(progress))]
     Pulling {
         /// Its name.
         image: String,
+        /// How far it has come, or nothing.
+        progress: String,
     },
     /// A nested engine has ended, instead of listening.
     #[error("the machine's own engine has ended: {said}")]
@@ -165,9 +180,13 @@ impl DockerError {
             Self::BadImage { .. } => {
                 Some("write it as `docker pull` takes it: node:22-bookworm, registry.example/image@sha256:…")
             }
+            Self::NotPulled { source, with_credentials: false, .. } if refused(source) => Some(
+                "is the name right, and may everybody pull it? Credentials come from the file that registry_auth_file names",
+            ),
             Self::NotPulled { source, .. } if refused(source) => {
-                Some("is the name right, and may the engine's host pull it without credentials?")
+                Some("is the name right, and may the user in registry_auth_file pull it?")
             }
+            Self::Credentials { source, .. } => Some(source.hint()),
             Self::Connect { source } if denied(source) => Some(
                 "whoever may use this socket owns the host: add the daemon's user to its group if that is what you want",
             ),
@@ -211,6 +230,7 @@ impl DockerError {
             Self::Connect { source } if denied(source) => ErrorClass::Auth,
             Self::NotPulled { source, .. } | Self::Engine { source, .. } if is_full(source) => ErrorClass::Capacity,
             Self::NotPulled { source, .. } if refused(source) => ErrorClass::Permanent,
+            Self::Credentials { .. } => ErrorClass::Auth,
             Self::Connect { source } | Self::Engine { source, .. } | Self::NotPulled { source, .. } => {
                 status(source).map_or(ErrorClass::Transient, class_of)
             }
@@ -234,6 +254,7 @@ impl DockerError {
             | Self::BadImage { .. }
             | Self::NoShell { .. }
             | Self::NotPulled { .. }
+            | Self::Credentials { .. }
             | Self::PulledTooLong { .. }
             | Self::Pulling { .. } => Concerns::Environment,
             _ => Concerns::All,
@@ -250,6 +271,10 @@ impl DockerError {
             _ => Acted::No,
         }
     }
+}
+
+fn in_brackets(progress: &str) -> String {
+    if progress.is_empty() { String::new() } else { format!(" ({progress})") }
 }
 
 fn status(error: &EngineError) -> Option<u16> {
@@ -273,7 +298,8 @@ fn class_of(status: u16) -> ErrorClass {
 
 /// What registries, and engines that speak for them, say in words alone of an image that is not there or not for us. Once a
 /// pull has begun the engine has no status left to tell it with.
-const REFUSALS: [&str; 5] = ["manifest unknown", "not found", "does not exist", "denied", "unauthorized"];
+const REFUSALS: [&str; 6] =
+    ["manifest unknown", "not found", "does not exist", "denied", "unauthorized", "no basic auth credentials"];
 
 /// Whether a registry will not give an image.
 fn refused(error: &EngineError) -> bool {
@@ -336,6 +362,7 @@ mod tests {
     fn what_an_engine_says_in_words_alone_has_a_class_too() {
         let streamed = |said: &str| DockerError::NotPulled {
             image: "debian:13".to_owned(),
+            with_credentials: false,
             source: Box::new(EngineError::DockerStreamError { error: said.to_owned() }),
         };
         let full = "write /var/lib/docker/tmp/x: no space left on device";

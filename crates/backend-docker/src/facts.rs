@@ -1,6 +1,6 @@
 //! What an engine is and has, for whoever looks before there are machines.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ::backend::BackendError;
 use bollard::query_parameters::InspectNetworkOptions;
@@ -10,6 +10,7 @@ use crate::engine::if_there;
 use crate::error::DockerError;
 use crate::image;
 use crate::reference::is_image_reference;
+use crate::registry::{CredentialsError, RegistryAuth};
 use crate::settings::Network;
 
 /// Networks that every engine has, and those that are written otherwise.
@@ -33,6 +34,18 @@ impl DockerBackend {
     pub async fn look(&self, images: &BTreeSet<&str>) -> Result<EngineFacts, BackendError> {
         let done = look(&self.docker, images).await;
         done.map_err(|error| error.doing("look at the container engine".to_owned()))
+    }
+
+    /// For each registry of these images: whether the file of credentials has some for it, or why they cannot be had. Asks
+    /// helpers that the file names, and no registry. Nothing without such a file.
+    pub async fn look_at_credentials(
+        &self,
+        images: &BTreeSet<&str>,
+    ) -> BTreeMap<String, Result<bool, CredentialsError>> {
+        match &self.docker.settings.registry_auth {
+            Some(file) => RegistryAuth::new(file.clone()).look(images).await,
+            None => BTreeMap::new(),
+        }
     }
 }
 

@@ -29,7 +29,7 @@
 //! | Module | Subject |
 //! |---|---|
 //! | `backend` | the calls, one at a time for each machine |
-//! | `engine` | the connection, deadlines |
+//! | `engine`, `connection` | the connection, deadlines |
 //! | `look` | what the engine says of containers, in Docker's words and in Podman's |
 //! | `create`, `start`, `destroy`, `listing`, `logs` | the verbs of the interface |
 //! | `unstarted` | what a killed daemon left between bound and started |
@@ -41,7 +41,7 @@
 //! | `hardening` | what an operator may set of its walls |
 //! | `launch` | the runner's configuration |
 //! | `facts` | what an engine is and has, for checks |
-//! | `reference` | names of images |
+//! | `reference`, `registry` | names of images, and credentials for where they come from |
 //! | `image`, `runner_volume`, `network` | what must be there before a container |
 //! | `company`, `companions` | what a machine is connected to, and what is made for it alone |
 //! | `archive` | one file as a tar |
@@ -56,6 +56,7 @@ mod backend;
 mod binding;
 mod companions;
 mod company;
+mod connection;
 mod create;
 mod destroy;
 mod ended;
@@ -73,6 +74,7 @@ mod machines;
 mod memory;
 mod network;
 mod reference;
+mod registry;
 mod runner_volume;
 mod settings;
 mod specification;
@@ -87,5 +89,6 @@ pub use crate::error::DockerError;
 pub use crate::facts::EngineFacts;
 pub use crate::hardening::{Device, Gpus, Hardening, Tmpfs, Ulimit};
 pub use crate::reference::is_image_reference;
+pub use crate::registry::CredentialsError;
 pub use crate::settings::{DockerSettings, Limits, Mode, NESTED_IMAGE, Network, Program, Pull, WithUnstarted};
 pub use crate::specification::CAPABILITIES_KEPT;

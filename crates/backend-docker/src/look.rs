@@ -7,19 +7,16 @@
 //! Promises: no answer is longer than [`MOST_BYTES`]. Deadlines are the caller's.
 
 use std::collections::HashMap;
-use std::io;
 use std::path::Path;
 
 use bollard::errors::Error as EngineError;
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::body::Bytes;
-use hyper::header::HOST;
-use hyper::{Request, client::conn::http1};
-use hyper_util::rt::TokioIo;
+use http_body_util::Empty;
+use hyper::Request;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
+
+use crate::connection;
 
 /// A listed container takes some 3 KB, so that this is for ten thousand.
 const MOST_BYTES: usize = 32 << 20;
@@ -106,47 +103,10 @@ pub(crate) async fn inspect(socket: &Path, version: &str, id: &str) -> Result<In
     get(socket, &format!("/v{version}/containers/{id}/json")).await
 }
 
-/// One question on a connection of its own, which ends with the answer.
 async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, EngineError> {
-    let stream = UnixStream::connect(socket).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let asked = async {
-        let request = Request::get(path).header(HOST, "engine").body(Empty::<Bytes>::new())?;
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MOST_BYTES).collect().await;
-        let body = body.map_err(|cause| io::Error::other(cause.to_string()))?.to_bytes();
-        if !status.is_success() {
-            return Err(EngineError::DockerResponseServerError {
-                status_code: status.as_u16(),
-                message: message(&body),
-            });
-        }
-        Ok(serde_json::from_slice(&body)?)
-    };
-    // The connection works while the answer is waited for.
-    let mut asked = std::pin::pin!(asked);
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        biased;
-        answer = &mut asked => answer,
-        ended = &mut connection => match ended {
-            Ok(()) => asked.await,
-            Err(error) => Err(error.into()),
-        },
-    }
-}
-
-/// Why a question was refused.
-fn message(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct Refusal {
-        message: String,
-    }
-    match serde_json::from_slice(body) {
-        Ok(Refusal { message }) => message,
-        Err(_) => String::from_utf8_lossy(&body[..body.len().min(1000)]).trim().to_owned(),
-    }
+    let request = Request::get(path).body(Empty::new())?;
+    let answer = connection::limited(connection::ask(socket, request).await?, MOST_BYTES).await?;
+    Ok(serde_json::from_slice(&answer)?)
 }
 
 #[cfg(test)]

@@ -9,6 +9,10 @@ const MOST_OF_A_TAG: usize = 128;
 /// The fewest hexadecimal digits of a digest.
 const FEWEST_DIGITS: usize = 32;
 
+/// The registry of images that name none, and what it was called before.
+pub(crate) const HUB: &str = "docker.io";
+const OLD_HUB: &str = "index.docker.io";
+
 /// Whether there can be an image of this name.
 pub fn is_image_reference(text: &str) -> bool {
     let (rest, digest) = text.split_once('@').map_or((text, None), |(rest, digest)| (rest, Some(digest)));
@@ -18,6 +22,17 @@ pub fn is_image_reference(text: &str) -> bool {
         None => (rest, None),
     };
     is_name(name) && tag.is_none_or(is_tag) && digest.is_none_or(is_digest)
+}
+
+/// The registry that an image comes from, and its path there, without tag and digest. The text is one of an image.
+pub(crate) fn registry_and_path(text: &str) -> (&str, &str) {
+    let rest = text.split_once('@').map_or(text, |(rest, _)| rest);
+    let last = rest.rfind('/').map_or(0, |slash| slash + 1);
+    let name = rest[last..].find(':').map_or(rest, |colon| &rest[..last + colon]);
+    match name.split_once('/') {
+        Some((first, path)) if is_host(first) => (if first == OLD_HUB { HUB } else { first }, path),
+        _ => (HUB, name),
+    }
 }
 
 fn is_name(name: &str) -> bool {
@@ -69,7 +84,27 @@ fn is_digest(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_image_reference;
+    use super::{is_image_reference, registry_and_path};
+
+    #[test]
+    fn an_image_names_its_registry_or_means_dockers_own() {
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        let cases = [
+            ("debian", ("docker.io", "debian")),
+            ("team/debian:13", ("docker.io", "team/debian")),
+            ("docker.io/library/debian:13", ("docker.io", "library/debian")),
+            ("index.docker.io/debian", ("docker.io", "debian")),
+            ("registry.example/debian:13", ("registry.example", "debian")),
+            ("registry.example:5000/a/b", ("registry.example:5000", "a/b")),
+            ("localhost/debian", ("localhost", "debian")),
+            ("[::1]:5000/debian:1", ("[::1]:5000", "debian")),
+            (&format!("registry.example:5000/a@{digest}"), ("registry.example:5000", "a")),
+            (&format!("debian:13@{digest}"), ("docker.io", "debian")),
+        ];
+        for (image, expected) in cases {
+            assert_eq!(registry_and_path(image), expected, "{image}");
+        }
+    }
 
     #[test]
     fn names_of_images_are_told_from_what_can_be_none() {

@@ -25,6 +25,8 @@ pub struct DockerSettings {
     pub image: Option<String>,
     /// When images are pulled.
     pub pull: Pull,
+    /// A file with credentials for registries, as `docker login` writes it.
+    pub registry_auth: Option<PathBuf>,
     /// What machines are connected to.
     pub network: Network,
     /// Where jobs run, and which engine they see.

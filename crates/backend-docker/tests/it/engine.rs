@@ -89,6 +89,8 @@ pub(crate) fn root(busybox: &Path) -> Vec<u8> {
     for applet in APPLETS {
         symlink("busybox", root.path().join("bin").join(applet)).unwrap();
     }
+    // No two are the same: an engine that has a layer does not ask for it.
+    std::fs::write(root.path().join("etc/which"), uuid::Uuid::new_v4().to_string()).unwrap();
     let tar = Command::new("tar").arg("-C").arg(root.path()).args(["-c", "."]).output().unwrap();
     assert!(tar.status.success());
     tar.stdout
@@ -104,6 +106,11 @@ pub(crate) async fn import(client: &Docker, image: &str, root: Vec<u8>, lines: &
 }
 
 impl Engine {
+    /// The same, for another ground.
+    pub(crate) fn again(&self) -> Self {
+        Self { client: self.client.clone(), socket: self.socket.clone(), scratch: tempfile::tempdir().unwrap() }
+    }
+
     /// Settings with a shell script in the runner's place.
     pub(crate) fn settings(&self, deployment: &DeploymentId, script: &str) -> DockerSettings {
         let path = self.scratch.path().join("runner");
@@ -165,6 +172,7 @@ pub(crate) fn settings(socket: PathBuf, deployment: &DeploymentId, runner: PathB
         runner: Program { path: runner, arguments: Vec::new() },
         image: Some(IMAGE.to_owned()),
         pull: Pull::Never,
+        registry_auth: None,
         network: Network::Named("none".to_owned()),
         mode: Mode::Direct,
         limits: Limits::default(),

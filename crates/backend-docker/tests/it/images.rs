@@ -9,7 +9,7 @@ use planner::seen::Exit;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::engine::{Engine, IMAGE, engine, import, root, static_busybox};
+use crate::engine::{IMAGE, engine, import, root, static_busybox};
 use crate::machine::{Ground, request};
 
 /// An image that declares a volume.
@@ -71,7 +71,7 @@ async fn an_image_that_a_registry_does_not_give_stands_in_no_other_ones_way() {
 async fn what_can_be_no_images_name_is_said_to_be_none() {
     let Some(engine) = engine().await else { return };
     for pull in [Pull::Never, Pull::Missing] {
-        let ground = Ground::new(engine_again(&engine), "", |settings| settings.pull = pull);
+        let ground = Ground::new(engine.again(), "", |settings| settings.pull = pull);
         let refused = wanted(&ground, "fs-1", "Not//an:image:name").await;
         assert_eq!(
             (refused.class, refused.concerns),
@@ -81,11 +81,6 @@ async fn what_can_be_no_images_name_is_said_to_be_none() {
         );
         ground.finish().await;
     }
-}
-
-/// The same engine, for another ground.
-fn engine_again(engine: &Engine) -> Engine {
-    Engine { client: engine.client.clone(), socket: engine.socket.clone(), scratch: tempfile::tempdir().unwrap() }
 }
 
 #[tokio::test]

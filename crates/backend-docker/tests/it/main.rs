@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod hardening;
@@ -19,6 +21,8 @@ mod modes;
 mod podman;
 #[cfg(test)]
 mod reach;
+#[cfg(test)]
+mod registry;
 #[cfg(test)]
 #[path = "../../../backend-host/tests/it/skipped.rs"]
 mod skipped;

@@ -14,9 +14,8 @@ use planner::label::Environment;
 use reqwest::Url;
 
 use super::finding::Finding;
-use super::runner;
 use super::static_program::{self, Kind};
-use super::warm;
+use super::{registries, runner, warm};
 use crate::chain;
 use crate::config::{Config, DockerSettings, Pool};
 
@@ -37,6 +36,7 @@ pub(super) async fn check<'a>(
     findings.extend(runner(subject, docker, facts.as_ref()).await);
     findings.extend(facts.iter().flat_map(|facts| lacking(subject, docker, facts)));
     findings.extend(images.iter().filter(|image| !is_image_reference(image)).map(|image| malformed(subject, image)));
+    findings.extend(registries::check(id, docker, config, &images).await);
     findings.extend(mode(subject, &docker.mode));
     if docker.image.is_none() && !matches!(docker.mode, Mode::Nested { .. }) {
         findings.extend(pools.clone().filter_map(|pool| without_image(subject, pool)));
@@ -216,7 +216,7 @@ fn without_image(subject: &str, pool: &Pool) -> Option<Finding> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::path::Path;
 
     use super::*;
@@ -225,7 +225,7 @@ mod tests {
     use crate::config::tests::{Place, surroundings};
 
     /// A backend with these lines and a pool with this label.
-    fn docker(place: &Place, lines: &str, label: &str) -> (DockerSettings, Config) {
+    pub(in crate::check) fn docker(place: &Place, lines: &str, label: &str) -> (DockerSettings, Config) {
         let text = format!(
             "deployment = \"d\"\n[[forge]]\nurl = \"https://forge.example\"\ntoken_file = \"token\"\n\
              scopes = [\"org:acme\"]\n[[pool]]\nname = \"p\"\nlabels = [\"{label}\"]\nbackend = \"b\"\nmax = 1\n\

@@ -26,6 +26,7 @@ mod limits;
 mod lxc;
 mod machines;
 mod reach;
+mod registries;
 mod repositories;
 mod runner;
 mod runners;

@@ -16,10 +16,12 @@ fn a_backend_of_containers_has_keys_of_its_own() {
     let limits = &docker.limits;
     assert_eq!((limits.memory, limits.milli_cpus, limits.pids), (Some(4 << 30), Some(1500), Some(4096)));
     assert_eq!(docker.network, backend_docker::Network::Own);
+    assert_eq!(docker.registry_auth_file, None);
     for (line, key, words) in [
         ("host = \"ssh://ops@elsewhere\"", "host", "no address of an engine"),
         ("host = \"tcp://elsewhere:2375\"", "host", "no address of an engine"),
         ("pull = \"sometimes\"", "pull", "says not when"),
+        ("registry_auth_file = \"~/.docker/config.json\"", "registry_auth_file", "has no meaning"),
         ("mode = \"inside\"", "mode", "no way to run"),
         ("read_only = true", "read_only", "nothing to write to"),
         ("read_only = \"yes\"", "read_only", "expected true or false"),

@@ -23,6 +23,7 @@ impl DockerSettings {
             // Where and when they are made.
             socket: _,
             pull: _,
+            registry_auth_file: _,
             image,
             network,
             runner,

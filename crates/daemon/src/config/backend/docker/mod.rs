@@ -13,7 +13,7 @@ use planner::ids::{BackendId, DeploymentId};
 use super::{environment, limits, runner};
 use crate::config::Surroundings;
 use crate::config::problem::Complaint;
-use crate::config::read::{Section, Value};
+use crate::config::read::{Section, Value, any};
 use crate::config::shape::Shape;
 use crate::config::value::{Readable, as_written, quoted};
 
@@ -32,6 +32,8 @@ pub struct DockerSettings {
     pub image: Option<String>,
     /// When images are pulled.
     pub pull: Pull,
+    /// A file with credentials for registries.
+    pub registry_auth_file: Option<PathBuf>,
     /// What machines are connected to.
     pub network: Network,
     /// The runner program that is put into every machine.
@@ -66,6 +68,7 @@ impl DockerSettings {
             runner: Program { path: self.runner.clone(), arguments: self.runner_arguments.clone() },
             image: self.image.clone(),
             pull: self.pull,
+            registry_auth: self.registry_auth_file.clone(),
             network: self.network.clone(),
             mode: self.mode.clone(),
             limits: self.limits.clone(),
@@ -102,6 +105,8 @@ pub(super) fn read(section: &Section<'_>, engine: Engine, surroundings: &Surroun
     let Socket(socket) = section.or("host", Socket(engine.usual_socket(surroundings)), |_| Ok(()));
     let image = section.optional("image", |image: &String| as_written(image));
     let When(pull) = section.or("pull", When(Pull::Missing), |_| Ok(()));
+    // Looked at when it is needed: whoever replaces it may be at it just now.
+    let registry_auth_file = section.optional("registry_auth_file", any);
     let network = section.optional("network", |network: &String| as_written(network));
     let mode = mode::read(section);
     let hardening = hardening::read(section);
@@ -119,6 +124,7 @@ pub(super) fn read(section: &Section<'_>, engine: Engine, surroundings: &Surroun
         socket,
         image,
         pull,
+        registry_auth_file,
         network,
         runner,
         runner_arguments,

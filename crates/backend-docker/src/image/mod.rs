@@ -1,17 +1,22 @@
 //! Images: looked for, and pulled once at a time.
 
+mod progress;
+mod pull;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bollard::query_parameters::CreateImageOptionsBuilder;
-use futures_util::TryStreamExt as _;
 use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::engine::{Engine, if_there};
 use crate::error::DockerError;
 use crate::reference::is_image_reference;
+use crate::registry::RegistryAuth;
 use crate::settings::Pull;
+
+pub(crate) use progress::Progress;
 
 /// How long a create waits for an image on its way. A create is to be quick; the pull goes on without it.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -19,48 +24,83 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a pull may take: a few gigabytes over a slow line.
 const PULL_DEADLINE: Duration = Duration::from_mins(30);
 
+/// How often the log says how far a pull has come.
+const TELLING: Duration = Duration::from_secs(10);
+
 /// What is known of images.
 #[derive(Debug)]
 pub(crate) struct Images {
+    auth: Option<RegistryAuth>,
     /// Pulls under way, and how the last one went.
-    pulls: Mutex<BTreeMap<String, watch::Receiver<Progress>>>,
+    pulls: Mutex<BTreeMap<String, Pulling>>,
     patience: Duration,
     pull_deadline: Duration,
 }
 
-impl Default for Images {
-    fn default() -> Self {
-        Self { pulls: Mutex::default(), patience: PATIENCE, pull_deadline: PULL_DEADLINE }
-    }
+/// A pull, under way or done.
+#[derive(Debug, Clone)]
+struct Pulling {
+    state: watch::Receiver<State>,
+    progress: Arc<Mutex<Progress>>,
 }
 
 #[derive(Debug, Clone)]
-enum Progress {
+enum State {
     UnderWay,
     Done,
     Failed(Arc<Mutex<Option<DockerError>>>),
 }
 
+impl Pulling {
+    fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// Whether somebody works at it.
+    fn is_under_way(&self) -> bool {
+        matches!(*self.state.borrow(), State::UnderWay) && self.state.has_changed().is_ok()
+    }
+
+    fn still(&self, image: &str) -> DockerError {
+        DockerError::Pulling { image: image.to_owned(), progress: shown(&self.progress) }
+    }
+}
+
+fn shown(progress: &Mutex<Progress>) -> String {
+    progress.lock().unwrap_or_else(PoisonError::into_inner).to_string()
+}
+
 impl Images {
+    /// With the file in which credentials for registries are, if there is one.
+    pub(crate) fn new(auth: Option<RegistryAuth>) -> Self {
+        Self { auth, pulls: Mutex::default(), patience: PATIENCE, pull_deadline: PULL_DEADLINE }
+    }
+
     /// Sees to it that the engine has an image.
     pub(crate) async fn have(&self, engine: &Arc<Engine>, image: &str, when: Pull) -> Result<(), DockerError> {
         if !is_image_reference(image) {
             return Err(DockerError::BadImage { image: image.to_owned() });
         }
-        let (to_pull_from, to_pull) = (Arc::clone(engine), image.to_owned());
-        let pulled = Box::pin(async move { pulled(&to_pull_from, &to_pull).await });
+        let (from, auth, to_pull) = (Arc::clone(engine), self.auth.clone(), image.to_owned());
+        let pulled = move |progress: Arc<Mutex<Progress>>| async move {
+            pull::pull(&from, auth.as_ref(), &to_pull, &progress).await
+        };
         self.have_by(image, when, Box::pin(is_there(engine, image)), pulled).await
     }
 
     /// The same with the look and the pull, which are begun when they are needed.
-    async fn have_by(
+    async fn have_by<P>(
         &self,
         image: &str,
         when: Pull,
         is_there: impl Future<Output = Result<bool, DockerError>> + Send,
-        pulled: impl Future<Output = Result<(), DockerError>> + Send + 'static,
-    ) -> Result<(), DockerError> {
-        let was_pulled = matches!(self.progress(image), Some(Progress::Done));
+        pulled: impl FnOnce(Arc<Mutex<Progress>>) -> P,
+    ) -> Result<(), DockerError>
+    where
+        P: Future<Output = Result<(), DockerError>> + Send + 'static,
+    {
+        let before = self.pulling(image);
+        let was_pulled = matches!(before.as_ref().map(Pulling::state), Some(State::Done));
         if when != Pull::Always || was_pulled {
             if is_there.await? {
                 return Ok(());
@@ -71,62 +111,82 @@ impl Images {
         }
         // The reason why the last pull failed, if nobody was there any more to hear it. The next one is begun by who asks
         // after that, so that back-off comes first.
-        if let Some(Progress::Failed(error)) = self.progress(image)
+        if let Some(State::Failed(error)) = self.pulling(image).as_ref().map(Pulling::state)
             && let Some(error) = taken(&error)
         {
             return Err(error);
         }
-        let mut progress = self.pull(image, pulled);
-        let waited =
-            tokio::time::timeout(self.patience, progress.wait_for(|now| !matches!(now, Progress::UnderWay))).await;
-        match waited {
-            Err(_) => Err(DockerError::Pulling { image: image.to_owned() }),
+        let mut pulling = self.pull(image, pulled);
+        let ended = pulling.state.wait_for(|now| !matches!(now, State::UnderWay));
+        match tokio::time::timeout(self.patience, ended).await.map(|ended| ended.map(|now| now.clone())) {
+            Err(_) => Err(pulling.still(image)),
             Ok(Err(_)) => Err(DockerError::Abandoned),
-            Ok(Ok(now)) => match &*now {
-                // The first who asks is told the reason; the others look again.
-                Progress::Failed(error) => {
-                    Err(taken(error).unwrap_or_else(|| DockerError::Pulling { image: image.to_owned() }))
-                }
-                Progress::Done | Progress::UnderWay => Ok(()),
-            },
+            // The first who asks is told the reason; the others look again.
+            Ok(Ok(State::Failed(error))) => Err(taken(&error).unwrap_or_else(|| pulling.still(image))),
+            Ok(Ok(State::Done | State::UnderWay)) => Ok(()),
         }
     }
 
-    fn progress(&self, image: &str) -> Option<Progress> {
-        let pulls = self.pulls.lock().unwrap_or_else(PoisonError::into_inner);
-        pulls.get(image).map(|progress| progress.borrow().clone())
+    fn pulling(&self, image: &str) -> Option<Pulling> {
+        self.pulls.lock().unwrap_or_else(PoisonError::into_inner).get(image).cloned()
     }
 
     /// The pull that is under way, or one that begins now.
-    fn pull(
-        &self,
-        image: &str,
-        pulled: impl Future<Output = Result<(), DockerError>> + Send + 'static,
-    ) -> watch::Receiver<Progress> {
+    fn pull<P>(&self, image: &str, pulled: impl FnOnce(Arc<Mutex<Progress>>) -> P) -> Pulling
+    where
+        P: Future<Output = Result<(), DockerError>> + Send + 'static,
+    {
         let mut pulls = self.pulls.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(progress) = pulls.get(image)
-            && matches!(*progress.borrow(), Progress::UnderWay)
-            && progress.has_changed().is_ok()
-        {
-            return progress.clone();
+        if let Some(pulling) = pulls.get(image).filter(|pulling| pulling.is_under_way()) {
+            return pulling.clone();
         }
-        let (sender, receiver) = watch::channel(Progress::UnderWay);
-        pulls.insert(image.to_owned(), receiver.clone());
-        let (image, deadline) = (image.to_owned(), self.pull_deadline);
+        let (sender, state) = watch::channel(State::UnderWay);
+        let pulling = Pulling { state, progress: Arc::default() };
+        pulls.insert(image.to_owned(), pulling.clone());
+        let work = told(
+            image.to_owned(),
+            self.pull_deadline,
+            Arc::clone(&pulling.progress),
+            pulled(Arc::clone(&pulling.progress)),
+        );
         tokio::spawn(async move {
-            tracing::info!(image, "pulling an image");
-            let late = |_| Err(DockerError::PulledTooLong { image: image.clone(), minutes: deadline.as_secs() / 60 });
-            let outcome = tokio::time::timeout(deadline, pulled).await.unwrap_or_else(late);
-            match &outcome {
-                Ok(()) => tracing::info!(image, "the image was pulled"),
-                Err(error) => tracing::warn!(image, error = ::backend::chain(error), "an image was not pulled"),
-            }
-            let now =
-                outcome.map_or_else(|error| Progress::Failed(Arc::new(Mutex::new(Some(error)))), |()| Progress::Done);
+            let now = match work.await {
+                Ok(()) => State::Done,
+                Err(error) => State::Failed(Arc::new(Mutex::new(Some(error)))),
+            };
             sender.send_replace(now);
         });
-        receiver
+        pulling
     }
+}
+
+/// Does a pull within its time, and says in the log how it goes.
+async fn told(
+    image: String,
+    deadline: Duration,
+    progress: Arc<Mutex<Progress>>,
+    pulled: impl Future<Output = Result<(), DockerError>> + Send,
+) -> Result<(), DockerError> {
+    tracing::info!(image, "pulling an image");
+    let begun = Instant::now();
+    let mut pulled = std::pin::pin!(tokio::time::timeout(deadline, pulled));
+    let mut telling = tokio::time::interval_at(begun + TELLING, TELLING);
+    telling.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let outcome = loop {
+        tokio::select! {
+            biased;
+            outcome = &mut pulled => break outcome,
+            _ = telling.tick() => tracing::info!(image, progress = shown(&progress), "still pulling an image"),
+        }
+    };
+    let late = |_| Err(DockerError::PulledTooLong { image: image.clone(), minutes: deadline.as_secs() / 60 });
+    let outcome = outcome.unwrap_or_else(late);
+    let seconds = begun.elapsed().as_secs();
+    match &outcome {
+        Ok(()) => tracing::info!(image, seconds, progress = shown(&progress), "an image was pulled"),
+        Err(error) => tracing::warn!(image, seconds, error = ::backend::chain(error), "an image was not pulled"),
+    }
+    outcome
 }
 
 /// What went wrong, for the first who asks.
@@ -138,16 +198,6 @@ fn taken(error: &Mutex<Option<DockerError>>) -> Option<DockerError> {
 pub(crate) async fn is_there(engine: &Engine, image: &str) -> Result<bool, DockerError> {
     let inspected = engine.call("look for the image", engine.client().await?.inspect_image(image)).await;
     Ok(if_there(inspected)?.is_some())
-}
-
-async fn pulled(engine: &Engine, image: &str) -> Result<(), DockerError> {
-    let client = engine.client().await?;
-    // Without a tag the engine would pull all there are.
-    let is_exact = image.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
-    let exact = if is_exact { image.to_owned() } else { format!("{image}:latest") };
-    let options = CreateImageOptionsBuilder::default().from_image(&exact).build();
-    let progress = client.create_image(Some(options), None, None).try_for_each(|_| async { Ok(()) });
-    progress.await.map_err(|source| DockerError::NotPulled { image: image.to_owned(), source: Box::new(source) })
 }
 
 #[cfg(test)]
@@ -169,7 +219,7 @@ mod tests {
 
     impl Registry {
         fn new(patience: Duration, pull_deadline: Duration) -> Self {
-            let images = Images { patience, pull_deadline, ..Images::default() };
+            let images = Images { patience, pull_deadline, ..Images::new(None) };
             Self { images, pulls: Arc::default(), let_go: Arc::default() }
         }
 
@@ -188,7 +238,7 @@ mod tests {
         /// Wants the image, which a pull brings, or not.
         async fn have(&self, when: Pull, is_there: bool, comes: bool) -> Result<(), DockerError> {
             let (pulls, let_go) = (Arc::clone(&self.pulls), Arc::clone(&self.let_go));
-            let pulled = async move {
+            let pulled = move |_| async move {
                 pulls.fetch_add(1, Ordering::SeqCst);
                 let_go.notified().await;
                 if comes { Ok(()) } else { Err(DockerError::NoImage) }
@@ -198,8 +248,8 @@ mod tests {
 
         /// Waits until the pull has ended.
         async fn pull_ended(&self) {
-            let mut progress = self.images.pulls.lock().unwrap().get(IMAGE).unwrap().clone();
-            progress.wait_for(|now| !matches!(now, Progress::UnderWay)).await.unwrap();
+            let mut pulling = self.images.pulling(IMAGE).unwrap();
+            pulling.state.wait_for(|now| !matches!(now, State::UnderWay)).await.unwrap();
         }
 
         fn pulls(&self) -> usize {
