@@ -46,6 +46,11 @@ pub(crate) fn machine(name: &MachineName, backend: &BackendId, pool: &PoolId, ha
     format!("machine {name} on backend {backend} (pool {pool}) for {handle} try {}", attempt.0)
 }
 
+/// A machine without a job on a line.
+pub(crate) fn spare(name: &MachineName, backend: &BackendId, pool: &PoolId) -> String {
+    format!("machine {name} on backend {backend} (pool {pool}), without a job")
+}
+
 /// A registration on a line, with whose it is if that is known.
 pub(crate) fn registration(scope: &ScopeKey, id: RunnerId, whose: Option<(&Handle, Try)>) -> String {
     let whose = whose.map(|(handle, attempt)| format!(" for {handle} try {}", attempt.0)).unwrap_or_default();

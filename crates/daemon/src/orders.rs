@@ -97,11 +97,21 @@ impl Owner {
                 *machines.entry(&assignment.pool).or_default() += 1;
             }
         }
+        let mut spare: BTreeMap<&PoolId, usize> = BTreeMap::new();
+        for machine in self.state.journal.warm.values() {
+            if self.policy.pool(&machine.tags.pool).is_none() {
+                *spare.entry(&machine.tags.pool).or_default() += 1;
+            }
+        }
         let told = |(pool, count): (&PoolId, usize)| match count {
             1 => format!("{pool}: 1 machine goes on until its job has ended"),
             _ => format!("{pool}: {count} machines go on until their jobs have ended"),
         };
-        machines.into_iter().map(told).collect()
+        let removed = |(pool, count): (&PoolId, usize)| match count {
+            1 => format!("{pool}: 1 machine without a job is removed"),
+            _ => format!("{pool}: {count} machines without a job are removed"),
+        };
+        machines.into_iter().map(told).chain(spare.into_iter().map(removed)).collect()
     }
 
     /// Answers those who wait for a look at everything, once it has come, or not come in time.

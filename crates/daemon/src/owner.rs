@@ -17,7 +17,7 @@ use planner::fold::fold;
 use planner::ids::{AssignmentKey, RunnerUuid, ScopeKey};
 use planner::policy::Policy;
 use planner::report::Report;
-use planner::state::State;
+use planner::state::{State, WarmMachine};
 use planner::step::{Turn, step, step_within};
 use store::Store;
 use tokio::sync::{mpsc, watch};
@@ -159,7 +159,7 @@ impl Owner {
             }
             self.policy.draining = wish == Wish::Drain || matches!(self.purpose, Purpose::Collect(_));
             let turn = self.turn();
-            let drained = wish == Wish::Drain && self.is_idle() && self.state.journal.assignments.is_empty();
+            let drained = wish == Wish::Drain && self.is_idle() && self.has_no_machine();
             let once_done = matches!(self.purpose, Purpose::Once)
                 && turn.actions.is_empty()
                 && self.is_idle()
@@ -219,7 +219,7 @@ impl Owner {
         }
         self.alerts.tell(&turn.report.alerts);
         for decision in &turn.decisions {
-            log_decision(decision);
+            self.log_decision(decision);
         }
         for ended in &turn.ended {
             history::log(ended, &self.names);
@@ -252,6 +252,12 @@ impl Owner {
         }
         collected.tell(over, &self.state, turn);
         true
+    }
+
+    /// Whether no assignment is left, and no machine without a job but what cannot be removed.
+    fn has_no_machine(&self) -> bool {
+        let journal = &self.state.journal;
+        journal.assignments.is_empty() && journal.warm.values().all(WarmMachine::is_set_aside)
     }
 
     /// Whether no call is under way.
@@ -330,6 +336,13 @@ impl Owner {
                 let JobInLog { job, repository, run } = of(key).unwrap_or_default();
                 tracing::info!(handle = %key.job.handle, job, repository, run, attempt = key.attempt.0, %machine, pool = %tags.pool, "launching");
             }
+            Action::CreateWarm { machine, tags, .. } => {
+                tracing::info!(%machine, pool = %tags.pool, image = tags.image, "making a machine ahead of any job");
+            }
+            Action::Release { key, machine, .. } => {
+                let JobInLog { job, repository, run } = of(key).unwrap_or_default();
+                tracing::info!(handle = %key.job.handle, job, repository, run, %machine, "taking the machine of a job that does not begin back, for another one");
+            }
             Action::EndEarly { key, reason, .. } => {
                 let JobInLog { job, repository, run } = of(key).unwrap_or_default();
                 tracing::warn!(handle = %key.job.handle, job, repository, run, reason, "failing a job whose process is dead");
@@ -361,18 +374,27 @@ impl Owner {
             .chain(journal.strays.values().map(|stray| &stray.uuid))
             .collect()
     }
-}
 
-fn log_decision(decision: &Decision) {
-    match decision {
-        Decision::Conclude { key, reason: EndReason::ProcessEnded { .. } } => {
-            tracing::debug!(of = %key, "its process has ended");
+    fn log_decision(&self, decision: &Decision) {
+        match decision {
+            Decision::Bind { key, machine, tags, .. } => {
+                let assignment = self.state.journal.assignments.get(key);
+                let of = assignment.map(|assignment| JobInLog::of(key, assignment, &self.names));
+                let JobInLog { job, repository, run } = of.unwrap_or_default();
+                tracing::info!(handle = %key.job.handle, job, repository, run, attempt = key.attempt.0, %machine, pool = %tags.pool, "launching on a machine that was ready");
+            }
+            Decision::HandBack { key } => {
+                tracing::info!(of = %key, "its machine waits for another job: nothing was started on it");
+            }
+            Decision::Conclude { key, reason: EndReason::ProcessEnded { .. } } => {
+                tracing::debug!(of = %key, "its process has ended");
+            }
+            Decision::Conclude { key, reason } => tracing::info!(of = %key, %reason, "an assignment shall end"),
+            Decision::Reinstate { key } => tracing::info!(of = %key, "its job runs after all"),
+            Decision::SetAside { key, .. } => {
+                tracing::warn!(of = %key, "its machine cannot be removed: it is tried on, and nothing waits for it");
+            }
+            Decision::Forget { .. } => {}
         }
-        Decision::Conclude { key, reason } => tracing::info!(of = %key, %reason, "an assignment shall end"),
-        Decision::Reinstate { key } => tracing::info!(of = %key, "its job runs after all"),
-        Decision::SetAside { key, .. } => {
-            tracing::warn!(of = %key, "its machine cannot be removed: it is tried on, and nothing waits for it");
-        }
-        Decision::Bind { .. } | Decision::HandBack { .. } | Decision::Forget { .. } => {}
     }
 }

@@ -18,11 +18,11 @@ use std::time::{Duration, Instant};
 use backend_docker::WithUnstarted;
 use planner::action::Action;
 use planner::event::Decision;
-use planner::ids::{AssignmentKey, RunnerId, ScopeKey};
+use planner::ids::{AssignmentKey, BackendId, MachineName, RunnerId, ScopeKey};
 use planner::policy::Policy;
 use planner::report::MachineReason;
 use planner::seen::JobState;
-use planner::state::{Assignment, State};
+use planner::state::{Assignment, MachineFact, State};
 use planner::step::Turn;
 use tokio::sync::{oneshot, watch};
 
@@ -103,6 +103,8 @@ pub(crate) struct Collecting {
     until: Instant,
     removed: Vec<String>,
     sweeps: BTreeMap<(ScopeKey, RunnerId), String>,
+    /// Machines without a job that were told to go.
+    spares: BTreeMap<(BackendId, MachineName), String>,
     /// Machines that cannot be removed so far.
     set_aside: BTreeMap<AssignmentKey, String>,
     withheld: BTreeMap<Whose, Withheld>,
@@ -124,6 +126,8 @@ pub(crate) enum Over {
 enum Whose {
     Assignment(AssignmentKey),
     Stray(ScopeKey, RunnerId),
+    /// A machine without a job.
+    Spare(BackendId, MachineName),
 }
 
 /// What was withheld, and why.
@@ -150,6 +154,7 @@ impl Collecting {
             removed: Vec::new(),
             sweeps: BTreeMap::new(),
             set_aside: BTreeMap::new(),
+            spares: BTreeMap::new(),
             withheld: BTreeMap::new(),
             answer,
             waiting,
@@ -177,6 +182,11 @@ impl Collecting {
             _ if self.how.takes_all() => true,
             Action::Sweep { scope, id } => {
                 state.journal.strays.get(&(scope.forge.clone(), *id)).is_some_and(|stray| !stray.online)
+            }
+            // One that waits for a job may get it any moment, from a daemon that lives.
+            Action::DestroyWarm { backend, machine } => {
+                let spare = state.journal.warm.get(&(backend.clone(), machine.clone()));
+                spare.is_some_and(|spare| spare.machine == MachineFact::Ended)
             }
             _ => {
                 let assignment = action.key().and_then(|key| state.journal.assignments.get(key));
@@ -209,19 +219,32 @@ impl Collecting {
             }
         }
         for (_, action) in &turn.actions {
-            if let Action::Sweep { scope, id } = action {
-                self.withheld.remove(&Whose::Stray(scope.clone(), *id));
-                self.sweeps.insert((scope.clone(), *id), registration(state, scope, *id));
+            match action {
+                Action::Sweep { scope, id } => {
+                    self.withheld.remove(&Whose::Stray(scope.clone(), *id));
+                    self.sweeps.insert((scope.clone(), *id), registration(state, scope, *id));
+                }
+                Action::DestroyWarm { backend, machine } => {
+                    self.withheld.remove(&Whose::Spare(backend.clone(), machine.clone()));
+                    let told = spare(state, backend, machine).map(|text| ((backend.clone(), machine.clone()), text));
+                    self.spares.extend(told);
+                }
+                _ => {}
             }
         }
         for action in &turn.withheld {
             let Some(why) = self.why_withheld(state, action) else { continue };
-            let (whose, text) = if let Action::Sweep { scope, id } = action {
-                (Whose::Stray(scope.clone(), *id), registration(state, scope, *id))
-            } else {
-                let Some(key) = action.key() else { continue };
-                let Some(of) = state.journal.assignments.get(key) else { continue };
-                (Whose::Assignment(key.clone()), machine(key, of))
+            let (whose, text) = match action {
+                Action::Sweep { scope, id } => (Whose::Stray(scope.clone(), *id), registration(state, scope, *id)),
+                Action::DestroyWarm { backend, machine } => {
+                    let Some(text) = spare(state, backend, machine) else { continue };
+                    (Whose::Spare(backend.clone(), machine.clone()), text)
+                }
+                _ => {
+                    let Some(key) = action.key() else { continue };
+                    let Some(of) = state.journal.assignments.get(key) else { continue };
+                    (Whose::Assignment(key.clone()), machine(key, of))
+                }
             };
             self.withheld.insert(whose, Withheld { text, why });
         }
@@ -242,6 +265,7 @@ impl Collecting {
         let mut waited = waiting::unseen(policy, state);
         waited.extend(self.assignments(state, turn));
         waited.extend(self.strays(state, turn));
+        waited.extend(self.spares(state));
         // Forgetting is the last of an assignment; other decisions have something follow.
         let settled = turn.actions.is_empty()
             && state.journal.in_flight.is_empty()
@@ -278,6 +302,15 @@ impl Collecting {
         waited.map(|runner| Waited::Runner((*runner).clone())).collect()
     }
 
+    /// Machines without a job that are not withheld: each can go.
+    fn spares(&self, state: &State) -> Vec<Waited> {
+        let is_withheld = |backend: &BackendId, machine: &MachineName| {
+            self.withheld.contains_key(&Whose::Spare(backend.clone(), machine.clone()))
+        };
+        let spares = state.journal.warm.iter().filter(|((backend, machine), _)| !is_withheld(backend, machine));
+        spares.map(|((backend, machine), of)| Waited::Spare(left::spare(machine, backend, &of.tags.pool))).collect()
+    }
+
     /// Tells what came of it.
     pub(crate) fn tell(self, over: Over, state: &State, turn: &Turn) {
         let swept = self
@@ -286,6 +319,8 @@ impl Collecting {
             .filter(|((scope, id), _)| !state.journal.strays.contains_key(&(scope.forge.clone(), *id)));
         let mut removed = self.removed.clone();
         removed.extend(swept.map(|(_, text)| text.clone()));
+        let gone = self.spares.iter().filter(|(of, _)| !state.journal.warm.contains_key(of));
+        removed.extend(gone.map(|(_, text)| text.clone()));
         let running = turn.report.machines.iter().filter(|machine| machine.reason == MachineReason::Running).count();
         let collected = Collected {
             removed,
@@ -307,6 +342,12 @@ impl Collecting {
 
 fn machine(key: &AssignmentKey, of: &Assignment) -> String {
     left::machine(&of.machine_name, &of.backend, &of.pool, &key.job.handle, key.attempt)
+}
+
+/// A machine without a job, if the books have it.
+fn spare(state: &State, backend: &BackendId, machine: &MachineName) -> Option<String> {
+    let of = state.journal.warm.get(&(backend.clone(), machine.clone()))?;
+    Some(left::spare(machine, backend, &of.tags.pool))
 }
 
 fn registration(state: &State, scope: &ScopeKey, id: RunnerId) -> String {

@@ -26,6 +26,8 @@ pub(super) enum Waited {
     Registration(AssignmentKey),
     /// A registration without an assignment.
     Runner(RunnerReport),
+    /// A machine without a job, on a line.
+    Spare(String),
     /// Calls that are not answered yet.
     Answers,
 }
@@ -58,6 +60,7 @@ impl fmt::Display for Waited {
                 write!(f, "what is left of {} try {} is being removed", key.job.handle, key.attempt.0)
             }
             Self::Runner(runner) => f.write_str(&left::of_runner(runner)),
+            Self::Spare(spare) => write!(f, "{spare}: being removed"),
             Self::Answers => f.write_str("calls are being answered"),
         }
     }

@@ -86,7 +86,8 @@ impl InUse {
         config.runtime_directory.clone_from(&self.runtime_directory);
         let known = |id: &BackendId, configured: &config::Backend| {
             let (before, backend) = self.backends.get(id)?;
-            if before.kind == configured.kind {
+            // With another runner in the same place it is another one, too.
+            if before.kind == configured.kind && before.made_of == configured.made_of {
                 return Some(backend.clone());
             }
             backend.replaced(id, configured, &self.deployment)

@@ -42,6 +42,9 @@ pub struct Backend {
     pub parallel_creates: usize,
     /// What is particular to its kind.
     pub kind: BackendKind,
+    /// A fingerprint of all that its machines without a job are made from, apart from their image: as it was when this was
+    /// read.
+    pub made_of: String,
 }
 
 impl Backend {
@@ -58,15 +61,6 @@ impl Backend {
         match self.kind {
             BackendKind::Host(_) => backend_host::CAPABILITIES.warm,
             BackendKind::Docker(_) => backend_docker::CAPABILITIES.warm,
-        }
-    }
-
-    /// A fingerprint of all that its machines without a job are made from, apart from their image.
-    pub(super) fn made_of(&self) -> String {
-        match &self.kind {
-            // Each is made for its job.
-            BackendKind::Host(_) => String::new(),
-            BackendKind::Docker(docker) => docker.made_of(),
         }
     }
 }
@@ -144,5 +138,10 @@ fn backend(section: Section<'_>, surroundings: &Surroundings) -> Option<Backend>
     section.close();
     let (kind, room) = read?;
     let max = max.or(room);
-    Some(Backend { max, interval, parallel_creates, kind })
+    let made_of = match &kind {
+        // Each is made for its job.
+        BackendKind::Host(_) => String::new(),
+        BackendKind::Docker(docker) => docker.made_of(),
+    };
+    Some(Backend { max, interval, parallel_creates, kind, made_of })
 }

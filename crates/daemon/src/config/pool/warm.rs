@@ -47,7 +47,7 @@ pub(super) fn read(
         one_too_many.complain("", complaint.hint("say more by days: [\"mon-fri\"]"));
     }
     let windows = sections.into_iter().take(MOST_WINDOWS).filter_map(|section| window(section, fits, zone)).collect();
-    let made_of = backend.map(Backend::made_of).unwrap_or_default();
+    let made_of = backend.map(|backend| backend.made_of.clone()).unwrap_or_default();
     (WarmPolicy { count, max_age, made_of }, Schedule { windows })
 }
 
