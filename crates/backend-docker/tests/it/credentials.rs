@@ -39,7 +39,7 @@ async fn refused(engine: &Engine, registry: &Registry, file: Option<&Path>) -> B
 }
 
 async fn private(root_of: &Engine) -> (Registry, std::path::PathBuf) {
-    let registry = Registry::open(root(&static_busybox().unwrap()), Some(("builds", PASSWORD))).await;
+    let registry = Registry::open(root(&static_busybox().unwrap(), &[]), Some(("builds", PASSWORD))).await;
     (registry, root_of.scratch.path().join("config.json"))
 }
 

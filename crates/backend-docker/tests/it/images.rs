@@ -9,7 +9,7 @@ use planner::seen::Exit;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::engine::{IMAGE, engine, import, root, static_busybox};
+use crate::engine::{IMAGE, engine, root, static_busybox};
 use crate::machine::{Ground, request};
 
 /// An image that declares a volume.
@@ -86,8 +86,8 @@ async fn what_can_be_no_images_name_is_said_to_be_none() {
 #[tokio::test]
 async fn volumes_that_an_image_declares_go_with_the_machine() {
     let Some(engine) = engine().await else { return };
-    let root = root(&static_busybox().unwrap());
-    import(&engine.client, WITH_VOLUME, root, &["VOLUME /data"]).await;
+    let root = root(&static_busybox().unwrap(), &[]);
+    engine.import(WITH_VOLUME, root, &["VOLUME /data"]).await;
     let ground = Ground::new(engine, "cat > /dev/null; echo x > /data/file", |settings| {
         settings.image = Some(WITH_VOLUME.to_owned());
     });

@@ -22,6 +22,8 @@ mod podman;
 #[cfg(test)]
 mod reach;
 #[cfg(test)]
+mod real_engine;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 #[path = "../../../backend-host/tests/it/skipped.rs"]

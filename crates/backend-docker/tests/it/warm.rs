@@ -8,7 +8,7 @@ use planner::error_class::{Concerns, ErrorClass};
 use planner::ids::{ForgeId, PoolId, ScopeId, ScopeKey};
 use planner::seen::{BoundAt, Exit, MachineState, WarmTags};
 
-use crate::engine::{engine, import, static_busybox};
+use crate::engine::{engine, static_busybox};
 use crate::machine::{Ground, launch, request, until};
 
 /// An image without a shell.
@@ -107,7 +107,7 @@ async fn an_image_without_a_shell_is_kept_warm_by_nobody() {
     let root = tempfile::tempdir().unwrap();
     std::fs::copy(static_busybox().unwrap(), root.path().join("program")).unwrap();
     let tar = std::process::Command::new("tar").arg("-C").arg(root.path()).args(["-c", "."]).output().unwrap();
-    import(&engine.client, WITHOUT_SHELL, tar.stdout, &[]).await;
+    engine.import(WITHOUT_SHELL, tar.stdout, &[]).await;
     let ground = Ground::new(engine, LIVES, |settings| settings.image = Some(WITHOUT_SHELL.to_owned()));
     let refused = ground.backend.create(warm(&ground, "fs-1")).await.unwrap_err();
     assert_eq!((refused.class, refused.concerns), (ErrorClass::Permanent, Concerns::Environment));
