@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// Measures latency, load on the forge and memory against the emulator.
 #[derive(Debug, Parser)]
@@ -25,8 +25,24 @@ pub(crate) enum Subject {
         #[arg(long)]
         jobs: Option<usize>,
     },
-    /// From a listed job to a running one on the host backend, beside spawning the runner by hand (1 minute)
-    Pickup,
+    /// From a listed job to a running one, beside starting the runner or a container by hand (1 to 3 minutes)
+    Pickup {
+        /// Machines
+        #[arg(long, value_enum, default_value_t = On::Host)]
+        backend: On,
+    },
+    /// More jobs than there may be containers: how soon an ended one makes room (half a minute)
+    Burst {
+        /// Machines
+        #[arg(long, value_enum, default_value_t = Engine::Docker)]
+        backend: Engine,
+    },
+    /// Runs of one concurrency group in containers: waits after each one's turn, and what is held in vain (2 minutes)
+    Groups {
+        /// Machines
+        #[arg(long, value_enum, default_value_t = Engine::Docker)]
+        backend: Engine,
+    },
     /// Requests to the forge, per completed job and while nothing happens (half a minute)
     Calls,
     /// Resident memory of a daemon with 1,000 active assignments (half a minute)
@@ -35,7 +51,7 @@ pub(crate) enum Subject {
     Parsing,
     /// One plan for very many jobs and machines (a minute)
     Planner,
-    /// All of these
+    /// All of these; those with containers where the environment names an engine
     All,
     /// The process that is measured by `parsing`
     #[command(hide = true)]
@@ -51,16 +67,33 @@ pub(crate) enum Subject {
     },
 }
 
+/// A backend that can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum On {
+    /// Processes of this host
+    Host,
+    /// Containers of the engine that the environment names, or of the usual one
+    Docker,
+}
+
+/// A backend of containers that can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// The one that the environment names, or the usual one
+    Docker,
+}
+
 impl Subject {
     /// The single measurements that it stands for.
-    pub(crate) fn parts(&self) -> Vec<Self> {
-        match self {
-            Self::All => {
-                let latency = Self::Latency { jobs: None };
-                vec![latency, Self::Pickup, Self::Calls, Self::Memory, Self::Parsing, Self::Planner]
-            }
-            other => vec![other.clone()],
+    pub(crate) fn parts(&self, with_containers: bool) -> Vec<Self> {
+        if *self != Self::All {
+            return vec![self.clone()];
         }
+        let backend = Engine::Docker;
+        let on_host = [Self::Latency { jobs: None }, Self::Pickup { backend: On::Host }];
+        let in_containers = [Self::Pickup { backend: On::Docker }, Self::Burst { backend }, Self::Groups { backend }];
+        let others = [Self::Calls, Self::Memory, Self::Parsing, Self::Planner];
+        on_host.into_iter().chain(in_containers.into_iter().filter(|_| with_containers)).chain(others).collect()
     }
 }
 

@@ -10,7 +10,7 @@ use planner::ids::MachineName;
 
 use crate::figure::Figure;
 use crate::played::Played;
-use crate::stage::{LABEL, ORGANIZATION, Setting, Stage, no_runner, wait_until};
+use crate::stage::{LABEL, Machines, ORGANIZATION, Setting, Stage, no_runner, wait_until};
 
 /// Short, so that many polls are seen; at the answer times of the emulated forge it is polite enough to be kept.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -36,8 +36,12 @@ const SCOPES: [&str; 2] = [ORGANIZATION, "repo:acme/site-0"];
 /// Calls per completed job, and per scope and interval.
 pub(crate) async fn measure() -> anyhow::Result<Vec<Figure>> {
     let runner = no_runner();
-    let stage =
-        Stage::build(Setting { scopes: &SCOPES, interval: INTERVAL, runner: &runner, parallel_creates: 64 }).await?;
+    let stage = Stage::build(Setting {
+        scopes: &SCOPES,
+        interval: INTERVAL,
+        machines: Machines::Processes { runner: &runner, parallel_creates: 64 },
+    })
+    .await?;
     let launched: Arc<Mutex<Vec<Played>>> = Arc::default();
     let noted = Arc::clone(&launched);
     let backend = ModelledBackend::new(move |machine, launch| {

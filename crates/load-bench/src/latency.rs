@@ -11,10 +11,7 @@ use backend_modelled::ModelledBackend;
 use daemon::Daemon;
 
 use crate::figure::{Figure, milliseconds, percentile};
-use crate::stage::{self, LABEL, Setting, Stage, no_runner, wait_until};
-
-/// The default of `interval`.
-const INTERVAL: Duration = Duration::from_secs(3);
+use crate::stage::{self, INTERVAL, LABEL, Machines, Setting, Stage, no_runner, wait_until};
 
 /// The default of `parallel_creates` is for processes; a backend that does nothing does as much as one likes.
 const PARALLEL_CREATES: usize = 256;
@@ -58,7 +55,11 @@ pub(crate) async fn measure(only: Option<usize>) -> anyhow::Result<Vec<Figure>> 
 async fn play(jobs: usize, after_poll: Duration) -> anyhow::Result<(Vec<Duration>, Duration)> {
     let runner = no_runner();
     let scopes = &[stage::ORGANIZATION];
-    let setting = Setting { scopes, interval: INTERVAL, runner: &runner, parallel_creates: PARALLEL_CREATES };
+    let setting = Setting {
+        scopes,
+        interval: INTERVAL,
+        machines: Machines::Processes { runner: &runner, parallel_creates: PARALLEL_CREATES },
+    };
     let stage = Stage::build(setting).await?;
     let starts = Starts::default();
     let noted = Arc::clone(&starts);

@@ -12,6 +12,7 @@
 
 mod arguments;
 mod calls;
+mod containers;
 mod document;
 mod figure;
 mod latency;
@@ -29,7 +30,7 @@ use std::io::{self, Write as _};
 use anyhow::{Context as _, anyhow};
 use clap::Parser as _;
 
-use arguments::{Arguments, Subject};
+use arguments::{Arguments, On, Subject};
 use figure::Figure;
 
 fn main() -> anyhow::Result<()> {
@@ -51,7 +52,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     // Before anything is measured: the measurements are themselves a load.
     let surroundings = surroundings::sentence();
     let mut figures = Vec::new();
-    for subject in arguments.subject.parts() {
+    for subject in arguments.subject.parts(std::env::var_os(containers::ENGINE).is_some()) {
         figures.extend(measure(&subject).await?);
     }
     let table = figure::table(&figures);
@@ -65,7 +66,10 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 async fn measure(subject: &Subject) -> anyhow::Result<Vec<Figure>> {
     match subject {
         Subject::Latency { jobs } => latency::measure(*jobs).await,
-        Subject::Pickup => pickup::measure().await,
+        Subject::Pickup { backend: On::Host } => pickup::measure().await,
+        Subject::Pickup { backend: On::Docker } => containers::pickup().await,
+        Subject::Burst { .. } => containers::burst().await,
+        Subject::Groups { .. } => containers::groups().await,
         Subject::Calls => calls::measure().await,
         Subject::Memory => memory::measure().await,
         Subject::Parsing => parsing::measure().await,

@@ -19,7 +19,7 @@ use tokio::process::Command;
 use crate::figure::Figure;
 use crate::played::Played;
 use crate::process::{Memory, mebibytes};
-use crate::stage::{LABEL, ORGANIZATION, Setting, Stage, no_runner};
+use crate::stage::{LABEL, Machines, ORGANIZATION, Setting, Stage, no_runner};
 
 /// Active assignments.
 const JOBS: usize = 1000;
@@ -37,7 +37,12 @@ const GOAL: u64 = 40 << 10;
 pub(crate) async fn measure() -> anyhow::Result<Vec<Figure>> {
     let runner = no_runner();
     let scopes = &[ORGANIZATION];
-    let stage = Stage::build(Setting { scopes, interval: INTERVAL, runner: &runner, parallel_creates: 64 }).await?;
+    let stage = Stage::build(Setting {
+        scopes,
+        interval: INTERVAL,
+        machines: Machines::Processes { runner: &runner, parallel_creates: 64 },
+    })
+    .await?;
     let mut child = Command::new(std::env::current_exe()?)
         .arg("daemon-only")
         .arg(&stage.config_file)

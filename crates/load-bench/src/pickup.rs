@@ -8,21 +8,21 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use backend_host::Program;
 use daemon::{Daemon, Options};
-use forge_model::{Handle, Moment};
+use forge_model::{Handle, Moment, Status};
 use forgejo::{Client, ClientSettings, Limits, Registration, Scope};
 use secrecy::ExposeSecret as _;
 use tokio::process::{Child, Command};
 
 use crate::figure::{Figure, milliseconds, percentile};
-use crate::stage::{LABEL, ORGANIZATION, Setting, Stage, wait_until};
+use crate::stage::{GLANCE, LABEL, Machines, ORGANIZATION, Setting, Stage, wait_until};
 
 /// Names the real runner to measure with; without it, it is the stand-in.
-const RUNNER: &str = "FORGESCALE_BENCH_RUNNER";
+pub(crate) const RUNNER: &str = "FORGESCALE_BENCH_RUNNER";
 
 /// Short, since the wait for a poll does not count here.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -36,6 +36,9 @@ const LOADS: [usize; 2] = [1, 8];
 /// Rounds of each way and load.
 const ROUNDS: usize = 7;
 
+/// Longer than any measurement takes.
+const LONGEST: Duration = Duration::from_mins(10);
+
 /// A label that no pool has: these jobs are for the runners that are spawned by hand.
 const BY_HAND: &str = "by-hand";
 
@@ -47,7 +50,11 @@ pub(crate) async fn measure() -> anyhow::Result<Vec<Figure>> {
         Err(_) => (vec![program.display().to_string(), "stand-in-runner".to_owned()], "stand-in"),
     };
     let scopes = &[ORGANIZATION];
-    let setting = Setting { scopes, interval: INTERVAL, runner: &runner, parallel_creates: PARALLEL_CREATES };
+    let setting = Setting {
+        scopes,
+        interval: INTERVAL,
+        machines: Machines::Processes { runner: &runner, parallel_creates: PARALLEL_CREATES },
+    };
     let stage = Stage::build(setting).await?;
     let supervisor = Program { path: program, arguments: vec!["supervise".to_owned()] };
     let daemon = Daemon::start(&stage.config()?, &Options { supervisor, once: false, file: None })?;
@@ -90,7 +97,7 @@ fn compare(jobs: usize, name: &str, mut launched: Vec<Duration>, mut spawned: Ve
 }
 
 /// The program, built beside this one.
-fn forgescale() -> anyhow::Result<PathBuf> {
+pub(crate) fn forgescale() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("forgescale");
     fs::metadata(&program).with_context(|| format!("there is no {}: build it first", program.display()))?;
     Ok(program)
@@ -162,7 +169,7 @@ fn command(
 }
 
 /// When the last of the jobs was handed out.
-async fn all_running(stage: &Stage, handles: &[Handle]) -> anyhow::Result<Moment> {
+pub(crate) async fn all_running(stage: &Stage, handles: &[Handle]) -> anyhow::Result<Moment> {
     let mut last = None;
     let look = || {
         last = stage.emulator.with_forge(|forge, _| {
@@ -172,5 +179,26 @@ async fn all_running(stage: &Stage, handles: &[Handle]) -> anyhow::Result<Moment
         last.is_some()
     };
     wait_until("the jobs to run", look).await?;
+    last.context("no job was pushed")
+}
+
+/// When the last of the jobs ended, however long that takes; all have to end well.
+pub(crate) async fn all_ended(stage: &Stage, handles: &[Handle]) -> anyhow::Result<Moment> {
+    let mut last = None;
+    let begun = Instant::now();
+    while last.is_none() && begun.elapsed() < LONGEST {
+        tokio::time::sleep(GLANCE).await;
+        last = stage.emulator.with_forge(|forge, _| {
+            let ended = handles.iter().map(|handle| forge.books().attempt(handle)?.ended_at);
+            ended.collect::<Option<Vec<Moment>>>()?.into_iter().max()
+        });
+    }
+    let is_well = |handle: &Handle| {
+        stage.emulator.with_forge(|forge, _| {
+            forge.books().attempt(handle).is_some_and(|attempt| attempt.status == Status::Success)
+        })
+    };
+    let well = handles.iter().filter(|handle| is_well(handle)).count();
+    ensure!(well == handles.len(), "{well} of {} jobs ended well", handles.len());
     last.context("no job was pushed")
 }

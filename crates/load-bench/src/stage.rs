@@ -1,6 +1,7 @@
 //! The stage: an emulated forge that is as slow as a real one, and a configuration for it.
 
 use std::fs;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -21,6 +22,12 @@ const REPOSITORIES: usize = 10;
 /// The scope that shows all jobs.
 pub(crate) const ORGANIZATION: &str = "org:acme";
 
+/// Whose everything is.
+pub(crate) const DEPLOYMENT: &str = "bench";
+
+/// The default of `interval`.
+pub(crate) const INTERVAL: Duration = Duration::from_secs(3);
+
 /// The label of the pool.
 pub(crate) const LABEL: &str = "debian";
 
@@ -34,10 +41,33 @@ pub(crate) struct Setting<'a> {
     pub(crate) scopes: &'a [&'a str],
     /// How often jobs are listed.
     pub(crate) interval: Duration,
-    /// The runner of the host backend, with its first arguments; any program where the backend is modelled.
-    pub(crate) runner: &'a [String],
-    /// How many creates and starts of the backend may be under way at once.
-    pub(crate) parallel_creates: usize,
+    /// What machines are.
+    pub(crate) machines: Machines<'a>,
+}
+
+/// What machines are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Machines<'a> {
+    /// Processes of this host.
+    Processes {
+        /// The runner, with its first arguments; any program where the backend is modelled.
+        runner: &'a [String],
+        /// How many creates and starts of the backend may be under way at once.
+        parallel_creates: usize,
+    },
+    /// Containers of an engine, with the clocks and limits that are usual.
+    Containers {
+        /// The engine's address.
+        engine: &'a str,
+        /// The image of all jobs.
+        image: &'a str,
+        /// The runner, with its first arguments.
+        runner: &'a [String],
+        /// Lines of the pool.
+        pool: &'a str,
+        /// Where they reach the forge.
+        forge: IpAddr,
+    },
 }
 
 /// An emulated forge and a configuration.
@@ -58,6 +88,9 @@ impl Stage {
         let runtime = runtime.transpose()?;
         let mut settings = EmulatorSettings::new(Version::V16);
         settings.latency = AnswerTimes::measured();
+        if let Machines::Containers { forge, .. } = setting.machines {
+            settings.listen = SocketAddr::new(forge, 0);
+        }
         let emulator = Emulator::start(settings).await.context("cannot start the emulated forge")?;
         let (repositories, token) = emulator.with_forge(|forge, _| {
             let dana = forge.create_user("dana", false);
@@ -88,13 +121,33 @@ impl Stage {
 
     /// Pushes as many runs of one job, over all repositories in turn; gives the jobs' handles.
     pub(crate) fn push(&self, count: usize, label: &str) -> anyhow::Result<Vec<Handle>> {
+        self.push_scripts(count, label, "true")
+    }
+
+    /// The same with a script.
+    pub(crate) fn push_scripts(&self, count: usize, label: &str, script: &str) -> anyhow::Result<Vec<Handle>> {
+        let repositories = self.repositories.iter().cycle().take(count);
+        self.push_to(repositories, label, script, &Concurrency::unlimited())
+    }
+
+    /// Pushes as many runs of one job to one repository, one of which may run at a time.
+    pub(crate) fn push_queued(&self, count: usize, label: &str, script: &str) -> anyhow::Result<Vec<Handle>> {
+        self.push_to(self.repositories.iter().take(1).cycle().take(count), label, script, &Concurrency::queue("deploy"))
+    }
+
+    fn push_to<'r>(
+        &self,
+        repositories: impl Iterator<Item = &'r RepoId>,
+        label: &str,
+        script: &str,
+        concurrency: &Concurrency,
+    ) -> anyhow::Result<Vec<Handle>> {
         self.emulator.with_forge(|forge, now| {
-            let repositories = self.repositories.iter().cycle().take(count);
             repositories
                 .map(|repository| {
-                    let job = JobSpec::shell("build", &[label], "true");
+                    let job = JobSpec::shell("build", &[label], script);
                     let spec = RunSpec::new(*repository, "ci.yaml", vec![job]);
-                    let run = forge.push_run(now, spec.with_concurrency(Concurrency::unlimited()))?;
+                    let run = forge.push_run(now, spec.with_concurrency(concurrency.clone()))?;
                     let job = forge.jobs_of_run(run).first().context("a run without a job")?;
                     forge.handle_of(*job).cloned().context("a job without a handle")
                 })
@@ -109,14 +162,26 @@ impl Stage {
     }
 }
 
-/// Long clocks, so that nothing is released or stopped because a measurement takes its time.
 fn configuration(setting: Setting<'_>, url: &str, state: &Path, runtime: &Path) -> String {
-    let Setting { scopes, interval, runner, parallel_creates } = setting;
+    let Setting { scopes, interval, machines } = setting;
     let (interval, state, runtime) = (interval.as_millis(), state.join("state"), runtime.display());
     let state = state.display();
-    let user = if rustix::process::geteuid().is_root() { "user = \"root\"\n" } else { "" };
+    let machines = match machines {
+        // Long clocks, so that nothing is released or stopped because a measurement takes its time.
+        Machines::Processes { runner, parallel_creates } => {
+            let user = if rustix::process::geteuid().is_root() { "user = \"root\"\n" } else { "" };
+            format!(
+                "labels = [\"{LABEL}:host\"]\nmax = 2000\nboot = \"1h\"\nclaim = \"1h\"\n\n\
+                 [backend.here]\nkind = \"host\"\n{user}runner = {runner:?}\nparallel_creates = {parallel_creates}\n"
+            )
+        }
+        Machines::Containers { engine, image, runner, pool, .. } => format!(
+            "labels = [\"{LABEL}:docker://{image}\"]\n{pool}\n\n\
+             [backend.here]\nkind = \"docker\"\nhost = {engine:?}\nrunner = {runner:?}\npull = \"never\"\n"
+        ),
+    };
     format!(
-        r#"deployment = "bench"
+        r#"deployment = "{DEPLOYMENT}"
 state_directory = "{state}"
 runtime_directory = "{runtime}"
 
@@ -128,17 +193,8 @@ interval = "{interval}ms"
 
 [[pool]]
 name = "debian"
-labels = ["{LABEL}:host"]
 backend = "here"
-max = 2000
-boot = "1h"
-claim = "1h"
-
-[backend.here]
-kind = "host"
-{user}runner = {runner:?}
-parallel_creates = {parallel_creates}
-"#
+{machines}"#
     )
 }
 
