@@ -184,7 +184,7 @@ impl Collecting {
                 state.journal.strays.get(&(scope.forge.clone(), *id)).is_some_and(|stray| !stray.online)
             }
             // One that waits for a job may get it any moment, from a daemon that lives.
-            Action::DestroyWarm { backend, machine } => {
+            Action::DestroyWarm { backend, machine, .. } => {
                 let spare = state.journal.warm.get(&(backend.clone(), machine.clone()));
                 spare.is_some_and(|spare| spare.machine == MachineFact::Ended)
             }
@@ -224,7 +224,7 @@ impl Collecting {
                     self.withheld.remove(&Whose::Stray(scope.clone(), *id));
                     self.sweeps.insert((scope.clone(), *id), registration(state, scope, *id));
                 }
-                Action::DestroyWarm { backend, machine } => {
+                Action::DestroyWarm { backend, machine, .. } => {
                     self.withheld.remove(&Whose::Spare(backend.clone(), machine.clone()));
                     let told = spare(state, backend, machine).map(|text| ((backend.clone(), machine.clone()), text));
                     self.spares.extend(told);
@@ -236,7 +236,7 @@ impl Collecting {
             let Some(why) = self.why_withheld(state, action) else { continue };
             let (whose, text) = match action {
                 Action::Sweep { scope, id } => (Whose::Stray(scope.clone(), *id), registration(state, scope, *id)),
-                Action::DestroyWarm { backend, machine } => {
+                Action::DestroyWarm { backend, machine, .. } => {
                     let Some(text) = spare(state, backend, machine) else { continue };
                     (Whose::Spare(backend.clone(), machine.clone()), text)
                 }
