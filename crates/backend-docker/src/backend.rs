@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::engine::Engine;
 use crate::error::DockerError;
-use crate::image::Images;
+use crate::image::{Images, OfEngine};
 use crate::labels::Whose;
 use crate::memory::Memory;
 use crate::network::OwnNetwork;
@@ -81,7 +81,9 @@ impl DockerBackend {
         if !begins || deployment.len() > 63 || !deployment.bytes().all(is_plain) {
             return Err(DockerError::BadDeployment);
         }
-        Ok(Self::with(settings, Arc::default()))
+        let engine = Arc::new(Engine::new(settings.socket.clone()));
+        let images = Images::of(source(&settings, &engine));
+        Ok(Self::with(settings, engine, images, Arc::default()))
     }
 
     /// Another one in its place, with other settings, of the same deployment and name: calls that are under way go on, and
@@ -89,14 +91,19 @@ impl DockerBackend {
     #[must_use]
     pub fn replaced(&self, settings: DockerSettings) -> Self {
         let Whose { deployment, backend } = self.docker.whose.clone();
-        Self::with(DockerSettings { deployment, backend, ..settings }, Arc::clone(&self.docker.memory))
+        let settings = DockerSettings { deployment, backend, ..settings };
+        let is_same = settings.socket == self.docker.settings.socket;
+        let engine = Arc::new(Engine::new(settings.socket.clone()));
+        let source = source(&settings, &engine);
+        let images = if is_same { self.docker.images.replaced(source) } else { Images::of(source) };
+        Self::with(settings, engine, images, Arc::clone(&self.docker.memory))
     }
 
-    fn with(settings: DockerSettings, memory: Arc<Memory>) -> Self {
+    fn with(settings: DockerSettings, engine: Arc<Engine>, images: Images, memory: Arc<Memory>) -> Self {
         let docker = Docker {
-            engine: Arc::new(Engine::new(settings.socket.clone())),
+            engine,
             whose: settings.whose(),
-            images: Images::new(settings.registry_auth.clone().map(RegistryAuth::new)),
+            images,
             network: OwnNetwork::default(),
             runner_volume: RunnerVolume::default(),
             settings,
@@ -111,6 +118,13 @@ impl DockerBackend {
     #[must_use]
     pub fn shares_engine_with(&self, other: &Self) -> bool {
         self.docker.settings.socket == other.docker.settings.socket
+    }
+
+    /// Sees to it that the engine has an image before a job needs it, as the settings say when; however long that takes. The
+    /// log says how a pull goes, and why one has failed.
+    pub async fn bring(&self, image: &str) -> Result<(), BackendError> {
+        let done = self.docker.images.bring(image, self.docker.settings.pull).await;
+        done.map_err(|error| error.doing(format!("bring the image {image} ahead of a job")))
     }
 
     /// Tells when a listing has probably changed. It is a hint to list now and carries no meaning.
@@ -144,6 +158,10 @@ impl DockerBackend {
         });
         tokio::spawn(call).await.unwrap_or(Err(DockerError::Abandoned))
     }
+}
+
+fn source(settings: &DockerSettings, engine: &Arc<Engine>) -> OfEngine {
+    OfEngine { engine: Arc::clone(engine), auth: settings.registry_auth.clone().map(RegistryAuth::new) }
 }
 
 impl Docker {

@@ -28,10 +28,10 @@ pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller
         }
     };
     if let Mode::Nested { image, .. } = &settings.mode {
-        docker.images.have(&docker.engine, image, settings.pull).await?;
+        docker.images.have(image, settings.pull).await?;
     }
     // Before this machine's turn: whoever destroys it meanwhile does not wait for an image.
-    docker.images.have(&docker.engine, image_name, settings.pull).await?;
+    docker.images.have(image_name, settings.pull).await?;
     let runner_volume =
         docker.runner_volume.filled(&docker.engine, &docker.whose, &settings.runner, image_name).await?;
 
@@ -69,7 +69,7 @@ pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller
         },
         Err(error) if error.status() == Some(404) => {
             docker.forget_prepared().await;
-            if image::is_there(&docker.engine, image_name).await? {
+            if image::looked(&docker.engine, image_name).await?.is_some() {
                 // Then it is the network or the volume, which the next create makes again.
                 return Err(DockerError::PreparedGone { source: Box::new(error) });
             }

@@ -58,7 +58,7 @@ async fn look(docker: &Docker, images: &BTreeSet<&str>) -> Result<EngineFacts, D
         ..EngineFacts::default()
     };
     for &image in images.iter().filter(|image| is_image_reference(image)) {
-        if !image::is_there(engine, image).await? {
+        if image::looked(engine, image).await?.is_none() {
             facts.missing_images.insert(image.to_owned());
         }
     }

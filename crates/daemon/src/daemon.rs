@@ -35,6 +35,7 @@ use crate::parts::{self, Backends, Parts};
 use crate::reload::InUse;
 use crate::remembered::Remembered;
 use crate::remembered_pools::RememberedPools;
+use crate::tending::Tending;
 use crate::vault::Vault;
 use crate::wall_ms;
 
@@ -303,6 +304,10 @@ impl Start<'_> {
             // The next start is one after a crash, unless this life is told to stop.
             store.remember(vec![FreshStart::unmark()]);
         }
+        let mut tending = Tending::default();
+        if matches!(self.purpose, Purpose::Serve) {
+            tending.begin(&parts.backends, &parts.images);
+        }
         let owner = Owner {
             policy,
             state,
@@ -326,6 +331,7 @@ impl Start<'_> {
             runners_wanted,
             reports,
             observing,
+            tending,
             purpose: self.purpose,
             asked: Vec::new(),
             written: Written::default(),

@@ -42,6 +42,7 @@ pub mod report_file;
 mod repositories;
 #[cfg(test)]
 mod stage;
+mod tending;
 mod tokens;
 mod vault;
 

@@ -74,6 +74,7 @@ impl Owner {
         self.remembered.are_configured(parts.configured);
         self.names.ask(Arc::clone(&parts.forges));
         self.observing.begin(&self.policy, &parts.forges, &parts.backends);
+        self.tending.begin(&parts.backends, &parts.images);
         self.lanes.close_dropped(&parts.backends);
         self.lanes = Arc::new(Lanes {
             deployment: self.lanes.deployment.clone(),

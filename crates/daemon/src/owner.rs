@@ -37,6 +37,7 @@ use crate::orders::Asked;
 use crate::remembered::Remembered;
 use crate::remembered_pools::RememberedPools;
 use crate::report_file::{self, ReportFile};
+use crate::tending::Tending;
 use crate::wall_ms;
 
 /// The longest pause between two plans: clocks and rests end without an event.
@@ -78,6 +79,7 @@ pub(crate) struct Owner {
     pub(crate) runners_wanted: watch::Sender<BTreeSet<ScopeKey>>,
     pub(crate) reports: watch::Sender<Arc<Report>>,
     pub(crate) observing: Observing,
+    pub(crate) tending: Tending,
     pub(crate) purpose: Purpose,
     /// Who waits for a look at everything.
     pub(crate) asked: Vec<Asked>,

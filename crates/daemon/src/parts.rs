@@ -15,6 +15,7 @@ use crate::forges::{ForgeError, Forges};
 use crate::fresh_start::FreshStart;
 use crate::machines::{Backend, ForWhat};
 use crate::made::Made;
+use crate::tending::Images;
 
 /// All that follows from a configuration.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Parts {
     pub(crate) pools: BTreeMap<PoolId, Pool>,
     pub(crate) forges: Arc<Forges>,
     pub(crate) backends: BTreeMap<BackendId, Backend>,
+    /// What they are to have ready.
+    pub(crate) images: Images,
     /// What was made for them on the disk, which goes with this unless it is kept.
     pub(crate) made: Made,
     /// How the pools are configured, for the memory.
@@ -39,6 +42,7 @@ impl Parts {
             pools: config.pools.iter().map(|pool| (pool.policy.id.clone(), pool.clone())).collect(),
             forges: Arc::new(Forges::new(&config.forges, config.limits.forge_deadline)?),
             backends,
+            images: config.images(),
             made,
             configured: FreshStart::new(&[], config),
         })

@@ -1,7 +1,13 @@
-//! Images: looked for, and pulled once at a time.
+//! Images: looked for, and pulled once at a time, for a job or ahead of it.
+//!
+//! ```text
+//! create ─► is it there? ─► begin a pull, or join it ─► wait a little ─► there, or "still being pulled (34 %, …)"
+//! bring  ─────────────────────┘                        └► wait to its end: for nobody in particular
+//! ```
 
 mod progress;
 mod pull;
+mod source;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,13 +16,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::engine::{Engine, if_there};
 use crate::error::DockerError;
 use crate::reference::is_image_reference;
-use crate::registry::RegistryAuth;
 use crate::settings::Pull;
 
-pub(crate) use progress::Progress;
+use progress::Progress;
+pub(crate) use source::{OfEngine, Source, looked};
 
 /// How long a create waits for an image on its way. A create is to be quick; the pull goes on without it.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -27,12 +32,12 @@ const PULL_DEADLINE: Duration = Duration::from_mins(30);
 /// How often the log says how far a pull has come.
 const TELLING: Duration = Duration::from_secs(10);
 
-/// What is known of images.
+/// The images of an engine.
 #[derive(Debug)]
-pub(crate) struct Images {
-    auth: Option<RegistryAuth>,
-    /// Pulls under way, and how the last one went.
-    pulls: Mutex<BTreeMap<String, Pulling>>,
+pub(crate) struct Images<S = OfEngine> {
+    source: S,
+    /// Pulls under way, and how the last one went. There are as many as images that labels and settings name.
+    pulls: Arc<Mutex<BTreeMap<String, Pulling>>>,
     patience: Duration,
     pull_deadline: Duration,
 }
@@ -40,6 +45,7 @@ pub(crate) struct Images {
 /// A pull, under way or done.
 #[derive(Debug, Clone)]
 struct Pulling {
+    image: String,
     state: watch::Receiver<State>,
     progress: Arc<Mutex<Progress>>,
 }
@@ -48,6 +54,7 @@ struct Pulling {
 enum State {
     UnderWay,
     Done,
+    /// With the reason, until somebody has heard it.
     Failed(Arc<Mutex<Option<DockerError>>>),
 }
 
@@ -61,96 +68,110 @@ impl Pulling {
         matches!(*self.state.borrow(), State::UnderWay) && self.state.has_changed().is_ok()
     }
 
-    fn still(&self, image: &str) -> DockerError {
-        DockerError::Pulling { image: image.to_owned(), progress: shown(&self.progress) }
+    /// How it went, once it has ended.
+    async fn ended(&mut self) -> Result<(), DockerError> {
+        let ended = self.state.wait_for(|now| !matches!(now, State::UnderWay)).await.map(|now| now.clone());
+        match ended {
+            Err(_) => Err(DockerError::Abandoned),
+            // The first who asks is told the reason; the others look again.
+            Ok(State::Failed(error)) => Err(taken(&error).unwrap_or_else(|| self.still())),
+            Ok(State::Done | State::UnderWay) => Ok(()),
+        }
     }
+
+    fn still(&self) -> DockerError {
+        DockerError::Pulling { image: self.image.clone(), progress: shown(&self.progress) }
+    }
+}
+
+/// What went wrong, for the first who asks.
+fn taken(error: &Mutex<Option<DockerError>>) -> Option<DockerError> {
+    error.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 fn shown(progress: &Mutex<Progress>) -> String {
     progress.lock().unwrap_or_else(PoisonError::into_inner).to_string()
 }
 
-impl Images {
-    /// With the file in which credentials for registries are, if there is one.
-    pub(crate) fn new(auth: Option<RegistryAuth>) -> Self {
-        Self { auth, pulls: Mutex::default(), patience: PATIENCE, pull_deadline: PULL_DEADLINE }
+impl<S: Source> Images<S> {
+    /// Those of this one.
+    pub(crate) fn of(source: S) -> Self {
+        Self { source, pulls: Arc::default(), patience: PATIENCE, pull_deadline: PULL_DEADLINE }
     }
 
-    /// Sees to it that the engine has an image.
-    pub(crate) async fn have(&self, engine: &Arc<Engine>, image: &str, when: Pull) -> Result<(), DockerError> {
-        if !is_image_reference(image) {
-            return Err(DockerError::BadImage { image: image.to_owned() });
-        }
-        let (from, auth, to_pull) = (Arc::clone(engine), self.auth.clone(), image.to_owned());
-        let pulled = move |progress: Arc<Mutex<Progress>>| async move {
-            pull::pull(&from, auth.as_ref(), &to_pull, &progress).await
-        };
-        self.have_by(image, when, Box::pin(is_there(engine, image)), pulled).await
+    /// The same pulls, on the same engine, with other settings.
+    pub(crate) fn replaced(&self, source: S) -> Self {
+        Self { source, pulls: Arc::clone(&self.pulls), ..*self }
     }
 
-    /// The same with the look and the pull, which are begun when they are needed.
-    async fn have_by<P>(
-        &self,
-        image: &str,
-        when: Pull,
-        is_there: impl Future<Output = Result<bool, DockerError>> + Send,
-        pulled: impl FnOnce(Arc<Mutex<Progress>>) -> P,
-    ) -> Result<(), DockerError>
-    where
-        P: Future<Output = Result<(), DockerError>> + Send + 'static,
-    {
-        let before = self.pulling(image);
-        let was_pulled = matches!(before.as_ref().map(Pulling::state), Some(State::Done));
-        if when != Pull::Always || was_pulled {
-            if is_there.await? {
-                return Ok(());
-            }
-            if when == Pull::Never {
-                return Err(DockerError::ImageMissing { image: image.to_owned() });
-            }
+    /// Sees to it that the engine has an image. An error says so while it is on its way.
+    pub(crate) async fn have(&self, image: &str, when: Pull) -> Result<(), DockerError> {
+        if !self.is_lacking(image, when).await? {
+            return Ok(());
         }
         // The reason why the last pull failed, if nobody was there any more to hear it. The next one is begun by who asks
         // after that, so that back-off comes first.
-        if let Some(State::Failed(error)) = self.pulling(image).as_ref().map(Pulling::state)
-            && let Some(error) = taken(&error)
-        {
+        if let Some(error) = self.unheard(image) {
             return Err(error);
         }
-        let mut pulling = self.pull(image, pulled);
-        let ended = pulling.state.wait_for(|now| !matches!(now, State::UnderWay));
-        match tokio::time::timeout(self.patience, ended).await.map(|ended| ended.map(|now| now.clone())) {
-            Err(_) => Err(pulling.still(image)),
-            Ok(Err(_)) => Err(DockerError::Abandoned),
-            // The first who asks is told the reason; the others look again.
-            Ok(Ok(State::Failed(error))) => Err(taken(&error).unwrap_or_else(|| pulling.still(image))),
-            Ok(Ok(State::Done | State::UnderWay)) => Ok(()),
+        let mut pulling = self.pull(image);
+        match tokio::time::timeout(self.patience, pulling.ended()).await {
+            Ok(ended) => ended,
+            Err(_) => Err(pulling.still()),
         }
+    }
+
+    /// The same ahead of any job, however long it takes. The log says why a pull has failed; the job that needs the image
+    /// begins another one.
+    pub(crate) async fn bring(&self, image: &str, when: Pull) -> Result<(), DockerError> {
+        if when == Pull::Never || !self.is_lacking(image, when).await? {
+            return Ok(());
+        }
+        drop(self.unheard(image));
+        drop(self.pull(image).ended().await);
+        Ok(())
+    }
+
+    /// Whether an image is to be pulled.
+    async fn is_lacking(&self, image: &str, when: Pull) -> Result<bool, DockerError> {
+        if !is_image_reference(image) {
+            return Err(DockerError::BadImage { image: image.to_owned() });
+        }
+        let was_pulled = matches!(self.pulling(image).as_ref().map(Pulling::state), Some(State::Done));
+        if when == Pull::Always && !was_pulled {
+            return Ok(true);
+        }
+        let is_there = self.source.look(image).await?.is_some();
+        if !is_there && when == Pull::Never {
+            return Err(DockerError::ImageMissing { image: image.to_owned() });
+        }
+        Ok(!is_there)
     }
 
     fn pulling(&self, image: &str) -> Option<Pulling> {
         self.pulls.lock().unwrap_or_else(PoisonError::into_inner).get(image).cloned()
     }
 
+    /// Why the last pull failed, if nobody has heard it.
+    fn unheard(&self, image: &str) -> Option<DockerError> {
+        match self.pulling(image)?.state() {
+            State::Failed(error) => taken(&error),
+            State::UnderWay | State::Done => None,
+        }
+    }
+
     /// The pull that is under way, or one that begins now.
-    fn pull<P>(&self, image: &str, pulled: impl FnOnce(Arc<Mutex<Progress>>) -> P) -> Pulling
-    where
-        P: Future<Output = Result<(), DockerError>> + Send + 'static,
-    {
+    fn pull(&self, image: &str) -> Pulling {
         let mut pulls = self.pulls.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pulling) = pulls.get(image).filter(|pulling| pulling.is_under_way()) {
             return pulling.clone();
         }
         let (sender, state) = watch::channel(State::UnderWay);
-        let pulling = Pulling { state, progress: Arc::default() };
+        let pulling = Pulling { image: image.to_owned(), state, progress: Arc::default() };
         pulls.insert(image.to_owned(), pulling.clone());
-        let work = told(
-            image.to_owned(),
-            self.pull_deadline,
-            Arc::clone(&pulling.progress),
-            pulled(Arc::clone(&pulling.progress)),
-        );
+        let (source, of, deadline) = (self.source.clone(), pulling.clone(), self.pull_deadline);
         tokio::spawn(async move {
-            let now = match work.await {
+            let now = match told(&source, &of.image, deadline, &of.progress).await {
                 Ok(()) => State::Done,
                 Err(error) => State::Failed(Arc::new(Mutex::new(Some(error)))),
             };
@@ -161,72 +182,87 @@ impl Images {
 }
 
 /// Does a pull within its time, and says in the log how it goes.
-async fn told(
-    image: String,
+async fn told<S: Source>(
+    source: &S,
+    image: &str,
     deadline: Duration,
-    progress: Arc<Mutex<Progress>>,
-    pulled: impl Future<Output = Result<(), DockerError>> + Send,
+    progress: &Mutex<Progress>,
 ) -> Result<(), DockerError> {
     tracing::info!(image, "pulling an image");
     let begun = Instant::now();
-    let mut pulled = std::pin::pin!(tokio::time::timeout(deadline, pulled));
+    let mut pulled = std::pin::pin!(tokio::time::timeout(deadline, source.pull(image, progress)));
     let mut telling = tokio::time::interval_at(begun + TELLING, TELLING);
     telling.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let outcome = loop {
         tokio::select! {
             biased;
             outcome = &mut pulled => break outcome,
-            _ = telling.tick() => tracing::info!(image, progress = shown(&progress), "still pulling an image"),
+            _ = telling.tick() => tracing::info!(image, progress = shown(progress), "still pulling an image"),
         }
     };
-    let late = |_| Err(DockerError::PulledTooLong { image: image.clone(), minutes: deadline.as_secs() / 60 });
+    let late = |_| Err(DockerError::PulledTooLong { image: image.to_owned(), minutes: deadline.as_secs() / 60 });
     let outcome = outcome.unwrap_or_else(late);
     let seconds = begun.elapsed().as_secs();
     match &outcome {
-        Ok(()) => tracing::info!(image, seconds, progress = shown(&progress), "an image was pulled"),
+        Ok(()) => {
+            let bytes = source.look(image).await.ok().flatten().map(|image| image.bytes);
+            tracing::info!(image, seconds, bytes, "an image was pulled");
+        }
         Err(error) => tracing::warn!(image, seconds, error = ::backend::chain(error), "an image was not pulled"),
     }
     outcome
 }
 
-/// What went wrong, for the first who asks.
-fn taken(error: &Mutex<Option<DockerError>>) -> Option<DockerError> {
-    error.lock().unwrap_or_else(PoisonError::into_inner).take()
-}
-
-/// Whether the engine has an image.
-pub(crate) async fn is_there(engine: &Engine, image: &str) -> Result<bool, DockerError> {
-    let inspected = engine.call("look for the image", engine.client().await?.inspect_image(image)).await;
-    Ok(if_there(inspected)?.is_some())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use tokio::sync::Notify;
 
+    use super::source::Image;
     use super::*;
 
     const IMAGE: &str = "debian:13";
 
-    /// An engine, on which a pull ends when it is let go.
-    struct Registry {
-        images: Images,
+    /// An engine on which a pull ends when it is let go.
+    #[derive(Clone, Default)]
+    struct Gate {
         pulls: Arc<AtomicUsize>,
         let_go: Arc<Notify>,
+        is_there: Arc<AtomicBool>,
+        comes: Arc<AtomicBool>,
+    }
+
+    impl Source for Gate {
+        async fn look(&self, _: &str) -> Result<Option<Image>, DockerError> {
+            Ok(self.is_there.load(Ordering::SeqCst).then(Image::default))
+        }
+
+        async fn pull(&self, _: &str, progress: &Mutex<Progress>) -> Result<(), DockerError> {
+            self.pulls.fetch_add(1, Ordering::SeqCst);
+            progress.lock().unwrap().told(&serde_json::from_str(r#"{"status":"Waiting","id":"a"}"#).unwrap());
+            self.let_go.notified().await;
+            let comes = self.comes.load(Ordering::SeqCst);
+            self.is_there.fetch_or(comes, Ordering::SeqCst);
+            if comes { Ok(()) } else { Err(DockerError::NoImage) }
+        }
+    }
+
+    struct Registry {
+        images: Images<Gate>,
+        gate: Gate,
     }
 
     impl Registry {
         fn new(patience: Duration, pull_deadline: Duration) -> Self {
-            let images = Images { patience, pull_deadline, ..Images::new(None) };
-            Self { images, pulls: Arc::default(), let_go: Arc::default() }
+            let gate = Gate::default();
+            Self { images: Images { patience, pull_deadline, ..Images::of(gate.clone()) }, gate }
         }
 
         /// One on which a pull ends at once.
         fn quick() -> Self {
             let registry = Self::new(PATIENCE, PULL_DEADLINE);
-            registry.let_go.notify_one();
+            registry.gate.let_go.notify_one();
             registry
         }
 
@@ -237,13 +273,9 @@ mod tests {
 
         /// Wants the image, which a pull brings, or not.
         async fn have(&self, when: Pull, is_there: bool, comes: bool) -> Result<(), DockerError> {
-            let (pulls, let_go) = (Arc::clone(&self.pulls), Arc::clone(&self.let_go));
-            let pulled = move |_| async move {
-                pulls.fetch_add(1, Ordering::SeqCst);
-                let_go.notified().await;
-                if comes { Ok(()) } else { Err(DockerError::NoImage) }
-            };
-            self.images.have_by(IMAGE, when, async move { Ok(is_there) }, pulled).await
+            self.gate.is_there.store(is_there, Ordering::SeqCst);
+            self.gate.comes.store(comes, Ordering::SeqCst);
+            self.images.have(IMAGE, when).await
         }
 
         /// Waits until the pull has ended.
@@ -253,7 +285,7 @@ mod tests {
         }
 
         fn pulls(&self) -> usize {
-            self.pulls.load(Ordering::SeqCst)
+            self.gate.pulls.load(Ordering::SeqCst)
         }
     }
 
@@ -285,7 +317,7 @@ mod tests {
             let answer = registry.have(Pull::Missing, false, true).await;
             assert!(matches!(answer, Err(DockerError::Pulling { .. })), "{answer:?}");
         }
-        registry.let_go.notify_one();
+        registry.gate.let_go.notify_one();
         registry.pull_ended().await;
         assert_eq!(registry.pulls(), 1);
     }
@@ -295,12 +327,12 @@ mod tests {
         let registry = Registry::slow();
         let wanted = || registry.have(Pull::Missing, false, false);
         assert!(matches!(wanted().await, Err(DockerError::Pulling { .. })));
-        registry.let_go.notify_one();
+        registry.gate.let_go.notify_one();
         registry.pull_ended().await;
         assert!(matches!(wanted().await, Err(DockerError::NoImage)));
         assert_eq!(registry.pulls(), 1);
         assert!(matches!(wanted().await, Err(DockerError::Pulling { .. })), "it is tried again after that");
-        registry.let_go.notify_one();
+        registry.gate.let_go.notify_one();
         registry.pull_ended().await;
         assert_eq!(registry.pulls(), 2);
     }
@@ -321,5 +353,46 @@ mod tests {
         let registry = Registry::new(PATIENCE, Duration::ZERO);
         let given_up = registry.have(Pull::Missing, false, true).await;
         assert!(matches!(given_up, Err(DockerError::PulledTooLong { .. })), "{given_up:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_brought_ahead_is_there_for_the_first_job_and_is_pulled_once() {
+        let registry = Registry::slow();
+        registry.gate.comes.store(true, Ordering::SeqCst);
+        let (brought, waits) = tokio::join!(registry.images.bring(IMAGE, Pull::Missing), async {
+            let waits = registry.images.have(IMAGE, Pull::Missing).await.unwrap_err();
+            registry.gate.let_go.notify_one();
+            waits
+        });
+        brought.unwrap();
+        assert_eq!(waits.to_string(), "the image debian:13 is still being pulled (0 of 1 layers)");
+        registry.images.have(IMAGE, Pull::Missing).await.unwrap();
+        registry.images.bring(IMAGE, Pull::Always).await.unwrap();
+        assert_eq!(registry.pulls(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_job_is_not_told_that_its_image_could_not_be_had_long_before_it() {
+        let registry = Registry::quick();
+        registry.images.bring(IMAGE, Pull::Missing).await.unwrap();
+        registry.gate.let_go.notify_one();
+        registry.have(Pull::Missing, false, true).await.unwrap();
+        assert_eq!(registry.pulls(), 2);
+        let never = Registry::quick();
+        never.images.bring(IMAGE, Pull::Never).await.unwrap();
+        assert_eq!(never.pulls(), 0);
+        assert!(matches!(never.images.bring("No Name", Pull::Missing).await, Err(DockerError::BadImage { .. })));
+    }
+
+    #[tokio::test]
+    async fn another_configuration_knows_the_pulls_of_the_one_before() {
+        let registry = Registry::slow();
+        assert!(matches!(registry.have(Pull::Missing, false, true).await, Err(DockerError::Pulling { .. })));
+        let images = registry.images.replaced(registry.gate.clone());
+        assert!(matches!(images.have(IMAGE, Pull::Missing).await, Err(DockerError::Pulling { .. })));
+        registry.gate.let_go.notify_one();
+        registry.pull_ended().await;
+        images.have(IMAGE, Pull::Missing).await.unwrap();
+        assert_eq!(registry.pulls(), 1);
     }
 }

@@ -4,6 +4,8 @@
 //! static busybox, so that no registry is needed.
 
 #[cfg(test)]
+mod ahead;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod credentials;

@@ -106,6 +106,11 @@ impl Registry {
         self.content.gate.add_permits(pieces);
     }
 
+    /// In how many pieces the layer goes.
+    pub(crate) fn pieces(&self) -> usize {
+        self.content.layer.len().div_ceil(PIECE)
+    }
+
     /// How often the layer was asked for.
     pub(crate) fn pulls(&self) -> usize {
         self.content.asked.lock().unwrap().iter().filter(|path| path.ends_with(&digest(&self.content.layer))).count()

@@ -30,7 +30,7 @@ pub(super) async fn check<'a>(
     pools: impl Iterator<Item = &'a Pool> + Clone,
 ) -> Vec<Finding> {
     let subject = &format!("backend {id}");
-    let images = images(docker, pools.clone());
+    let images = docker.images(pools.clone());
     let (engine, facts) = engine(id, docker, config, &images).await;
     let mut findings = vec![engine];
     findings.extend(runner(subject, docker, facts.as_ref()).await);
@@ -49,15 +49,6 @@ pub(super) async fn check<'a>(
         findings.extend(config.forges.iter().filter_map(|forge| on_loopback(subject, &forge.runner_url)));
     }
     findings
-}
-
-/// The images that it may make containers of. A nested engine has those of its jobs to itself.
-fn images<'a>(docker: &'a DockerSettings, pools: impl Iterator<Item = &'a Pool>) -> BTreeSet<&'a str> {
-    if let Mode::Nested { image, .. } = &docker.mode {
-        return [image.as_str()].into_iter().chain(docker.image.as_deref()).collect();
-    }
-    let named = pools.flat_map(|pool| &pool.policy.labels).filter_map(|label| label.environment().image());
-    named.chain(docker.image.as_deref()).filter(|image| !image.is_empty()).collect()
 }
 
 /// What it means that jobs see an engine.

@@ -1,6 +1,7 @@
 //! The keys of a backend of the kind docker, or podman.
 
 mod hardening;
+mod images;
 mod made_of;
 mod mode;
 

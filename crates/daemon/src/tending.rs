@@ -1,0 +1,108 @@
+//! What backends are told to have ready besides machines: the images of jobs that are still to come, pulled at the start
+//! and after a reload.
+//!
+//! One at a time on each engine, so that the image of a job that waits is not kept waiting by all the others; that job begins
+//! the pull of its own image at once. What cannot be pulled is told in the log, and is no error: the first job that needs it
+//! tries again, and says why in its turn.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use backend_docker::DockerBackend;
+use planner::ids::BackendId;
+use tokio::task::JoinSet;
+
+use crate::chain;
+use crate::machines::Backend;
+
+/// The images that each backend is to have.
+pub(crate) type Images = BTreeMap<BackendId, BTreeSet<String>>;
+
+/// The tasks. They end with this; pulls that are under way go on.
+#[derive(Debug, Default)]
+pub(crate) struct Tending {
+    tasks: JoinSet<()>,
+}
+
+/// A backend, and the images that it is to have.
+type Wanted = (BackendId, DockerBackend, BTreeSet<String>);
+
+impl Tending {
+    /// Ends what there is, and begins anew with these backends.
+    pub(crate) fn begin(&mut self, backends: &BTreeMap<BackendId, Backend>, images: &Images) {
+        self.tasks = JoinSet::new();
+        for engine in by_engine(backends, images) {
+            self.tasks.spawn(async move {
+                for (id, backend, images) in &engine {
+                    bring(id, backend, images).await;
+                }
+            });
+        }
+    }
+}
+
+fn by_engine(backends: &BTreeMap<BackendId, Backend>, images: &Images) -> Vec<Vec<Wanted>> {
+    let mut engines: Vec<Vec<Wanted>> = Vec::new();
+    for (id, backend) in backends {
+        let (Backend::Docker(docker), Some(images)) = (backend, images.get(id)) else { continue };
+        let wanted = (id.clone(), docker.clone(), images.clone());
+        let same = |engine: &&mut Vec<Wanted>| engine.iter().any(|(_, other, _)| other.shares_engine_with(docker));
+        match engines.iter_mut().find(same) {
+            Some(engine) => engine.push(wanted),
+            None => engines.push(vec![wanted]),
+        }
+    }
+    engines
+}
+
+async fn bring(id: &BackendId, backend: &DockerBackend, images: &BTreeSet<String>) {
+    for image in images {
+        if let Err(error) = backend.bring(image).await {
+            tracing::warn!(backend = %id, error = chain(&error), "images are not pulled ahead of jobs");
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use backend_docker::WithUnstarted;
+
+    use super::*;
+    use crate::config::tests::{Place, surroundings};
+    use crate::config::{BackendKind, Config};
+
+    fn config(place: &Place) -> Config {
+        let text = "deployment = \"d\"\n[[forge]]\nurl = \"https://forge.example\"\ntoken_file = \"token\"\n\
+             scopes = [\"org:acme\"]\n\
+             [[pool]]\nname = \"p\"\nlabels = [\"a:docker://a:1\", \"b:docker://b:1\", \"gpu:host\"]\nbackend = \"one\"\nmax = 1\n\
+             [[pool]]\nname = \"q\"\nlabels = [\"c:docker://c:1\"]\nbackend = \"two\"\nmax = 1\n\
+             [[pool]]\nname = \"off\"\nlabels = [\"d:docker://d:1\"]\nbackend = \"one\"\nmax = 0\n\
+             [[pool]]\nname = \"r\"\nlabels = [\"e:docker://e:1\"]\nbackend = \"far\"\nmax = 1\n\
+             [backend.one]\nkind = \"docker\"\nimage = \"debian:13\"\n\
+             [backend.two]\nkind = \"docker\"\nmode = \"nested\"\n\
+             [backend.far]\nkind = \"docker\"\nhost = \"unix:///other.sock\"\n";
+        Config::parse(text, place.path(), &surroundings(place)).unwrap_or_else(|problems| panic!("{problems:#?}"))
+    }
+
+    #[test]
+    fn each_engine_gets_the_images_that_its_pools_name_in_one_row() {
+        let place = Place::new();
+        let config = config(&place);
+        let images = config.images();
+        let of =
+            |id: &str| images.get(&BackendId::new(id)).map(|set| set.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(of("one"), Some(vec!["a:1", "b:1", "debian:13"]));
+        assert_eq!(of("two"), Some(vec!["docker:dind"]), "a nested engine pulls for itself");
+        assert_eq!(of("far"), Some(vec!["e:1"]));
+        let mut backends = BTreeMap::new();
+        for (id, configured) in &config.backends {
+            let BackendKind::Docker(docker) = &configured.kind else { continue };
+            let settings = docker.settings(&config.deployment, id, WithUnstarted::Leave);
+            backends.insert(id.clone(), Backend::Docker(DockerBackend::new(settings).unwrap()));
+        }
+        let engines = by_engine(&backends, &images);
+        let named: Vec<Vec<&str>> =
+            engines.iter().map(|engine| engine.iter().map(|(id, ..)| id.as_str()).collect()).collect();
+        assert_eq!(named, [vec!["far"], vec!["one", "two"]]);
+    }
+}
