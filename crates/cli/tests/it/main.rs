@@ -6,6 +6,9 @@ mod e2e;
 mod explain;
 mod hidden;
 mod readme;
+#[cfg(test)]
+#[path = "../../../backend-docker/tests/it/real_engine.rs"]
+mod real_engine;
 mod real_forgejo;
 #[path = "../../../backend-host/tests/it/root.rs"]
 mod root;

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use forge_model::Version;
 
+use super::containers::Engine;
+
 /// What a test wants to be different.
 pub(crate) struct Setup {
     /// The forge's release.
@@ -17,6 +19,8 @@ pub(crate) struct Setup {
     pub(crate) limits: Vec<(&'static str, &'static str)>,
     /// A runner program for the backend `broken`, as a shell script.
     pub(crate) broken_runner: Option<&'static str>,
+    /// Where machines are containers instead of processes of this host.
+    pub(crate) engine: Option<Engine>,
 }
 
 impl Setup {
@@ -34,6 +38,7 @@ impl Setup {
                 ("suspect", "500ms"),
             ],
             broken_runner: None,
+            engine: None,
         }
     }
 
@@ -79,7 +84,8 @@ pub(super) fn text(setup: &Setup, deployment: &str, url: &str, place: &Path, mem
     }
     let stand_in = format!("[\"{}\", \"stand-in-runner\"]", env!("CARGO_BIN_EXE_forgescale"));
     let user = crate::as_this_user();
-    let _ = write!(text, "\n[backend.here]\nkind = \"host\"\n{user}runner = {stand_in}\ninterval = \"500ms\"\n");
+    let here = setup.engine.as_ref().map_or_else(|| format!("kind = \"host\"\n{user}"), of_containers);
+    let _ = write!(text, "\n[backend.here]\n{here}runner = {stand_in}\ninterval = \"500ms\"\n");
     if setup.broken_runner.is_some() {
         let _ = write!(
             text,
@@ -92,4 +98,12 @@ pub(super) fn text(setup: &Setup, deployment: &str, url: &str, place: &Path, mem
         let _ = if number { writeln!(text, "{key} = {value}") } else { writeln!(text, "{key} = \"{value}\"") };
     }
     text
+}
+
+/// The lines of a backend of containers.
+fn of_containers(engine: &Engine) -> String {
+    let Engine { kind, real, image, network, .. } = engine;
+    let network = network.map(|network| format!("network = \"{network}\"\n")).unwrap_or_default();
+    let socket = real.socket.display();
+    format!("kind = \"{kind}\"\nhost = \"unix://{socket}\"\nimage = \"{image}\"\npull = \"never\"\n{network}")
 }

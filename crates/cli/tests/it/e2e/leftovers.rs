@@ -45,6 +45,8 @@ impl World {
         assert!(clean, "something is left: {left:#?}");
         assert_eq!(self.terminate(), Some(0), "the daemon's exit status");
         assert_eq!(self.left(others), Vec::<String>::new(), "left by the daemon's end");
+        let on_engine = self.engine.iter().flat_map(|engine| engine.things(&self.deployment)).collect::<Vec<_>>();
+        assert_eq!(on_engine, Vec::<String>::new(), "left on the engine by the daemon's end");
         assert!(!self.state().join("control.sock").exists(), "a socket on which nobody listens");
         assert!(!self.credentials().exists(), "an empty folder of credentials");
         self.check_books();
@@ -75,6 +77,7 @@ impl World {
                 folders.into_iter().filter(|name| !others.machines.contains(name)).map(|name| format!("folder {name}")),
             );
         }
+        left.extend(self.engine.iter().flat_map(|engine| engine.containers(&self.deployment)));
         left.extend(names(&self.credentials()).into_iter().map(|name| format!("credentials {name}")));
         left
     }

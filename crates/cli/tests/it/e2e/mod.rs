@@ -12,6 +12,7 @@ mod bad_luck;
 mod cancelling;
 mod claims;
 mod config;
+mod containers;
 mod control;
 pub(crate) mod daemon;
 mod deaths;

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::config::{self, Setup};
+use super::containers::Engine;
 use super::daemon::Daemon;
 use super::processes;
 use crate::{Ran, check_quiet, forgescale, run};
@@ -44,6 +45,8 @@ pub(crate) struct World {
     pub(crate) token: String,
     pub(crate) place: TempDir,
     pub(crate) memory: TempDir,
+    /// Where machines are containers.
+    pub(crate) engine: Option<Engine>,
     daemon: Option<Daemon>,
     // Last, so that what runs on it is dropped before.
     runtime: Runtime,
@@ -62,7 +65,11 @@ impl World {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
-        let emulator = runtime.block_on(Emulator::start(EmulatorSettings::new(setup.version))).expect("a forge");
+        let mut forge = EmulatorSettings::new(setup.version);
+        if let Some(engine) = &setup.engine {
+            forge.listen.set_ip(engine.forge);
+        }
+        let emulator = runtime.block_on(Emulator::start(forge)).expect("a forge");
         let (organization, repository, token) = people(&emulator);
         let deployment = format!("e2e-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let place = TempDir::new().expect("a folder");
@@ -74,8 +81,8 @@ impl World {
         if let Some(script) = setup.broken_runner {
             write(&place.path().join("broken-runner"), script, 0o700);
         }
-        let daemon = None;
-        Self { emulator, deployment, repository, organization, token, place, memory, daemon, runtime }
+        let (daemon, engine) = (None, setup.engine.clone());
+        Self { emulator, deployment, repository, organization, token, place, memory, engine, daemon, runtime }
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -357,6 +364,9 @@ impl Drop for World {
         }
         let groups = processes::groups(&self.state().join("machines"));
         processes::end_all(&self.deployment);
+        if let Some(engine) = &self.engine {
+            engine.clear(&self.deployment);
+        }
         processes::remove_groups(&groups);
     }
 }
