@@ -119,7 +119,7 @@ impl Lanes {
             }
             Action::Destroy { backend, machine, stop, .. } => self.destroy(&backend, &machine, stop).await,
             // No process of a job is in it that could need time to end.
-            Action::DestroyWarm { backend, machine } => self.destroy(&backend, &machine, Duration::ZERO).await,
+            Action::DestroyWarm { backend, machine, .. } => self.destroy(&backend, &machine, Duration::ZERO).await,
             Action::ReadLog { backend, machine, .. } => {
                 let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
                 answered(backend.logs(&machine).await.map(|lines| Answer::Log { lines }))

@@ -59,7 +59,11 @@ pub(crate) fn registration(scope: &ScopeKey, id: RunnerId, whose: Option<(&Handl
 
 /// A machine with the reason for its being there.
 pub(crate) fn of_machine(of: &MachineReport) -> String {
-    format!("{}: {}", machine(&of.name, &of.backend, &of.pool, &of.handle, of.attempt), of.reason)
+    let name = match (&of.handle, of.attempt) {
+        (Some(handle), Some(attempt)) => machine(&of.name, &of.backend, &of.pool, handle, attempt),
+        _ => format!("machine {} on backend {} (pool {}) without a job", of.name, of.backend, of.pool),
+    };
+    format!("{name}: {}", of.reason)
 }
 
 /// A registration with the reason for its being there.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::identity::RunnerIdentity;
 use crate::ids::{
     AssignmentKey, BackendId, ForgeId, MachineName, Ordinal, PoolId, RunnerId, RunnerUuid, ScopeKey, TaskId,
@@ -44,6 +46,8 @@ pub enum Action {
         backend: BackendId,
         /// The machine.
         machine: MachineName,
+        /// Why.
+        why: Leaving,
     },
     /// Take the runner back from a machine that was made without a job and on which no code of one ran.
     Release {
@@ -157,6 +161,26 @@ pub enum Action {
         /// Which.
         scope: ScopeKey,
     },
+}
+
+/// Why a machine without a job goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Leaving {
+    /// A job lacks the room that it takes.
+    MakesRoom,
+    /// Made anew it would be another: its image, its configuration, its pool or its pool's backend has changed.
+    Outdated,
+    /// It has reached the age at which another takes its place.
+    TooOld,
+    /// There are more than are wanted, of its image or in all.
+    Surplus,
+    /// It has ended.
+    Ended,
+    /// It is listed no more.
+    Vanished,
+    /// It did not become ready.
+    NeverReady,
 }
 
 /// Where an action is carried out. Each lane has slots of its own, so that none waits for another (invariant 9); those of the

@@ -3,7 +3,7 @@
 use planner::report::{Alert, LaunchStep, MachineReason, Reason, Report, RunnerReason};
 
 /// Every word there is.
-pub(crate) const WORDS: [&str; 64] = [
+pub(crate) const WORDS: [&str; 70] = [
     "job: no labels",
     "job: no handle",
     "job: no pool",
@@ -68,6 +68,12 @@ pub(crate) const WORDS: [&str; 64] = [
     "machine: found",
     "job: environment backing off",
     "alert: environment fails",
+    "job: making room",
+    "machine: warm creating",
+    "machine: warm",
+    "machine: warm in doubt",
+    "machine: warm leaving",
+    "alert: warm fails",
 ];
 
 /// The place of a job's reason in [`WORDS`].
@@ -102,6 +108,7 @@ pub(crate) fn of_job(reason: &Reason) -> usize {
         Reason::RunsElsewhere => 29,
         Reason::TokenUnknown { .. } => 57,
         Reason::EnvironmentBackingOff { .. } => 62,
+        Reason::MakingRoom { .. } => 64,
     }
 }
 
@@ -129,6 +136,10 @@ fn of_machine(reason: &MachineReason) -> usize {
         MachineReason::Vanished => 43,
         MachineReason::ScopeInDoubt { .. } => 60,
         MachineReason::Found => 61,
+        MachineReason::WarmCreating => 65,
+        MachineReason::Warm => 66,
+        MachineReason::WarmInDoubt => 67,
+        MachineReason::WarmLeaving { .. } => 68,
     }
 }
 
@@ -155,6 +166,7 @@ fn of_alert(alert: &Alert) -> usize {
         Alert::PoolFails { .. } => 58,
         Alert::RunnerNotRemoved { .. } => 59,
         Alert::EnvironmentFails { .. } => 63,
+        Alert::WarmFails { .. } => 69,
     }
 }
 

@@ -61,8 +61,8 @@ fn report() -> Report {
             name: machine,
             backend: BackendId::new("here"),
             pool: pool.clone(),
-            handle: Handle::new(RUNNING),
-            attempt: Try(1),
+            handle: Some(Handle::new(RUNNING)),
+            attempt: Some(Try(1)),
             reason: MachineReason::Running,
         }],
         runners: vec![RunnerReport {
@@ -72,7 +72,7 @@ fn report() -> Report {
             attempt: Try(2),
             reason: RunnerReason::Deleting,
         }],
-        pools: vec![PoolReport { pool, used: 4, max: 4 }],
+        pools: vec![PoolReport { pool, used: 4, max: 4, warm_wanted: 0, warm_ready: 0 }],
         scopes: vec![ScopeReport {
             scope: scope(),
             listed_at: Some(Tick(58_000)),

@@ -133,8 +133,8 @@ mod tests {
             name: MachineName::new(name),
             backend: BackendId::new("here"),
             pool: PoolId::new("debian"),
-            handle: Handle::new("h"),
-            attempt: Try(1),
+            handle: Some(Handle::new("h")),
+            attempt: Some(Try(1)),
             reason,
         })
     }

@@ -42,7 +42,7 @@ pub fn check(policy: &Policy, state: &State, action: &Action) -> Result<(), Viol
             warm::may_create(policy, state, backend, machine, tags)?;
             within_max(policy, state, &tags.pool, backend)
         }
-        Action::DestroyWarm { backend, machine } => warm::may_destroy(state, backend, machine),
+        Action::DestroyWarm { backend, machine, .. } => warm::may_destroy(state, backend, machine),
         Action::Register { key, .. } | Action::Start { key, .. } => {
             no_other_runner(state, key)?;
             warm::is_its_own(state, key)

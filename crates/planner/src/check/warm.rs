@@ -44,7 +44,7 @@ pub(super) fn is_its_own(state: &State, key: &AssignmentKey) -> Result<(), Viola
     let is_it = |of_backend: &BackendId, of_machine: &MachineName| of_backend == backend && of_machine == machine;
     let is_going = journal.in_flight.values().any(|flight| {
         if let Action::Release { backend, machine, .. }
-        | Action::DestroyWarm { backend, machine }
+        | Action::DestroyWarm { backend, machine, .. }
         | Action::Destroy { backend, machine, .. } = &flight.action
         {
             is_it(backend, machine)

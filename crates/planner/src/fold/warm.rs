@@ -24,10 +24,11 @@ pub(super) fn started(state: &mut State, id: ActionId, action: &Action, now: Tic
         of.busy = Some(id);
         warm.insert((backend.clone(), machine.clone()), of);
     }
-    if let Action::DestroyWarm { backend, machine } = action
+    if let Action::DestroyWarm { backend, machine, why } = action
         && let Some(of) = warm.get_mut(&(backend.clone(), machine.clone()))
     {
         of.busy = Some(id);
+        of.leaving.get_or_insert(*why);
         of.destroys = of.destroys.saturating_add(1);
     }
 }
@@ -42,7 +43,7 @@ pub(super) fn answered(journal: &mut Journal, policy: &Policy, flight: &InFlight
             journal.refused.insert(key, refused);
         }
     }
-    if let Action::DestroyWarm { backend, machine } = &flight.action {
+    if let Action::DestroyWarm { backend, machine, .. } = &flight.action {
         let key = (backend.clone(), machine.clone());
         if told_to_go(journal, &policy.limits, &key, answer, now) {
             journal.warm.remove(&key);

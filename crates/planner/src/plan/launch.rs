@@ -3,22 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Plan;
-use super::breakers::Breakers;
 use super::budget::Budget;
 use super::context::Context;
-use super::environments::Environments;
+use super::placing::{Got, Placing};
 use super::queue::{Queue, Ready};
 use super::room::{self, Room};
 use super::suspects::Suspects;
+use super::warm::Spares;
 use super::{reasons, report, scopes};
-use crate::action::{Action, Lane};
 use crate::error_class::ErrorClass;
-use crate::identity::machine_name;
-use crate::ids::{AssignmentKey, BackendId, ForgeId, Handle, JobKey, ScopeKey, Try};
-use crate::policy::PoolPolicy;
-use crate::report::{LaunchStep, Reason};
+use crate::ids::{AssignmentKey, ForgeId, Handle, JobKey, ScopeKey, Try};
+use crate::report::Reason;
 use crate::sabotage::{self, Sabotage};
-use crate::seen::{JobSeen, JobState, JobTags};
+use crate::seen::{JobSeen, JobState};
 use crate::state::{Assignment, Rested, ScopeSeen};
 
 /// A listed job.
@@ -39,7 +36,13 @@ impl Wanted<'_> {
 }
 
 /// Every listed job gets its reason in its place of the report's order, so that neither queue nor report sort them again.
-pub(super) fn launch(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut Plan) {
+/// Returns what is left of the room for machines without a job.
+pub(super) fn launch<'a>(
+    context: &Context<'a>,
+    spares: &mut Spares<'a>,
+    budget: &mut Budget<'_>,
+    plan: &mut Plan,
+) -> Room {
     let jobs = jobs_in_order(context);
     let mut reasons: Vec<Option<Reason>> = jobs.iter().map(|job| settled(context, job)).collect();
     let wanted = jobs.iter().zip(&reasons).filter(|(_, reason)| reason.is_none()).map(|(job, _)| job);
@@ -53,20 +56,29 @@ pub(super) fn launch(context: &Context<'_>, budget: &mut Budget<'_>, plan: &mut 
             ready.push(Ready { job, place, yields: suspects.yields(context, job) });
         }
     }
-    let mut room = Room::counted(context.state);
-    let mut pools = Pools::new(context);
-    let mut breakers = Breakers::new(context);
-    let mut environments = Environments::new(context);
+    let mut placing = Placing::new(context, spares, budget);
     let mut queue = Queue::new(ready, &machines(context));
+    let mut left = Vec::new();
     while let Some((ready, turn)) = queue.next() {
-        let (reason, action) =
-            place(context, &mut pools, &mut breakers, &mut environments, &mut room, budget, ready.job);
-        reasons[ready.place] = Some(reason);
-        queue.done(turn, action.is_some());
-        plan.actions.extend(action);
+        let placed = placing.place(ready.job);
+        queue.done(turn, placed.got.is_some());
+        match placed.got {
+            Some(Got::Machine(decision)) => plan.decisions.push(decision),
+            Some(Got::Room(action)) => plan.actions.push(action),
+            None => left.push(ready),
+        }
+        reasons[ready.place] = Some(placed.reason);
     }
+    // Not before all others had their turn: one that waits may serve a job instead of making room for another.
+    for ready in left {
+        if let Some(reason) = placing.make_room(ready.job) {
+            reasons[ready.place] = Some(reason);
+        }
+    }
+    let room = placing.room_for_spares();
     let told = jobs.iter().zip(reasons).filter_map(|(job, reason)| Some(report::job(job, reason?)));
     plan.report.jobs.extend(told);
+    room
 }
 
 /// Registrations that belong to no assignment, by their jobs; without those that cannot be deleted.
@@ -227,107 +239,4 @@ fn resting_handle(context: &Context<'_>, suspects: &Suspects<'_>, job: &Wanted<'
         Rested::HeldBack if suspects.has(job) => None,
         Rested::HeldBack => Some(Reason::HeldBack { releases: memory.releases, remaining }),
     }
-}
-
-/// Finds room for a job. The first fitting pool's reason is told when there is none.
-fn place<'a>(
-    context: &Context<'a>,
-    pools: &mut Pools<'a>,
-    breakers: &mut Breakers,
-    environments: &mut Environments<'a>,
-    room: &mut Room,
-    budget: &mut Budget<'_>,
-    job: &Wanted<'a>,
-) -> (Reason, Option<Action>) {
-    let mut first = None;
-    let label = job.row.runs_on.first().map_or("", String::as_str);
-    for (pool, resting) in pools.fitting(&job.row.runs_on) {
-        let lacks = resting
-            .clone()
-            .or_else(|| room.lacks(context.policy, pool, &job.key.forge, job.row.repository))
-            .or_else(|| breakers.lacks(pool))
-            .or_else(|| environments.lacks(&pool.id, label))
-            .or_else(|| (!budget.take(&Lane::BackendLaunch(pool.backend.clone()))).then_some(Reason::NextInLine));
-        if let Some(reason) = lacks {
-            first.get_or_insert(reason);
-            continue;
-        }
-        breakers.launched(&pool.id);
-        environments.launched(&pool.id, label);
-        room.charge(&pool.id, &pool.backend, Some((job.key.forge.clone(), job.row.repository)));
-        let (reason, action) = create(context, pool, job);
-        return (reason, Some(action));
-    }
-    (first.unwrap_or_else(|| room::no_pool(context, &job.row.runs_on)), None)
-}
-
-/// The pools, the preferred first, each with why it rests; found once for all jobs that ask for the same labels.
-struct Pools<'a> {
-    all: Vec<(&'a PoolPolicy, Option<Reason>)>,
-    fitting: BTreeMap<&'a [String], Vec<usize>>,
-}
-
-impl<'a> Pools<'a> {
-    fn new(context: &Context<'a>) -> Self {
-        let all = context.pools.iter().map(|pool| (*pool, resting_pool(context, pool))).collect();
-        Self { all, fitting: BTreeMap::new() }
-    }
-
-    /// The pools whose labels fit.
-    fn fitting(&mut self, runs_on: &'a [String]) -> impl Iterator<Item = &(&'a PoolPolicy, Option<Reason>)> {
-        let all = &self.all;
-        let fitting = self.fitting.entry(runs_on).or_insert_with(|| {
-            (0..all.len()).filter(|&pool| crate::label::fits(runs_on, &all[pool].0.labels)).collect()
-        });
-        fitting.iter().map(|&pool| &all[pool])
-    }
-}
-
-fn resting_pool(context: &Context<'_>, pool: &PoolPolicy) -> Option<Reason> {
-    if let Some(reason) = unlisted(context, &pool.backend) {
-        return Some(reason);
-    }
-    // What counts together must be known together.
-    if context.policy.max.is_some()
-        && let Some(reason) = context.policy.backends.keys().find_map(|backend| unlisted(context, backend))
-    {
-        return Some(reason);
-    }
-    if let Some(reason) = Breakers::rests(context, pool) {
-        return Some(reason);
-    }
-    let rest = context.state.journal.pool_rests.get(&pool.id).filter(|rest| rest.until > context.now)?;
-    let remaining = rest.until.since(context.now);
-    Some(Reason::PoolBackingOff { pool: pool.id.clone(), remaining, last_error: rest.last.message.clone() })
-}
-
-fn unlisted(context: &Context<'_>, backend: &BackendId) -> Option<Reason> {
-    if context.state.seen.machines_listed(backend) || sabotage::is(Sabotage::LaunchBlindly) {
-        return None;
-    }
-    let seen = context.state.seen.backends.get(backend);
-    let why = seen.and_then(|seen| seen.last_failure.as_ref()).map(|failure| format!(" ({})", failure.message));
-    Some(Reason::NotListedYet { of: format!("backend {backend}{}", why.unwrap_or_default()) })
-}
-
-fn create(context: &Context<'_>, pool: &PoolPolicy, job: &Wanted<'_>) -> (Reason, Action) {
-    let memory = context.state.journal.handles.get(&job.key);
-    let attempt = memory.map_or(Try(1), crate::state::HandleMemory::next_try);
-    let machine = machine_name(&context.policy.deployment, &job.key, attempt);
-    let action = Action::Create {
-        key: AssignmentKey { job: job.key.clone(), attempt },
-        backend: pool.backend.clone(),
-        machine: machine.clone(),
-        tags: JobTags {
-            pool: pool.id.clone(),
-            scope: context.policy.place(job.scope, job.row.repository),
-            handle: job.key.handle.clone(),
-            attempt,
-            scope_id: context.state.seen.whose_now(context.policy, job.scope).id(),
-        },
-        label: job.row.runs_on.first().cloned().unwrap_or_default(),
-        stop_grace: pool.clocks.stop,
-    };
-    let reason = Reason::Launching { pool: pool.id.clone(), machine, attempt, step: LaunchStep::Creating };
-    (reason, action)
 }

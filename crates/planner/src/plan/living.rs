@@ -5,11 +5,11 @@ use super::{Next, reasons};
 use crate::action::{Action, next_ordinal};
 use crate::error_class::{Acted, Concerns, ErrorClass, Failure};
 use crate::event::{EndReason, Outcome};
-use crate::identity::RunnerIdentity;
+use crate::identity::{RunnerIdentity, machine_name};
 use crate::ids::{AssignmentKey, ForgeId};
 use crate::report::{LaunchStep, MachineReason};
 use crate::sabotage::{self, Sabotage};
-use crate::seen::{JobState, MachineState};
+use crate::seen::{BoundAt, JobState, MachineState};
 use crate::state::{Assignment, Fence, MachineFact, Registered, Registration, Start, Stray};
 
 /// How many starts one try may make: the second tells a hiccup from a rule.
@@ -173,7 +173,7 @@ fn register(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment)
     let action = Action::Register {
         key: key.clone(),
         scope: assignment.scope.clone(),
-        machine: assignment.machine_name.clone(),
+        machine: machine_name(&context.policy.deployment, &key.job, key.attempt),
         identity,
     };
     Next::Act(action, MachineReason::Launching { step: LaunchStep::Registering })
@@ -189,9 +189,14 @@ fn start(key: &AssignmentKey, assignment: &Assignment, registered: &Registered) 
         machine: assignment.machine_name.clone(),
         pool: assignment.pool.clone(),
         runner: registered.uuid.clone(),
-        at: None,
+        at: assignment.warm.as_ref().map(|_| at(assignment)),
     };
     Next::Act(action, MachineReason::Launching { step: LaunchStep::Starting })
+}
+
+/// Where its runner is registered: the binding says so on a machine whose tags cannot.
+fn at(assignment: &Assignment) -> BoundAt {
+    BoundAt { scope: assignment.scope.clone(), scope_id: assignment.scope_id }
 }
 
 /// A step is not tried again after a failure that will not get better, or after too many.

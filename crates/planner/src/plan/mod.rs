@@ -1,7 +1,7 @@
 //! Decides what happens next, and says for everything that it leaves alone why.
 //!
 //! [`plan`] is synchronous and total. It looks at each assignment ([`living`], [`ending`]), at registrations without one
-//! ([`sweep`]) and at waiting jobs without one ([`launch`]).
+//! ([`sweep`]), at waiting jobs without one ([`launch`]) and then at machines without a job ([`warm`]).
 
 mod breakers;
 mod budget;
@@ -12,6 +12,7 @@ mod finish;
 mod last_words;
 mod launch;
 mod living;
+mod placing;
 mod queue;
 mod reasons;
 mod report;
@@ -19,6 +20,7 @@ mod room;
 mod scopes;
 mod suspects;
 mod sweep;
+mod warm;
 
 use crate::action::Action;
 use crate::event::{Decision, EndReason, Outcome};
@@ -31,6 +33,7 @@ use crate::time::Tick;
 use budget::Budget;
 use context::Context;
 pub(crate) use room::Room;
+use warm::Spares;
 
 /// What shall happen, and why the rest does not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,7 +74,9 @@ pub fn plan(policy: &Policy, state: &State, now: Tick) -> Plan {
     }
     scopes::look(&context, &mut budget, &mut plan);
     sweep::strays(&context, &mut budget, &mut plan);
-    launch::launch(&context, &mut budget, &mut plan);
+    let mut spares = Spares::new(&context);
+    let mut room = launch::launch(&context, &mut spares, &mut budget, &mut plan);
+    warm::keep(&context, &mut spares, &mut room, &mut budget, &mut plan);
     report::finish(&context, &mut plan);
     plan
 }

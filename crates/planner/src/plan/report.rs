@@ -1,18 +1,22 @@
 //! Puts the report together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Plan;
 use super::context::Context;
 use super::launch::Wanted;
 use super::room::Room;
+use super::warm;
 use crate::error_class::ErrorClass;
-use crate::ids::{AssignmentKey, ScopeKey};
+use crate::ids::{AssignmentKey, PoolId, ScopeKey};
 use crate::report::{Alert, JobReport, MachineReason, MachineReport, PoolReport, Reason, ScopeReport};
 use crate::state::{Assignment, Rest, Rested};
 
 /// After how many vain destroys a human is told.
 const DESTROYS_BEFORE_ALERT: u32 = 5;
+
+/// After how many vain tries to make a machine without a job a human is told: one or two are nothing to mend.
+const WARM_FAILURES: u32 = 3;
 
 pub(super) fn job(job: &Wanted<'_>, reason: Reason) -> JobReport {
     JobReport {
@@ -34,8 +38,8 @@ pub(super) fn machine(key: &AssignmentKey, assignment: &Assignment, reason: Mach
         name: assignment.machine_name.clone(),
         backend: assignment.backend.clone(),
         pool: assignment.pool.clone(),
-        handle: key.job.handle.clone(),
-        attempt: key.attempt,
+        handle: Some(key.job.handle.clone()),
+        attempt: Some(key.attempt),
         reason,
     }
 }
@@ -79,11 +83,21 @@ fn overlaps(context: &Context<'_>) -> impl Iterator<Item = Alert> {
 /// Adds pools, scopes and alerts.
 pub(super) fn finish(context: &Context<'_>, plan: &mut Plan) {
     let room = Room::counted(context.state);
+    let mut ready: BTreeMap<&PoolId, u32> = BTreeMap::new();
+    for of in context.state.journal.warm.values().filter(|of| of.is_ready()) {
+        *ready.entry(&of.tags.pool).or_default() += 1;
+    }
     plan.report.pools = context
         .policy
         .pools
         .iter()
-        .map(|pool| PoolReport { pool: pool.id.clone(), used: room.of_pool(&pool.id), max: pool.max })
+        .map(|pool| PoolReport {
+            pool: pool.id.clone(),
+            used: room.of_pool(&pool.id),
+            max: pool.max,
+            warm_wanted: warm::wanted(context, pool),
+            warm_ready: ready.get(&pool.id).copied().unwrap_or(0),
+        })
         .collect();
     plan.report.scopes = context
         .policy
@@ -170,6 +184,20 @@ fn alerts(context: &Context<'_>) -> Vec<Alert> {
             machine: assignment.machine_name.clone(),
             tries: assignment.destroys,
             last_error: assignment.last_failure.as_ref().map_or_else(String::new, |failure| failure.message.clone()),
+        });
+    }
+    let warm = journal.warm.iter().filter(|(_, of)| of.destroys > DESTROYS_BEFORE_ALERT);
+    alerts.extend(warm.map(|((_, machine), of)| Alert::MachineNotRemoved {
+        machine: machine.clone(),
+        tries: of.destroys,
+        last_error: of.last_failure.as_ref().map_or_else(String::new, |failure| failure.message.clone()),
+    }));
+    for ((pool, image), rest) in journal.warm_rests.iter().filter(|(_, rest)| rest.failures >= WARM_FAILURES) {
+        alerts.push(Alert::WarmFails {
+            pool: pool.clone(),
+            image: image.clone(),
+            failures: rest.failures,
+            last_error: rest.last.message.clone(),
         });
     }
     alerts

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use crate::ids::{BackendId, ForgeId, PoolId};
-use crate::policy::PoolPolicy;
+use crate::policy::{Policy, PoolPolicy};
 use crate::report::Reason;
 use crate::sabotage::{self, Sabotage};
 
@@ -15,6 +15,15 @@ struct Count {
     used: u32,
     /// Those of them that wait for a job.
     spare: u32,
+    /// Those of these whose room is promised to a job.
+    promised: u32,
+}
+
+impl Count {
+    /// Machines that have a job, or will.
+    fn with_job(self) -> u32 {
+        self.used.saturating_sub(self.spare).saturating_add(self.promised)
+    }
 }
 
 /// Counts of machines. Derived anew for each plan: there is no counter that could leak.
@@ -57,11 +66,22 @@ impl Room {
     }
 
     /// Counts one more that waits for a job.
-    pub(crate) fn charge_spare(&mut self, pool: &PoolId, backend: &BackendId) {
+    pub(super) fn charge_spare(&mut self, pool: &PoolId, backend: &BackendId) {
         self.counts(pool, backend, |count| {
             count.used += 1;
             count.spare += 1;
         });
+    }
+
+    /// Counts one that waited for a job as one with a job.
+    pub(super) fn bind(&mut self, pool: &PoolId, backend: &BackendId, repository: (ForgeId, i64)) {
+        self.counts(pool, backend, |count| count.spare = count.spare.saturating_sub(1));
+        *self.repositories.entry((pool.clone(), repository.0, repository.1)).or_insert(0) += 1;
+    }
+
+    /// A job of a pool gets the room of one that waits, and goes.
+    pub(super) fn promise(&mut self, pool: &PoolId, backend: &BackendId) {
+        self.counts(pool, backend, |count| count.promised += 1);
     }
 
     /// Counts one more.
@@ -78,34 +98,86 @@ impl Room {
     }
 
     /// Why no machine may be added for a repository in a pool; `None` when one may.
-    pub(crate) fn lacks(
+    pub(crate) fn lacks(&self, policy: &Policy, pool: &PoolPolicy, forge: &ForgeId, repository: i64) -> Option<Reason> {
+        self.full(policy, pool).map(Full::reason).or_else(|| self.share(pool, forge, repository))
+    }
+
+    /// Why no job of a repository may be bound to a machine of a pool that waits; `None` when one may. It takes no more room
+    /// than before: only those with a job count.
+    pub(super) fn lacks_for_binding(
         &self,
-        policy: &crate::policy::Policy,
+        policy: &Policy,
         pool: &PoolPolicy,
         forge: &ForgeId,
         repository: i64,
     ) -> Option<Reason> {
-        let used = self.of_pool(&pool.id);
-        if used >= pool.max {
-            return Some(Reason::PoolFull { pool: pool.id.clone(), used, max: pool.max });
+        let full = self.reached(policy, pool, Count::with_job);
+        full.map(Full::reason).or_else(|| self.share(pool, forge, repository))
+    }
+
+    /// The limit that keeps a pool from having one machine more, if one does.
+    pub(super) fn full<'p>(&self, policy: &Policy, pool: &'p PoolPolicy) -> Option<Full<'p>> {
+        self.reached(policy, pool, |count| count.used)
+    }
+
+    /// Whether one that waits for a job could make room for a job in a pool: there are not too many with a job already.
+    pub(super) fn can_be_made(&self, policy: &Policy, pool: &PoolPolicy) -> bool {
+        self.reached(policy, pool, Count::with_job).is_none()
+    }
+
+    fn reached<'p>(&self, policy: &Policy, pool: &'p PoolPolicy, count: impl Fn(Count) -> u32) -> Option<Full<'p>> {
+        let full = |limit, of: Option<&Count>, max: Option<u32>| {
+            let (used, max) = (of.copied().map_or(0, &count), max?);
+            (used >= max).then_some(Full { limit, used, max })
+        };
+        if let Some(full) = full(Limit::Pool(&pool.id), self.pools.get(&pool.id), Some(pool.max)) {
+            return Some(full);
         }
         if sabotage::is(Sabotage::ForgetLimits) {
             return None;
         }
-        let used = self.backends.get(&pool.backend).map_or(0, |count| count.used);
-        if let Some(max) = policy.backends.get(&pool.backend).and_then(|backend| backend.max)
-            && used >= max
-        {
-            return Some(Reason::BackendFull { backend: pool.backend.clone(), used, max });
-        }
-        if let Some(max) = policy.max
-            && self.all.used >= max
-        {
-            return Some(Reason::DeploymentFull { used: self.all.used, max });
-        }
+        let of_backend = policy.backends.get(&pool.backend).and_then(|backend| backend.max);
+        full(Limit::Backend(&pool.backend), self.backends.get(&pool.backend), of_backend)
+            .or_else(|| full(Limit::Deployment, Some(&self.all), policy.max))
+    }
+
+    /// Whether a repository may have no more machines of a pool.
+    pub(super) fn has_its_share(&self, pool: &PoolPolicy, forge: &ForgeId, repository: i64) -> bool {
+        self.share(pool, forge, repository).is_some()
+    }
+
+    /// Why a repository may have no more machines of a pool.
+    fn share(&self, pool: &PoolPolicy, forge: &ForgeId, repository: i64) -> Option<Reason> {
         let max = pool.max_per_repository?;
         let used = self.repositories.get(&(pool.id.clone(), forge.clone(), repository)).copied().unwrap_or(0);
         (used >= max).then(|| Reason::RepositoryFull { pool: pool.id.clone(), used, max })
+    }
+}
+
+/// A limit on machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Limit<'a> {
+    Pool(&'a PoolId),
+    Backend(&'a BackendId),
+    Deployment,
+}
+
+/// A limit that is reached.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Full<'a> {
+    pub(super) limit: Limit<'a>,
+    used: u32,
+    max: u32,
+}
+
+impl Full<'_> {
+    fn reason(self) -> Reason {
+        let Self { limit, used, max } = self;
+        match limit {
+            Limit::Pool(pool) => Reason::PoolFull { pool: pool.clone(), used, max },
+            Limit::Backend(backend) => Reason::BackendFull { backend: backend.clone(), used, max },
+            Limit::Deployment => Reason::DeploymentFull { used, max },
+        }
     }
 }
 

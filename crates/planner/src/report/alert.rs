@@ -80,6 +80,17 @@ pub enum Alert {
         /// What the last one said.
         last_error: String,
     },
+    /// Machines without a job cannot be made. Jobs get machines of their own, as far as those can.
+    WarmFails {
+        /// In which pool.
+        pool: PoolId,
+        /// From which image, where a label names one.
+        image: Option<String>,
+        /// How many in a row.
+        failures: u32,
+        /// What the last one said.
+        last_error: String,
+    },
     /// A registration that should be gone could not be deleted yet. It keeps nothing from running.
     RunnerNotRemoved {
         /// Where.
@@ -119,6 +130,9 @@ impl Alert {
             (Self::PoolFails { pool, .. }, Self::PoolFails { pool: theirs, .. }) => pool == theirs,
             (Self::EnvironmentFails { pool, label, .. }, Self::EnvironmentFails { pool: other, label: theirs, .. }) => {
                 (pool, label) == (other, theirs)
+            }
+            (Self::WarmFails { pool, image, .. }, Self::WarmFails { pool: other, image: theirs, .. }) => {
+                (pool, image) == (other, theirs)
             }
             (Self::RunnerNotRemoved { scope, id, .. }, Self::RunnerNotRemoved { scope: other, id: theirs, .. }) => {
                 (scope, id) == (other, theirs)
@@ -171,6 +185,13 @@ impl fmt::Display for Alert {
                 f,
                 "pool {pool} cannot start jobs whose first label is `{label}`; they wait, and all others go on: {last_error}"
             ),
+            Self::WarmFails { pool, image, failures, last_error } => {
+                let image = image.as_ref().map(|image| format!(" from {image}")).unwrap_or_default();
+                write!(
+                    f,
+                    "pool {pool} could not make the last {failures} machines{image} that should wait for jobs; jobs go on without: {last_error}"
+                )
+            }
             Self::RunnerNotRemoved { scope, id, tries, last_error } => write!(
                 f,
                 "the registration {} in {scope} could not be deleted in {tries} tries; nothing waits for it: {last_error}",

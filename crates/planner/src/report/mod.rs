@@ -71,10 +71,12 @@ pub struct MachineReport {
     pub backend: BackendId,
     /// Its pool.
     pub pool: PoolId,
-    /// The job that it was made for.
-    pub handle: Handle,
+    /// The job that it is for; none of one that waits for a job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<Handle>,
     /// The try.
-    pub attempt: Try,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Try>,
     /// What it is waiting for.
     pub reason: MachineReason,
 }
@@ -103,6 +105,12 @@ pub struct PoolReport {
     pub used: u32,
     /// Its limit.
     pub max: u32,
+    /// How many machines without a job it shall keep just now.
+    #[serde(default)]
+    pub warm_wanted: u32,
+    /// How many it has that a job could be bound to just now.
+    #[serde(default)]
+    pub warm_ready: u32,
 }
 
 /// One scope.

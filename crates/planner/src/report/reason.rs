@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::Leaving;
 use crate::ids::{BackendId, Handle, MachineName, PoolId, ScopeKey, Try};
 
 /// Why a job is where it is.
@@ -160,6 +161,13 @@ pub enum Reason {
     Draining,
     /// Its row could not be read.
     Unreadable,
+    /// A machine that waits without a job is being removed: it gets the room.
+    MakingRoom {
+        /// The pool that it will be launched in.
+        pool: PoolId,
+        /// The machine that goes.
+        machine: MachineName,
+    },
     /// Its turn comes as soon as other calls are answered.
     NextInLine,
     /// It has a machine and a runner on the way.
@@ -217,6 +225,7 @@ impl Reason {
             | Self::RepositoryFull { pool, .. }
             | Self::PoolBackingOff { pool, .. }
             | Self::EnvironmentBackingOff { pool, .. }
+            | Self::MakingRoom { pool, .. }
             | Self::Launching { pool, .. } => Some(pool),
             Self::NoPool { closest, .. } => closest.as_ref(),
             Self::NoLabels
@@ -304,6 +313,17 @@ pub enum MachineReason {
     AwaitingPolls,
     /// It is listed no more and nothing proves that it is dead.
     Vanished,
+    /// It is being made, and will wait for a job.
+    WarmCreating,
+    /// It is ready and waits for a job.
+    Warm,
+    /// It was found, or taken back from a job that did not run: it gets no job before a list shows that no runner is on it.
+    WarmInDoubt,
+    /// It waits for a job no more and is being removed.
+    WarmLeaving {
+        /// Why.
+        why: Leaving,
+    },
 }
 
 /// Why a registration without a living assignment is still there.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::action::Leaving;
+
 use super::reason::{LaunchStep, MachineReason, Reason, RunnerReason};
 
 impl fmt::Display for Reason {
@@ -82,6 +84,9 @@ impl fmt::Display for Reason {
             Self::EarlierTry { attempt } => write!(f, "try {} is not proven over yet", attempt.0),
             Self::Draining => write!(f, "this autoscaler is stopping and launches nothing any more"),
             Self::Unreadable => write!(f, "its row in the job list could not be read"),
+            Self::MakingRoom { pool, machine } => {
+                write!(f, "machine {machine}, which waits without a job, is being removed to make room in pool {pool}")
+            }
             Self::NextInLine => write!(f, "next in line: other calls are being answered"),
             Self::Launching { pool, machine, attempt, step } => {
                 write!(f, "{step} on machine {machine} of pool {pool}, try {}", attempt.0)
@@ -130,7 +135,25 @@ impl fmt::Display for MachineReason {
             Self::Removing => write!(f, "ended, being removed"),
             Self::AwaitingPolls => write!(f, "ended; waiting to see how its job stands"),
             Self::Vanished => write!(f, "listed no more, and nothing proves that it is dead"),
+            Self::WarmCreating => write!(f, "being made, without a job"),
+            Self::Warm => write!(f, "ready, waits for a job"),
+            Self::WarmInDoubt => write!(f, "waits for a job, once a list has shown that no runner is left on it"),
+            Self::WarmLeaving { why } => write!(f, "being removed: {why}"),
         }
+    }
+}
+
+impl fmt::Display for Leaving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MakesRoom => "a job lacks its room",
+            Self::Outdated => "made anew it would be another",
+            Self::TooOld => "another takes its place, since it is too old",
+            Self::Surplus => "more wait than are wanted",
+            Self::Ended => "it has ended without a job",
+            Self::Vanished => "it is listed no more",
+            Self::NeverReady => "it did not become ready",
+        })
     }
 }
 

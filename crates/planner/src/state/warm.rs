@@ -10,6 +10,7 @@
 //! still be given a runner by a call that comes late; until a listing begun after that time shows it unbound it is bound to
 //! nothing.
 
+use crate::action::Leaving;
 use crate::error_class::Failure;
 use crate::evidence::LastTwo;
 use crate::ids::{ActionId, BackendId, PoolId};
@@ -43,6 +44,8 @@ pub struct WarmMachine {
     pub retry_at: Tick,
     /// What the last failed call said.
     pub last_failure: Option<Failure>,
+    /// Why it goes, once it was told to.
+    pub leaving: Option<Leaving>,
     /// How often it was told to go.
     pub destroys: u32,
     /// When the backend last accepted to remove it without having done so yet.
@@ -67,6 +70,7 @@ impl WarmMachine {
             failures: 0,
             retry_at: since,
             last_failure: None,
+            leaving: None,
             destroys: 0,
             stop_accepted: None,
         }
@@ -79,22 +83,20 @@ impl WarmMachine {
 
     /// Whether it is there without a job, as far as is known, and stays.
     pub fn is_there(&self) -> bool {
-        self.machine == MachineFact::Exists { state: MachineState::Ready } && !self.is_leaving() && !self.is_bound
+        self.machine == MachineFact::Exists { state: MachineState::Ready } && self.leaving.is_none() && !self.is_bound
     }
 
-    /// Whether it is asked for or being made.
-    pub fn is_being_made(&self) -> bool {
-        match self.machine {
-            MachineFact::Asked | MachineFact::Lost { .. } | MachineFact::Exists { state: MachineState::Creating } => {
-                !self.is_leaving()
-            }
-            MachineFact::Exists { .. } | MachineFact::Ended | MachineFact::Gone => false,
-        }
-    }
-
-    /// Whether it was told to go.
-    pub fn is_leaving(&self) -> bool {
-        self.destroys > 0
+    /// Whether it will wait for a job as soon as it is ready: it is being made, or an earlier life was just taking it back.
+    pub fn is_on_its_way(&self) -> bool {
+        let is_unready = match self.machine {
+            MachineFact::Asked | MachineFact::Lost { .. } => true,
+            MachineFact::Exists { state } => match state {
+                MachineState::Creating | MachineState::Running | MachineState::Stopping => true,
+                MachineState::Ready | MachineState::Orphaned | MachineState::Ended { .. } => false,
+            },
+            MachineFact::Ended | MachineFact::Gone => false,
+        };
+        is_unready && self.leaving.is_none() && !self.is_bound
     }
 
     /// Whether it cannot be removed, as it seems.

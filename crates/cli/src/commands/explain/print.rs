@@ -164,13 +164,11 @@ fn job(job: &JobReport, file: &ReportFile, out: &mut impl Write) -> io::Result<(
 
 fn machine_line(machine: &MachineReport, out: &mut impl Write) -> io::Result<()> {
     let MachineReport { name, backend, pool, handle, attempt, reason } = machine;
-    let handle = plain(handle.as_str());
-    writeln!(
-        out,
-        "  {name} (backend {backend}, pool {pool}) for {handle} try {}: {}",
-        attempt.0,
-        plain(&reason.to_string())
-    )
+    let whose = match (handle, attempt) {
+        (Some(handle), Some(attempt)) => format!("for {} try {}", plain(handle.as_str()), attempt.0),
+        _ => "without a job".to_owned(),
+    };
+    writeln!(out, "  {name} (backend {backend}, pool {pool}) {whose}: {}", plain(&reason.to_string()))
 }
 
 fn runner(runner: &RunnerReport, out: &mut impl Write) -> io::Result<()> {

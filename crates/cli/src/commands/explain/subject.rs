@@ -44,7 +44,7 @@ pub(super) enum Subject {
     /// A scope (of several forges, perhaps), with the jobs that are served in it.
     Scope(BTreeSet<ScopeKey>),
     /// A machine, with the job that it is for.
-    Machine(MachineName, Handle),
+    Machine(MachineName, Option<Handle>),
 }
 
 /// Jobs, and what is doubtful about them as the answer.
@@ -107,31 +107,39 @@ impl Subject {
                 report
                     .alerts
                     .retain(|alert| matches!(alert, Alert::MachineNotRemoved { machine, .. } if machine == name));
-                BTreeSet::from([handle.clone()])
+                handle.iter().cloned().collect()
             }
             Self::Summary | Self::All => return file,
-            Self::Jobs(jobs) => jobs.found.iter().map(|(_, handle)| handle.clone()).collect(),
+            Self::Jobs(jobs) => {
+                let handles: BTreeSet<Handle> = jobs.found.iter().map(|(_, handle)| handle.clone()).collect();
+                report.machines.retain(|machine| is_for(machine, &handles));
+                handles
+            }
             Self::Pool(pool) => {
                 report.pools.retain(|known| known.pool == *pool);
                 report.machines.retain(|machine| machine.pool == *pool);
-                let served = report.machines.iter().map(|machine| machine.handle.clone());
+                let served = report.machines.iter().filter_map(|machine| machine.handle.clone());
                 let wait = report.jobs.iter().filter(|job| job.reason.pool() == Some(pool));
                 served.chain(wait.map(|job| job.handle.clone())).collect()
             }
         };
         report.jobs.retain(|job| handles.contains(&job.handle));
-        report.machines.retain(|machine| handles.contains(&machine.handle));
         report.runners.retain(|runner| handles.contains(&runner.handle));
         file
     }
+}
+
+/// Whether a machine is for one of these jobs.
+fn is_for(machine: &MachineReport, handles: &BTreeSet<Handle>) -> bool {
+    machine.handle.as_ref().is_some_and(|handle| handles.contains(handle))
 }
 
 fn cut_to_scopes(mut file: ReportFile, scopes: &BTreeSet<ScopeKey>) -> ReportFile {
     let report = &mut file.report;
     report.scopes.retain(|of| scopes.contains(&of.scope));
     report.jobs.retain(|job| scopes.contains(&ScopeKey { forge: job.forge.clone(), scope: job.scope.clone() }));
-    let handles: BTreeSet<&Handle> = report.jobs.iter().map(|job| &job.handle).collect();
-    report.machines.retain(|machine| handles.contains(&machine.handle));
+    let handles: BTreeSet<Handle> = report.jobs.iter().map(|job| job.handle.clone()).collect();
+    report.machines.retain(|machine| is_for(machine, &handles));
     report.runners.retain(|runner| scopes.contains(&runner.scope.watched()));
     report.alerts.retain(|alert| match alert {
         Alert::ScopeChanged { scope }
@@ -146,6 +154,7 @@ fn cut_to_scopes(mut file: ReportFile, scopes: &BTreeSet<ScopeKey>) -> ReportFil
         Alert::KillsHeld { .. }
         | Alert::PoolFails { .. }
         | Alert::EnvironmentFails { .. }
+        | Alert::WarmFails { .. }
         | Alert::MachineNotRemoved { .. } => false,
     });
     file
@@ -196,7 +205,7 @@ fn ambiguous<'a>(what: &str, word: &str, names: impl ExactSizeIterator<Item = &'
 /// The job whose handle is `word` or begins with it.
 fn handle(word: &str, file: &ReportFile) -> Result<Option<Jobs>, Failure> {
     let jobs = file.report.jobs.iter().map(|job| (&job.forge, &job.handle));
-    let machines = file.report.machines.iter().map(|machine| &machine.handle);
+    let machines = file.report.machines.iter().filter_map(|machine| machine.handle.as_ref());
     let runners = file.report.runners.iter().map(|runner| &runner.handle);
     let fits = |handle: &&Handle| {
         handle.as_str() == word || (word.len() >= SHORTEST_PREFIX && handle.as_str().starts_with(word))

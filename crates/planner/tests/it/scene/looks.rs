@@ -2,6 +2,7 @@
 
 use planner::action::Action;
 use planner::event::EndReason;
+use planner::ids::Handle;
 use planner::report::{MachineReason, Reason, RunnerReason};
 use planner::state::Assignment;
 
@@ -33,7 +34,8 @@ impl Scene {
 
     /// Why a machine is there.
     pub(crate) fn machine_reason(&self, handle: &str) -> &MachineReason {
-        let row = self.report.machines.iter().find(|machine| machine.handle.as_str() == handle);
+        let is_its = |of: &Handle| of.as_str() == handle;
+        let row = self.report.machines.iter().find(|machine| machine.handle.as_ref().is_some_and(is_its));
         &row.expect("every machine has a reason").reason
     }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use planner::action::Action;
+use planner::action::{Action, Leaving};
 use planner::change::{Stranded, stranded};
 use planner::check::machines;
 use planner::error_class::ErrorClass;
-use planner::event::{Decision, Event};
+use planner::event::{Answer, Decision, Event};
 use planner::ids::{Handle, MachineName, PoolId, RunnerUuid, Try};
 use planner::seen::{Binding, Exit, JobTags, MachineState};
 use planner::state::{MachineFact, Start};
@@ -20,7 +20,7 @@ fn create(name: &str) -> Action {
 }
 
 fn destroy(name: &str) -> Action {
-    Action::DestroyWarm { backend: here(), machine: MachineName::new(name) }
+    Action::DestroyWarm { backend: here(), machine: MachineName::new(name), why: Leaving::Surplus }
 }
 
 fn binding(handle: &str) -> Binding {
@@ -142,13 +142,13 @@ fn one_that_was_asked_for_counts_until_nothing_of_it_is_left() {
     let mut scene = Scene::new();
     scene.begins(create("w1"));
     assert_eq!(count(&scene), 1);
-    scene.does("create_warm");
+    scene.is_done();
     assert!(scene.is_ready("w1"));
     scene.begins(destroy("w1"));
     assert!(scene.warm("w1").is_some_and(|of| !of.is_ready()), "told to go");
     assert_eq!(count(&scene), 1);
     let stale = scene.now;
-    scene.does("destroy_warm");
+    scene.is_done();
     assert_eq!(count(&scene), 0);
     scene.has_warm("w1");
     scene.lists_machines_of(&here(), stale, true);
@@ -159,7 +159,7 @@ fn one_that_was_asked_for_counts_until_nothing_of_it_is_left() {
 fn one_whose_create_was_lost_counts_until_a_later_list_lacks_it() {
     let mut scene = Scene::new();
     scene.begins(create("w1"));
-    scene.answers("create_warm", lost());
+    scene.is_answered(lost());
     scene.passes(INTERVAL);
     scene.lists_machines(true);
     assert_eq!(count(&scene), 1, "within the settle time");
@@ -172,7 +172,7 @@ fn one_whose_create_was_lost_counts_until_a_later_list_lacks_it() {
     scene.begins(create("w2"));
     let (_, action) = scene.open[0].clone();
     scene.carries_out(&action);
-    scene.answers("create_warm", lost());
+    scene.is_answered(lost());
     lists(&mut scene);
     assert!(scene.is_ready("w2"));
 }
@@ -181,7 +181,7 @@ fn one_whose_create_was_lost_counts_until_a_later_list_lacks_it() {
 fn one_that_was_refused_counts_until_it_has_shown_that_it_was() {
     let mut scene = Scene::new();
     scene.begins(create("w1"));
-    scene.answers("create_warm", refused(ErrorClass::Permanent));
+    scene.is_answered(refused(ErrorClass::Permanent));
     assert_eq!(count(&scene), 1);
     assert!(scene.warm("w1").is_none());
     scene.passes(Duration::from_secs(6));
@@ -198,7 +198,7 @@ fn one_that_is_listed_no_more_is_not_believed_to_be_gone_and_not_bound() {
     lists(&mut scene);
     assert_eq!(count(&scene), 1);
     scene.begins(destroy("w1"));
-    scene.answers("destroy_warm", planner::event::Answer::Stopping);
+    scene.is_answered(Answer::Stopping);
     lists(&mut scene);
     assert_eq!(count(&scene), 1);
     lists(&mut scene);

@@ -1,0 +1,252 @@
+//! What one pool keeps without a job: what it has, and what it has too few or too many of.
+
+use std::collections::BTreeMap;
+
+use super::images::Mix;
+use super::{Key, Spares};
+use crate::action::{Action, Lane, Leaving};
+use crate::event::EndReason;
+use crate::identity::warm_machine_name;
+use crate::ids::{MachineName, PoolId};
+use crate::plan::Plan;
+use crate::plan::budget::Budget;
+use crate::plan::context::Context;
+use crate::plan::placing::resting;
+use crate::plan::room::Room;
+use crate::policy::PoolPolicy;
+use crate::seen::WarmTags;
+use crate::state::{Assignment, Breaker, Rest, Start, WarmMachine};
+
+/// The machines of a pool without a job, but for those that are of no use any more.
+pub(super) struct Stock<'a> {
+    pool: &'a PoolPolicy,
+    wanted: u32,
+    /// Those that wait, the oldest first.
+    there: Vec<(&'a WarmMachine, &'a Key)>,
+    /// How many are being made, or come back from a job that did not run.
+    coming: u32,
+    /// How many of each image are there or coming.
+    images: BTreeMap<Option<&'a str>, u32>,
+    /// How many are told to go.
+    going: u32,
+}
+
+impl<'a> Stock<'a> {
+    /// Of every pool.
+    pub(super) fn all(context: &Context<'a>, spares: &Spares<'a>) -> Vec<Self> {
+        let empty = |pool: &'a PoolPolicy| Self {
+            pool,
+            wanted: super::wanted(context, pool),
+            there: Vec::new(),
+            coming: 0,
+            images: BTreeMap::new(),
+            going: 0,
+        };
+        let mut stocks: Vec<Self> = context.policy.pools.iter().map(empty).collect();
+        let places: BTreeMap<&PoolId, usize> = context.policy.pools.iter().map(|pool| &pool.id).zip(0..).collect();
+        for (key, of) in &context.state.journal.warm {
+            let Some(stock) = places.get(&of.tags.pool).and_then(|&at| stocks.get_mut(at)) else { continue };
+            let is_of_use = of.is_current(&key.0, stock.pool);
+            if of.leaving.is_some() || spares.why_it_goes(key).is_some() {
+                stock.going += u32::from(!of.is_set_aside());
+            } else if of.is_there() && is_of_use && !spares.is_bound(key) {
+                stock.there.push((of, key));
+                *stock.images.entry(of.tags.image.as_deref()).or_default() += 1;
+            } else if of.is_on_its_way() && is_of_use {
+                stock.comes(of.tags.image.as_deref());
+            }
+        }
+        for assignment in context.state.journal.assignments.values().filter(|of| comes_back(of)) {
+            let stock = places.get(&assignment.pool).and_then(|&at| stocks.get_mut(at));
+            if let (Some(stock), Some(tags)) = (stock, &assignment.warm) {
+                stock.comes(tags.image.as_deref());
+            }
+        }
+        for stock in &mut stocks {
+            stock.there.sort_by_key(|(of, _)| of.since);
+        }
+        stocks
+    }
+
+    fn comes(&mut self, image: Option<&'a str>) {
+        self.coming += 1;
+        *self.images.entry(image).or_default() += 1;
+    }
+
+    /// Brings it to what is wanted, as far as room and calls allow.
+    pub(super) fn balance(
+        mut self,
+        context: &Context<'a>,
+        spares: &mut Spares<'a>,
+        room: &mut Room,
+        budget: &mut Budget<'_>,
+        plan: &mut Plan,
+    ) {
+        let mix = Mix::spread(context, self.pool, self.wanted);
+        self.part_with_surplus(&mix, spares);
+        if self.wanted == 0 || !may_make(context, self.pool) {
+            return;
+        }
+        while self.count() < self.wanted {
+            let lacking = mix.lacking(&self.images);
+            if !self.make_first_of(&lacking, context, room, budget, plan) {
+                return;
+            }
+        }
+        self.renew(&mix, context, spares, room, budget, plan);
+    }
+
+    fn count(&self) -> u32 {
+        self.has().saturating_add(self.coming)
+    }
+
+    /// How many are there.
+    fn has(&self) -> u32 {
+        u32::try_from(self.there.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Lets go what is there beyond what is wanted: the oldest of those of whose image there are too many.
+    fn part_with_surplus(&mut self, mix: &Mix<'_>, spares: &mut Spares<'a>) {
+        let mut surplus = self.has().saturating_sub(self.wanted);
+        let mut has: BTreeMap<Option<&str>, u32> = BTreeMap::new();
+        for (of, _) in &self.there {
+            *has.entry(of.tags.image.as_deref()).or_default() += 1;
+        }
+        let mut kept = Vec::with_capacity(self.there.len());
+        for (of, key) in std::mem::take(&mut self.there) {
+            let image = of.tags.image.as_deref();
+            let count = has.entry(image).or_default();
+            if surplus > 0 && *count > mix.of(image) {
+                surplus -= 1;
+                *count -= 1;
+                self.goes(image);
+                spares.goes(key, Leaving::Surplus);
+            } else {
+                kept.push((of, key));
+            }
+        }
+        self.there = kept;
+    }
+
+    fn goes(&mut self, image: Option<&'a str>) {
+        self.going += 1;
+        let count = self.images.entry(image).or_default();
+        *count = count.saturating_sub(1);
+    }
+
+    /// Makes one of the first of these images that can be had. Whether one is made.
+    fn make_first_of(
+        &mut self,
+        images: &[Option<&'a str>],
+        context: &Context<'a>,
+        room: &mut Room,
+        budget: &mut Budget<'_>,
+        plan: &mut Plan,
+    ) -> bool {
+        let pool = self.pool;
+        let Some(image) = images.iter().copied().find(|image| !rests(context, pool, *image)) else { return false };
+        if room.full(context.policy, pool).is_some() || !takes_slot(context, pool, budget, plan) {
+            return false;
+        }
+        room.charge_spare(&pool.id, &pool.backend);
+        self.comes(image);
+        let image = image.map(str::to_owned);
+        plan.actions.push(Action::CreateWarm {
+            backend: pool.backend.clone(),
+            machine: next_name(context, pool, plan),
+            tags: WarmTags { pool: pool.id.clone(), image, made_of: pool.warm.made_of.clone() },
+            stop_grace: pool.clocks.stop,
+        });
+        true
+    }
+
+    /// Lets another take the place of one that is too old, or of whose image nothing was asked for lately while another
+    /// image has too few. One at a time, so that never all are gone at once.
+    fn renew(
+        &mut self,
+        mix: &Mix<'a>,
+        context: &Context<'a>,
+        spares: &mut Spares<'a>,
+        room: &mut Room,
+        budget: &mut Budget<'_>,
+        plan: &mut Plan,
+    ) {
+        if self.coming > 0 || self.going > 0 {
+            return;
+        }
+        let max_age = self.pool.warm.max_age;
+        let is_too_old = |of: &WarmMachine| !max_age.is_zero() && context.now.since(of.since) > max_age;
+        let some_lack = !mix.lacking(&self.images).is_empty();
+        let is_misplaced = |of: &WarmMachine| some_lack && mix.of(of.tags.image.as_deref()) == 0;
+        let Some(&(of, key)) = self.there.iter().find(|(of, _)| is_too_old(of) || is_misplaced(of)) else { return };
+        self.goes(of.tags.image.as_deref());
+        let lacking = mix.lacking(&self.images);
+        if lacking.iter().all(|image| rests(context, self.pool, *image)) {
+            return;
+        }
+        let is_full = room.full(context.policy, self.pool).is_some();
+        if is_full {
+            spares.goes(key, if is_too_old(of) { Leaving::TooOld } else { Leaving::Surplus });
+        } else {
+            self.make_first_of(&lacking, context, room, budget, plan);
+        }
+    }
+}
+
+/// Whether the machine of an assignment is expected to wait for a job again soon.
+fn comes_back(assignment: &Assignment) -> bool {
+    let Some(end) = assignment.ending.as_ref().filter(|_| assignment.is_reusable()) else { return false };
+    let waits_in_vain = end.reason == EndReason::HeldBack && assignment.track.running_since.is_none();
+    assignment.destroys == 0 && (assignment.start == Start::No || waits_in_vain)
+}
+
+/// Whether anything may be made in a pool at all.
+fn may_make(context: &Context<'_>, pool: &PoolPolicy) -> bool {
+    let breaker = context.state.journal.breakers.get(&pool.id);
+    resting(context, pool).is_none() && !breaker.is_some_and(Breaker::is_broken)
+}
+
+/// Whether machines of an image could not be had lately.
+fn rests(context: &Context<'_>, pool: &PoolPolicy, image: Option<&str>) -> bool {
+    let journal = &context.state.journal;
+    let rests = |rest: &Rest| rest.until > context.now;
+    let kind = (pool.id.clone(), image.map(str::to_owned));
+    let of_label = |label: &str| journal.environment_rests.get(&(pool.id.clone(), label.to_owned())).is_some_and(rests);
+    let mut labels = pool.labels.iter().filter(|label| label.environment().image() == image);
+    journal.warm_rests.get(&kind).is_some_and(rests) || labels.any(|label| of_label(label.name()))
+}
+
+/// Takes a slot of the backend's, but no more than half of them: should these calls hang, jobs have the others.
+fn takes_slot(context: &Context<'_>, pool: &PoolPolicy, budget: &mut Budget<'_>, plan: &Plan) -> bool {
+    let is_one = |action: &Action| matches!(action, Action::CreateWarm { backend, .. } if *backend == pool.backend);
+    let flights = context.state.journal.in_flight.values().map(|flight| &flight.action);
+    let under_way = flights.chain(&plan.actions).filter(|action| is_one(action)).count();
+    let slots = context.policy.backends.get(&pool.backend).map_or(0, |backend| backend.parallel_creates);
+    under_way < slots.div_ceil(2) && budget.take(&Lane::BackendLaunch(pool.backend.clone()))
+}
+
+/// A name that was never used. Its ordinal is no greater than the number that its call will have, and greater than all
+/// before: the names of one life are all different, and those of two lives differ by the life.
+fn next_name(context: &Context<'_>, pool: &PoolPolicy, plan: &Plan) -> MachineName {
+    let journal = &context.state.journal;
+    let planned = |name: Option<&MachineName>| {
+        let creates = plan.actions.iter().filter(move |action| {
+            matches!(action, Action::CreateWarm { machine, .. } if name.is_none_or(|name| machine == name))
+        });
+        creates.count() as u64
+    };
+    let first = journal.last_action.saturating_add(planned(None)).saturating_add(1);
+    let name = |ordinal| warm_machine_name(&context.policy.deployment, &pool.id, journal.life, ordinal);
+    let is_free = |name: &MachineName| {
+        let key = (pool.backend.clone(), name.clone());
+        let is_known = journal.warm.contains_key(&key)
+            || journal.refused.contains_key(&key)
+            || journal.buried.contains_key(&key)
+            || journal.assignments.values().any(|of| of.backend == pool.backend && of.machine_name == *name);
+        !is_known && planned(Some(name)) == 0
+    };
+    // One more than there are names: one of them is free.
+    let known = journal.warm.len() + journal.refused.len() + journal.buried.len() + journal.assignments.len();
+    let last = first.saturating_add((known + plan.actions.len()) as u64);
+    (first..=last).map(name).find(is_free).unwrap_or_else(|| name(first))
+}
