@@ -132,22 +132,6 @@ impl DockerBackend {
         self.docker.changes.subscribe()
     }
 
-    /// Removes what machines share, the network and the runner's volume, if no machine is left. For the end of a daemon, or
-    /// of a backend that is configured no more; one that lives makes them again when it needs them.
-    pub async fn close(&self) -> Result<(), BackendError> {
-        let docker = &self.docker;
-        let done = async {
-            let machines = listing::list(docker).await?;
-            if machines.rows.is_empty() && machines.complete {
-                docker.runner_volume.remove(&docker.engine, &docker.whose).await?;
-                // Also one that other settings needed.
-                docker.network.remove(&docker.engine, &docker.whose).await?;
-            }
-            Ok(())
-        };
-        done.await.map_err(|error: DockerError| error.doing("remove the network and the runner's volume".to_owned()))
-    }
-
     /// Runs a call to its end, even if the caller does not wait for that.
     async fn finish<T: Send + 'static>(
         &self,

@@ -77,6 +77,7 @@ mod reference;
 mod registry;
 mod runner_volume;
 mod settings;
+mod shared;
 mod specification;
 mod start;
 mod unstarted;

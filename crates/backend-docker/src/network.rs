@@ -34,7 +34,7 @@ impl OwnNetwork {
         {
             return Ok(id);
         }
-        let id = match found(engine, whose).await?.into_iter().next() {
+        let id = match found(engine, whose).await?.into_iter().find_map(|network| network.id) {
             Some(id) => id,
             None => made(engine, whose).await?,
         };
@@ -51,7 +51,7 @@ impl OwnNetwork {
         let mut known = self.id.lock().await;
         *known = None;
         let client = engine.client().await?;
-        for id in found(engine, whose).await? {
+        for id in found(engine, whose).await?.into_iter().filter_map(|network| network.id) {
             engine.call("remove the network", client.remove_network(&id)).await?;
         }
         Ok(())
@@ -63,13 +63,14 @@ async fn is_there(engine: &Engine, id: &str) -> Result<bool, DockerError> {
     Ok(if_there(engine.call("look for the network", inspected).await)?.is_some())
 }
 
-async fn found(engine: &Engine, whose: &Whose) -> Result<Vec<String>, DockerError> {
+/// The networks that machines of ours share: one, but for what other settings needed.
+pub(crate) async fn found(engine: &Engine, whose: &Whose) -> Result<Vec<BollardNetwork>, DockerError> {
     let filter = labels::filter(whose, Role::Network, None);
     let options = ListNetworksOptionsBuilder::default().filters(&filter).build();
     let networks = engine.call("list networks", engine.client().await?.list_networks(Some(options))).await?;
     let is_ours =
         |network: &BollardNetwork| labels::are_ours(whose, Role::Network, &network.labels.clone().unwrap_or_default());
-    Ok(networks.into_iter().filter(is_ours).filter_map(|network| network.id).collect())
+    Ok(networks.into_iter().filter(is_ours).collect())
 }
 
 async fn made(engine: &Engine, whose: &Whose) -> Result<String, DockerError> {

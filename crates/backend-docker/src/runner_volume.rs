@@ -195,15 +195,20 @@ async fn remove_fillers(engine: &Engine, whose: &Whose) -> Result<(), DockerErro
 /// Removes the volumes of other runners. Those that a machine uses stay.
 async fn remove_others(engine: &Engine, whose: &Whose, kept: &str) -> Result<(), DockerError> {
     let client = engine.client().await?;
-    let filter = labels::filter(whose, Role::Runner, None);
-    let options = ListVolumesOptionsBuilder::default().filters(&filter).build();
-    let volumes = engine.call("list volumes", client.list_volumes(Some(options))).await?.volumes.unwrap_or_default();
-    let is_other = |volume: &&Volume| volume.name != kept && labels::are_ours(whose, Role::Runner, &volume.labels);
-    for volume in volumes.iter().filter(is_other) {
+    for volume in found(engine, whose).await?.iter().filter(|volume| volume.name != kept) {
         let removed = client.remove_volume(&volume.name, None::<bollard::query_parameters::RemoveVolumeOptions>);
         gone_or_kept(engine.call("remove a volume", removed).await)?;
     }
     Ok(())
+}
+
+/// The volumes with runners of ours.
+pub(crate) async fn found(engine: &Engine, whose: &Whose) -> Result<Vec<Volume>, DockerError> {
+    let filter = labels::filter(whose, Role::Runner, None);
+    let options = ListVolumesOptionsBuilder::default().filters(&filter).build();
+    let listed = engine.call("list volumes", engine.client().await?.list_volumes(Some(options))).await?;
+    let is_ours = |volume: &Volume| labels::are_ours(whose, Role::Runner, &volume.labels);
+    Ok(listed.volumes.unwrap_or_default().into_iter().filter(is_ours).collect())
 }
 
 /// What came of a removal where it is as well that the thing is gone, going or in use.

@@ -155,8 +155,8 @@ pub(crate) struct Gc {
     /// Clean up after another deployment than the configuration's, in its scopes and on its backends
     #[arg(long, value_name = "OLD")]
     pub(crate) deployment: Option<String>,
-    /// Of the other deployment take away what shows life, too: runners that are online, and machines whose process lives
-    /// and whose job waits. If its daemon still runs somewhere, this takes runners away from it and its jobs start anew,
+    /// Of the other deployment take away what may be in use, too: runners that are online, machines whose process lives and
+    /// whose job waits, and what its machines share once none is left. If its daemon still runs somewhere, this takes runners away from it and its jobs start anew,
     /// later. A machine on which a job runs is never stopped
     #[arg(long)]
     pub(crate) force: bool,

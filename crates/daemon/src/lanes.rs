@@ -74,7 +74,7 @@ impl Lanes {
         for (id, backend) in &self.backends {
             if !next.get(id).is_some_and(|next| backend.lives_on_in(next)) {
                 let backend = backend.clone();
-                calls.spawn(async move { backend.close().await });
+                calls.spawn(async move { drop(backend.close().await) });
             }
         }
     }

@@ -195,13 +195,20 @@ impl Backend {
         }
     }
 
-    /// Removes what machines share, if none is left. What stays for lack of an answer is found by the next start.
-    pub(crate) async fn close(&self) {
-        let Self::Docker(docker) = self else { return };
-        match tokio::time::timeout(CLOSING, docker.close()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(error = crate::chain(&error), "something is left on the container engine"),
-            Err(_) => tracing::warn!("something is left on the container engine, which did not answer"),
+    /// Removes what machines share, if none is left; tells what that was. What stays for lack of an answer is found by the
+    /// next start.
+    pub(crate) async fn close(&self) -> Vec<String> {
+        match self {
+            Self::Docker(docker) => answered(Box::pin(docker.close())).await,
+            Self::Host(_) | Self::Modelled(_) => Vec::new(),
+        }
+    }
+
+    /// What machines share, whether there are any or not.
+    pub(crate) async fn shared(&self) -> Vec<String> {
+        match self {
+            Self::Docker(docker) => answered(Box::pin(docker.shared())).await,
+            Self::Host(_) | Self::Modelled(_) => Vec::new(),
         }
     }
 
@@ -213,6 +220,16 @@ impl Backend {
             Self::Modelled(modelled) => modelled.changes(),
         }
     }
+}
+
+/// The answer of an engine about what machines share; nothing, and a word in the log, without one.
+async fn answered(call: impl Future<Output = Result<Vec<String>, BackendError>>) -> Vec<String> {
+    match tokio::time::timeout(CLOSING, call).await {
+        Ok(Ok(things)) => return things,
+        Ok(Err(error)) => tracing::warn!(error = crate::chain(&error), "something is left on the container engine"),
+        Err(_) => tracing::warn!("something is left on the container engine, which did not answer"),
+    }
+    Vec::new()
 }
 
 #[cfg(test)]

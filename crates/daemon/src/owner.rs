@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::alerts::Alerts;
 use crate::clock::Clock;
-use crate::collect::{Collecting, Over};
+use crate::collect::{Collecting, Done, Over};
 use crate::control::Order;
 use crate::fresh_start::FreshStart;
 use crate::history::{self, JobInLog};
@@ -131,6 +131,7 @@ impl Owner {
         mut wishes: watch::Receiver<Wish>,
     ) -> bool {
         let mut well = true;
+        let mut done = None;
         let closes_backends = self.purpose.closes_backends();
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -166,12 +167,12 @@ impl Owner {
                 && turn.actions.is_empty()
                 && self.is_idle()
                 && self.has_seen_everything();
-            let collected = self.has_collected(&turn);
+            done = self.collected(&turn);
             let draining = self.policy.draining;
             self.notifier.turn(&turn.report, self.has_seen_everything(), draining, Instant::now());
             self.write(&turn.report, false).await;
             self.answer_asked();
-            if drained || once_done || collected {
+            if drained || once_done || done.is_some() {
                 break;
             }
         }
@@ -187,11 +188,18 @@ impl Owner {
         }
         let store = self.store;
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
-        if closes_backends {
-            // Last, since an engine that hangs takes its time.
-            for backend in self.lanes.backends.values() {
-                backend.close().await;
-            }
+        // Last, since an engine that hangs takes its time.
+        let mut shared = Vec::new();
+        for (id, backend) in &self.lanes.backends {
+            let things = match &done {
+                _ if closes_backends => backend.close().await,
+                Some(done) if done.asks_what_is_shared() => backend.shared().await,
+                _ => Vec::new(),
+            };
+            shared.extend(things.into_iter().map(|thing| format!("{thing} on backend {id}, which machines share")));
+        }
+        if let Some(done) = done {
+            done.tell(shared);
         }
         well
     }
@@ -242,18 +250,16 @@ impl Owner {
         turn
     }
 
-    /// Whether a cleaning is over; then it has told what came of it.
-    fn has_collected(&mut self, turn: &Turn) -> bool {
-        let Purpose::Collect(collecting) = &mut self.purpose else { return false };
-        let Some(under_way) = collecting else { return true };
-        let Some(over) = under_way.over(&self.policy, &self.state, turn) else { return false };
-        let Some(collected) = collecting.take() else { return true };
+    /// What came of a cleaning, once it is over.
+    fn collected(&mut self, turn: &Turn) -> Option<Done> {
+        let Purpose::Collect(collecting) = &mut self.purpose else { return None };
+        let over = collecting.as_ref()?.over(&self.policy, &self.state, turn)?;
+        let collected = collecting.take()?;
         if over == Over::Finished && collected.how().takes_what_is_shared() {
             let in_use = self.credentials_in_use();
             self.lanes.vault.retain_only(|uuid| in_use.contains(uuid));
         }
-        collected.tell(over, &self.state, turn);
-        true
+        Some(collected.done(over, &self.state, turn))
     }
 
     /// Whether no assignment is left, and no machine without a job but what cannot be removed.

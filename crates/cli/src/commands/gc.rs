@@ -114,7 +114,7 @@ fn print(deployment: &str, collected: &Collected, out: &mut impl Write) -> Resul
     writeln!(out, "deployment {deployment}")?;
     list("removed", removed, out)?;
     list("would be removed, or stopped and removed", would_go, out)?;
-    list("left alone, since it shows life (--force takes it)", alive, out)?;
+    list("left alone, since it may be in use (--force takes it)", alive, out)?;
     match running {
         0 => {}
         1 => writeln!(out, "1 machine runs its job and is left alone")?,

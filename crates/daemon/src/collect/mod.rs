@@ -121,6 +121,36 @@ pub(crate) enum Over {
     TooLong,
 }
 
+/// What came of it, to be told.
+#[derive(Debug)]
+pub(crate) struct Done {
+    how: Collect,
+    collected: Collected,
+    /// Whether there is a machine that would not go.
+    machines_stay: bool,
+    answer: oneshot::Sender<Collected>,
+}
+
+impl Done {
+    /// Whether it is to be told what machines share though none of it is removed.
+    pub(crate) fn asks_what_is_shared(&self) -> bool {
+        self.collected.finished && !self.machines_stay && !self.how.takes_what_is_shared()
+    }
+
+    /// Tells it, with what machines share: removed, or asked for.
+    pub(crate) fn tell(self, shared: Vec<String>) {
+        let mut collected = self.collected;
+        let of = match self.how {
+            how if how.takes_what_is_shared() => &mut collected.removed,
+            how if how.takes_all() => &mut collected.would_go,
+            _ => &mut collected.alive,
+        };
+        of.extend(shared);
+        // Whoever asked may have gone.
+        let _ = self.answer.send(collected);
+    }
+}
+
 /// Whose action was withheld.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Whose {
@@ -311,8 +341,8 @@ impl Collecting {
         spares.map(|((backend, machine), of)| Waited::Spare(left::spare(machine, backend, &of.tags.pool))).collect()
     }
 
-    /// Tells what came of it.
-    pub(crate) fn tell(self, over: Over, state: &State, turn: &Turn) {
+    /// What came of it, but for what machines share.
+    pub(crate) fn done(self, over: Over, state: &State, turn: &Turn) -> Done {
         let swept = self
             .sweeps
             .iter()
@@ -330,8 +360,12 @@ impl Collecting {
             running: u32::try_from(running).unwrap_or(u32::MAX),
             finished: over == Over::Finished,
         };
-        // Whoever asked may have gone.
-        let _ = self.answer.send(collected);
+        let would_go = |whose: Whose| self.withheld.get(&whose).is_some_and(|withheld| withheld.why == Why::DryRun);
+        let all_jobs = state.journal.assignments.keys().all(|key| would_go(Whose::Assignment(key.clone())));
+        let spares = state.journal.warm.keys();
+        let all_spares = spares.cloned().all(|(backend, machine)| would_go(Whose::Spare(backend, machine)));
+        let machines_stay = !(all_jobs && all_spares);
+        Done { how: self.how, collected, machines_stay, answer: self.answer }
     }
 
     fn texts(&self, why: Why) -> Vec<String> {

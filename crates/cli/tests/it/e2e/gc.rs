@@ -152,9 +152,10 @@ fn of_another_deployment_only_what_is_dead_goes_and_the_rest_by_force() {
     let mut removed = listed(&ran, "removed");
     removed.sort_unstable();
     assert_eq!(listed(&promised, "would be removed, or stopped and removed"), removed, "{}", promised.out);
-    let alone = "left alone, since it shows life (--force takes it)";
+    let alone = "left alone, since it may be in use (--force takes it)";
     assert_eq!(listed(&promised, alone), listed(&ran, alone), "{}", promised.out);
-    let (removed, rest) = ran.out.split_once("left alone, since it shows life (--force takes it):").expect("two parts");
+    let (removed, rest) =
+        ran.out.split_once("left alone, since it may be in use (--force takes it):").expect("two parts");
     assert!(removed.contains(done.handle.as_str()) && removed.contains(blocker.handle.as_str()), "{}", ran.out);
     assert!(rest.contains(held_back.handle.as_str()), "{}", ran.out);
     assert!(rest.contains("1 machine runs its job and is left alone"), "{}", ran.out);
@@ -176,6 +177,25 @@ fn of_another_deployment_only_what_is_dead_goes_and_the_rest_by_force() {
     world.check_success(&[done, running]);
     assert!(names(&world.state()).iter().all(|name| !name.starts_with("gc-")));
     world.check_nothing_left();
+}
+
+#[test]
+fn registrations_of_a_deployment_that_has_left_nothing_on_this_host_are_removed() {
+    let world = World::new(&Setup::new(1));
+    let job = world.push_job(JobSpec::shell("deploy", &["elsewhere"], "echo deployed"), Concurrency::unlimited());
+    let stray = foreign::register(&world, &DeploymentId::new("old"), &job);
+    let other = foreign::register(&world, &DeploymentId::new("older"), &job);
+    assert!(!world.state().exists());
+    let ran = gc(&world, &["--deployment", "old", "--dry-run"]);
+    check_done(&ran);
+    assert_eq!(listed(&ran, "would be removed, or stopped and removed").len(), 1, "{}", ran.out);
+    assert_eq!(end_of(&world, &stray), Some(RegistrationEnd::StillThere));
+    let ran = gc(&world, &["--deployment", "old"]);
+    check_done(&ran);
+    assert!(matches!(listed(&ran, "removed")[..], [line] if line.contains(job.handle.as_str())), "{}", ran.out);
+    assert!(matches!(end_of(&world, &stray), Some(RegistrationEnd::Deleted(_))));
+    assert_eq!(end_of(&world, &other), Some(RegistrationEnd::StillThere));
+    assert!(!world.state().exists());
 }
 
 #[test]

@@ -10,6 +10,9 @@ use crate::e2e::foreign;
 use crate::e2e::world::World;
 use crate::{Ran, forgescale, run};
 
+/// Above what is left alone.
+const ALONE: &str = "left alone, since it may be in use (--force takes it)";
+
 #[track_caller]
 fn gc(world: &World, arguments: &[&str]) -> Ran {
     let ran = run(forgescale(["gc", "--config"]).arg(world.config()).args(arguments));
@@ -51,6 +54,8 @@ fn check_old_goes(engine: &Engine, keeps_state: bool) {
     assert!(ran.out.contains("1 machine runs its job and is left alone"), "{}", ran.out);
     assert_eq!((engine.things(&old), is_there(&world)), (before, true), "{}", ran.out);
 
+    let promised = ran;
+
     let ran = gc(&world, &["--deployment", &old]);
     assert!(ran.out.starts_with(&format!("deployment {old}\nremoved:\n")), "{}", ran.out);
     assert_eq!(ran.out.matches(done.handle.as_str()).count(), 2, "{}", ran.out);
@@ -62,11 +67,31 @@ fn check_old_goes(engine: &Engine, keeps_state: bool) {
     assert!(world.is(&running, Status::Running));
     gate.open();
     world.until_is(&running, Status::Success);
+
+    // What machines share may be in use by a daemon of that deployment.
+    let shared = |ran: &Ran, title: &str| {
+        let below = ran.out.split_once(&format!("{title}:\n")).map_or("", |(_, below)| below);
+        let lines = below.lines().take_while(|line| line.starts_with("  "));
+        lines.filter(|line| line.contains(", which machines share")).count()
+    };
+    let things = engine.things(&old).len() - 1;
+    assert!(
+        things > 0 && shared(&promised, ALONE) == 0,
+        "while a machine is there nobody thinks of it: {}",
+        promised.out
+    );
+    let ran = gc(&world, &["--deployment", &old, "--dry-run"]);
+    assert_eq!((shared(&ran, ALONE), engine.things(&old).len()), (things, things + 1), "{}", ran.out);
     let ran = gc(&world, &["--deployment", &old]);
     assert_eq!(ran.out.matches(running.handle.as_str()).count(), 1, "{}", ran.out);
-    assert_eq!(engine.containers(&old), Vec::<String>::new());
-    gc(&world, &["--deployment", &old, "--force"]);
+    assert_eq!((shared(&ran, ALONE), engine.things(&old).len()), (things, things), "{}", ran.out);
+    let ran = gc(&world, &["--deployment", &old, "--force", "--dry-run"]);
+    assert_eq!(shared(&ran, "would be removed, or stopped and removed"), things, "{}", ran.out);
+    let ran = gc(&world, &["--deployment", &old, "--force"]);
+    assert_eq!(shared(&ran, "removed"), things, "{}", ran.out);
     assert_eq!(engine.things(&old), Vec::<String>::new());
+    let ran = gc(&world, &["--deployment", &old, "--force"]);
+    assert_eq!(ran.out, format!("deployment {old}\nthere is nothing to clean up\n"));
     world.check_success(&[done, running]);
 }
 
