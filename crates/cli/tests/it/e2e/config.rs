@@ -50,9 +50,11 @@ impl Setup {
     }
 }
 
-/// A pool that serves the label of its own name.
+/// A pool.
 pub(crate) struct Pool {
     pub(crate) name: &'static str,
+    /// As a list in TOML; nothing for the label of its own name.
+    pub(crate) labels: Option<String>,
     pub(crate) max: u32,
     pub(crate) backend: &'static str,
     /// Long, so that a loaded machine releases nothing that a test did not hold back.
@@ -62,7 +64,7 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) fn new(name: &'static str, max: u32) -> Self {
-        Self { name, max, backend: "here", claim: "30s", grace: "1s" }
+        Self { name, labels: None, max, backend: "here", claim: "30s", grace: "1s" }
     }
 }
 
@@ -75,10 +77,11 @@ pub(super) fn text(setup: &Setup, deployment: &str, url: &str, place: &Path, mem
         memory.display(),
         setup.scopes
     );
-    for Pool { name, max, backend, claim, grace } in &setup.pools {
+    for Pool { name, labels, max, backend, claim, grace } in &setup.pools {
+        let labels = labels.clone().unwrap_or_else(|| format!("[\"{name}:host\"]"));
         let _ = write!(
             text,
-            "\n[[pool]]\nname = \"{name}\"\nlabels = [\"{name}:host\"]\nbackend = \"{backend}\"\nmax = {max}\n\
+            "\n[[pool]]\nname = \"{name}\"\nlabels = {labels}\nbackend = \"{backend}\"\nmax = {max}\n\
              fetch_interval = \"200ms\"\nboot = \"60s\"\nclaim = \"{claim}\"\ngrace = \"{grace}\"\nstop = \"3s\"\n"
         );
     }

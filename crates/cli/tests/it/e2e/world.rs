@@ -232,6 +232,14 @@ impl World {
         })
     }
 
+    /// What the runner of a job reported as the job's log.
+    pub(crate) fn job_log(&self, pushed: &Pushed) -> Vec<String> {
+        self.emulator.with_forge(|forge, _| {
+            let given = forge.books().hand_outs().iter().filter(|given| given.handle == pushed.handle);
+            given.flat_map(|given| forge.task_log(given.task)).cloned().collect()
+        })
+    }
+
     /// The labels that a runner declared; nothing before.
     pub(crate) fn labels(&self, runner: forge_model::RunnerId) -> Vec<String> {
         let row = self.emulator.with_forge(|forge, now| forge.get_runner(now, Area::Instance, runner));

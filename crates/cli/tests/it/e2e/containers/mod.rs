@@ -9,6 +9,7 @@
 
 mod gate;
 mod gc;
+mod labels;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -58,6 +59,17 @@ impl Engine {
             let (forge, image) = (IpAddr::from([127, 0, 0, 1]), image(&real).await?);
             Some(Self { kind: "podman", real, image, forge, network: Some("host") })
         })
+    }
+
+    /// An image like the usual one, in which `/etc/who` has a name. There is one wherever there is the usual one.
+    pub(crate) fn image_of(&self, who: &str) -> String {
+        let named = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(named.path(), format!("{who}\n")).expect("a name");
+        let mut files = libraries();
+        files.push((named.path().to_owned(), "/etc/who".to_owned()));
+        let image = self.image.replace("-shell-", &format!("-{who}-"));
+        assert!(blocking(self.real.has(&image, &files)), "no image can be made");
+        image
     }
 
     /// Everything that carries the deployment.
