@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::engine::Engine;
 use crate::error::DockerError;
-use crate::image::{Images, OfEngine};
+use crate::image::{Images, OfEngine, Ours};
 use crate::labels::Whose;
 use crate::memory::Memory;
 use crate::network::OwnNetwork;
@@ -82,20 +82,21 @@ impl DockerBackend {
             return Err(DockerError::BadDeployment);
         }
         let engine = Arc::new(Engine::new(settings.socket.clone()));
-        let images = Images::of(source(&settings, &engine));
+        let images = Images::of(source(&settings, &engine), ours(&settings));
         Ok(Self::with(settings, engine, images, Arc::default()))
     }
 
     /// Another one in its place, with other settings, of the same deployment and name: calls that are under way go on, and
-    /// the new one knows of them.
+    /// the new one knows of them. It remembers images where this one did.
     #[must_use]
     pub fn replaced(&self, settings: DockerSettings) -> Self {
         let Whose { deployment, backend } = self.docker.whose.clone();
-        let settings = DockerSettings { deployment, backend, ..settings };
-        let is_same = settings.socket == self.docker.settings.socket;
+        let images_file = self.docker.settings.images_file.clone();
+        let settings = DockerSettings { deployment, backend, images_file, ..settings };
+        let is_same = self.docker.images.ours().is_of(settings.images_file.as_ref(), &engine_of(&settings));
         let engine = Arc::new(Engine::new(settings.socket.clone()));
         let source = source(&settings, &engine);
-        let images = if is_same { self.docker.images.replaced(source) } else { Images::of(source) };
+        let images = if is_same { self.docker.images.replaced(source) } else { Images::of(source, ours(&settings)) };
         Self::with(settings, engine, images, Arc::clone(&self.docker.memory))
     }
 
@@ -146,6 +147,15 @@ impl DockerBackend {
 
 fn source(settings: &DockerSettings, engine: &Arc<Engine>) -> OfEngine {
     OfEngine { engine: Arc::clone(engine), auth: settings.registry_auth.clone().map(RegistryAuth::new) }
+}
+
+fn ours(settings: &DockerSettings) -> Ours {
+    Ours::new(settings.images_file.clone(), engine_of(settings))
+}
+
+/// The engine, by its address.
+fn engine_of(settings: &DockerSettings) -> String {
+    settings.socket.display().to_string()
 }
 
 impl Docker {

@@ -1,11 +1,13 @@
 //! What an engine is and has, for whoever looks before there are machines.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use ::backend::BackendError;
 use bollard::query_parameters::InspectNetworkOptions;
 
 use crate::backend::{Docker, DockerBackend};
+use crate::disk::Disk;
 use crate::engine::if_there;
 use crate::error::DockerError;
 use crate::image;
@@ -25,6 +27,8 @@ pub struct EngineFacts {
     pub runtimes: BTreeSet<String>,
     /// Of the images that were asked about, those that it does not have.
     pub missing_images: BTreeSet<String>,
+    /// Its disk, as far as that is on this host.
+    pub disk: Option<Disk>,
     /// Whether it lacks the network that machines are to be connected to, if that is one by name.
     pub lacks_network: bool,
 }
@@ -54,6 +58,7 @@ async fn look(docker: &Docker, images: &BTreeSet<&str>) -> Result<EngineFacts, D
     let said = engine.call("describe itself", engine.client().await?.info()).await?;
     let mut facts = EngineFacts {
         architecture: said.architecture.unwrap_or_default(),
+        disk: said.docker_root_dir.map(PathBuf::from).and_then(Disk::of),
         runtimes: said.runtimes.unwrap_or_default().into_keys().collect(),
         ..EngineFacts::default()
     };

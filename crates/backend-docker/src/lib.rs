@@ -45,6 +45,7 @@
 //! | `image`, `runner_volume`, `network` | what must be there before a container |
 //! | `company`, `companions` | what a machine is connected to, and what is made for it alone |
 //! | `archive` | one file as a tar |
+//! | `tend`, `disk` | what is done from time to time: unused images, and a look at the disk |
 //! | `watch` | events of the engine, as hints to list |
 //!
 //! Deliberately absent: retries and decisions; engines on other hosts; a limit on the size of the engine's answers other than lists, which
@@ -59,6 +60,7 @@ mod company;
 mod connection;
 mod create;
 mod destroy;
+mod disk;
 mod ended;
 mod engine;
 mod error;
@@ -80,11 +82,13 @@ mod settings;
 mod shared;
 mod specification;
 mod start;
+mod tend;
 mod unstarted;
 mod warm;
 mod watch;
 
 pub use crate::backend::{CAPABILITIES, DockerBackend};
+pub use crate::disk::{Disk, shown_bytes};
 pub use crate::engine::{PODMAN_SOCKET, USUAL_SOCKET, socket};
 pub use crate::error::DockerError;
 pub use crate::facts::EngineFacts;

@@ -1,6 +1,7 @@
 //! What the Docker backend is told once.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use planner::ids::{BackendId, DeploymentId};
 
@@ -27,6 +28,12 @@ pub struct DockerSettings {
     pub pull: Pull,
     /// A file with credentials for registries, as `docker login` writes it.
     pub registry_auth: Option<PathBuf>,
+    /// Bytes that the engine's disk is to have free: less is told in the log. None are never too little.
+    pub disk_free: u64,
+    /// After what time without a job that asks for it an image that we have pulled is removed, if ever.
+    pub prune_images: Option<Duration>,
+    /// Where it is remembered which images we have pulled; nowhere beyond this process if there is none.
+    pub images_file: Option<PathBuf>,
     /// What machines are connected to.
     pub network: Network,
     /// Where jobs run, and which engine they see.

@@ -12,6 +12,7 @@ impl DockerBackend {
     /// that is configured no more; one that lives makes it again when it needs it.
     pub async fn close(&self) -> Result<Vec<String>, BackendError> {
         let docker = &self.docker;
+        docker.images.ours().write_down().await;
         let done = async {
             let before = found(docker).await?;
             let machines = listing::list(docker).await?;

@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backend::{Backend as _, BackendError, CreateRequest, Destroyed, Launch, Machines};
@@ -17,6 +17,9 @@ use crate::made::Made;
 
 /// Above a backend's directory are that of all machines and the state directory.
 const PLACES_ABOVE: usize = 2;
+
+/// In the state directory, what is remembered of images.
+const IMAGES: &str = "images";
 
 /// Lets other users pass through a place of ours, to what is theirs below. They cannot list it, and every file that the
 /// daemon makes in it is for itself alone. Where it fails, the backend says who cannot pass.
@@ -81,6 +84,12 @@ impl ForWhat {
         }
     }
 
+    /// Where it is remembered which images were pulled, beside the folder of all machines. Nothing is pulled for cleaning up.
+    fn images_file(self, id: &BackendId, directory: &Path) -> Option<PathBuf> {
+        let state = directory.ancestors().nth(PLACES_ABOVE).filter(|_| self == Self::Serving)?;
+        Some(state.join(IMAGES).join(format!("{id}.json")))
+    }
+
     fn limits(self, configured: Limits) -> Limits {
         match self {
             Self::Serving => configured,
@@ -103,7 +112,8 @@ impl Backend {
         let host = match &config.kind {
             BackendKind::Host(host) => host,
             BackendKind::Docker(docker) => {
-                let settings = docker.settings(deployment, id, what.with_unstarted());
+                let mut settings = docker.settings(deployment, id, what.with_unstarted());
+                settings.images_file = what.images_file(id, directory);
                 return Ok(Self::Docker(DockerBackend::new(settings)?));
             }
         };

@@ -1,7 +1,7 @@
-//! What backends are told to have ready besides machines: the images of jobs that are still to come, pulled at the start
-//! and after a reload.
+//! What is done for backends of containers besides machines: the images of jobs that are still to come are pulled, at the
+//! start and after a reload, and from time to time their engines are looked after.
 //!
-//! One at a time on each engine, so that the image of a job that waits is not kept waiting by all the others; that job begins
+//! Pulled one at a time on each engine, so that the image of a job that waits is not kept waiting by all the others; that job begins
 //! the pull of its own image at once. What cannot be pulled is told in the log, and is no error: the first job that needs it
 //! tries again, and says why in its turn.
 
@@ -31,6 +31,10 @@ impl Tending {
     pub(crate) fn begin(&mut self, backends: &BTreeMap<BackendId, Backend>, images: &Images) {
         self.tasks = JoinSet::new();
         for engine in by_engine(backends, images) {
+            for (_, backend, _) in &engine {
+                let backend = backend.clone();
+                self.tasks.spawn(async move { backend.tend().await });
+            }
             self.tasks.spawn(async move {
                 for (id, backend, images) in &engine {
                     bring(id, backend, images).await;

@@ -5,8 +5,10 @@
 //! bring  ─────────────────────┘                        └► wait to its end: for nobody in particular
 //! ```
 
+mod ours;
 mod progress;
 mod pull;
+mod remembered;
 mod source;
 
 use std::collections::BTreeMap;
@@ -16,12 +18,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::disk::shown_bytes;
 use crate::error::DockerError;
 use crate::reference::is_image_reference;
 use crate::settings::Pull;
 
+pub(crate) use ours::Ours;
 use progress::Progress;
-pub(crate) use source::{OfEngine, Source, looked};
+use source::{Image, Source};
+pub(crate) use source::{OfEngine, looked};
 
 /// How long a create waits for an image on its way. A create is to be quick; the pull goes on without it.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -36,6 +41,7 @@ const TELLING: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Images<S = OfEngine> {
     source: S,
+    ours: Arc<Ours>,
     /// Pulls under way, and how the last one went. There are as many as images that labels and settings name.
     pulls: Arc<Mutex<BTreeMap<String, Pulling>>>,
     patience: Duration,
@@ -94,18 +100,25 @@ fn shown(progress: &Mutex<Progress>) -> String {
 }
 
 impl<S: Source> Images<S> {
-    /// Those of this one.
-    pub(crate) fn of(source: S) -> Self {
-        Self { source, pulls: Arc::default(), patience: PATIENCE, pull_deadline: PULL_DEADLINE }
+    /// Those of this one. What is pulled is noted there.
+    pub(crate) fn of(source: S, ours: Ours) -> Self {
+        Self { source, ours: Arc::new(ours), pulls: Arc::default(), patience: PATIENCE, pull_deadline: PULL_DEADLINE }
     }
 
     /// The same pulls, on the same engine, with other settings.
     pub(crate) fn replaced(&self, source: S) -> Self {
-        Self { source, pulls: Arc::clone(&self.pulls), ..*self }
+        let (ours, pulls) = (Arc::clone(&self.ours), Arc::clone(&self.pulls));
+        Self { source, ours, pulls, ..*self }
+    }
+
+    /// Those that we have pulled.
+    pub(crate) fn ours(&self) -> &Ours {
+        &self.ours
     }
 
     /// Sees to it that the engine has an image. An error says so while it is on its way.
     pub(crate) async fn have(&self, image: &str, when: Pull) -> Result<(), DockerError> {
+        self.ours.asked(image);
         if !self.is_lacking(image, when).await? {
             return Ok(());
         }
@@ -170,8 +183,9 @@ impl<S: Source> Images<S> {
         let pulling = Pulling { image: image.to_owned(), state, progress: Arc::default() };
         pulls.insert(image.to_owned(), pulling.clone());
         let (source, of, deadline) = (self.source.clone(), pulling.clone(), self.pull_deadline);
+        let ours = Arc::clone(&self.ours);
         tokio::spawn(async move {
-            let now = match told(&source, &of.image, deadline, &of.progress).await {
+            let now = match noted(&source, &of, deadline, &ours).await {
                 Ok(()) => State::Done,
                 Err(error) => State::Failed(Arc::new(Mutex::new(Some(error)))),
             };
@@ -181,13 +195,25 @@ impl<S: Source> Images<S> {
     }
 }
 
+/// Does a pull, and notes what it brought.
+async fn noted<S: Source>(source: &S, of: &Pulling, deadline: Duration, ours: &Ours) -> Result<(), DockerError> {
+    let image = of.image.as_str();
+    let before = source.look(image).await;
+    let pulled = told(source, image, deadline, &of.progress).await?;
+    // What is not known to be ours is left alone for ever.
+    if let (Ok(before), Some(pulled)) = (before, pulled) {
+        ours.pulled(image, before.as_ref().map(|before| before.id.as_str()), &pulled.id);
+    }
+    Ok(())
+}
+
 /// Does a pull within its time, and says in the log how it goes.
 async fn told<S: Source>(
     source: &S,
     image: &str,
     deadline: Duration,
     progress: &Mutex<Progress>,
-) -> Result<(), DockerError> {
+) -> Result<Option<Image>, DockerError> {
     tracing::info!(image, "pulling an image");
     let begun = Instant::now();
     let mut pulled = std::pin::pin!(tokio::time::timeout(deadline, source.pull(image, progress)));
@@ -203,14 +229,14 @@ async fn told<S: Source>(
     let late = |_| Err(DockerError::PulledTooLong { image: image.to_owned(), minutes: deadline.as_secs() / 60 });
     let outcome = outcome.unwrap_or_else(late);
     let seconds = begun.elapsed().as_secs();
-    match &outcome {
-        Ok(()) => {
-            let bytes = source.look(image).await.ok().flatten().map(|image| image.bytes);
-            tracing::info!(image, seconds, bytes, "an image was pulled");
-        }
-        Err(error) => tracing::warn!(image, seconds, error = ::backend::chain(error), "an image was not pulled"),
+    if let Err(error) = outcome {
+        tracing::warn!(image, seconds, error = ::backend::chain(&error), "an image was not pulled");
+        return Err(error);
     }
-    outcome
+    let pulled = source.look(image).await.ok().flatten();
+    let size = pulled.as_ref().map(|pulled| shown_bytes(pulled.bytes));
+    tracing::info!(image, seconds, size, "an image was pulled");
+    Ok(pulled)
 }
 
 #[cfg(test)]
@@ -219,7 +245,6 @@ mod tests {
 
     use tokio::sync::Notify;
 
-    use super::source::Image;
     use super::*;
 
     const IMAGE: &str = "debian:13";
@@ -256,7 +281,10 @@ mod tests {
     impl Registry {
         fn new(patience: Duration, pull_deadline: Duration) -> Self {
             let gate = Gate::default();
-            Self { images: Images { patience, pull_deadline, ..Images::of(gate.clone()) }, gate }
+            Self {
+                images: Images { patience, pull_deadline, ..Images::of(gate.clone(), Ours::new(None, String::new())) },
+                gate,
+            }
         }
 
         /// One on which a pull ends at once.
@@ -394,5 +422,14 @@ mod tests {
         registry.pull_ended().await;
         images.have(IMAGE, Pull::Missing).await.unwrap();
         assert_eq!(registry.pulls(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_a_job_asks_for_is_in_use() {
+        let registry = Registry::quick();
+        registry.images.ours().pulled_at(IMAGE, "a", 0);
+        assert_eq!(registry.images.ours().unused(Duration::from_hours(1)), [IMAGE]);
+        registry.have(Pull::Missing, true, true).await.unwrap();
+        assert!(registry.images.ours().unused(Duration::from_hours(1)).is_empty());
     }
 }

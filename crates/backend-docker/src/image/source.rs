@@ -22,8 +22,10 @@ pub(crate) trait Source: Clone + Send + Sync + 'static {
 pub(crate) struct Image {
     /// The engine's id of it.
     pub(crate) id: String,
-    /// What it takes on the disk, without what it shares with others.
+    /// What it takes on the disk, with what it shares with others.
     pub(crate) bytes: u64,
+    /// Whether it has a name with a tag.
+    pub(crate) is_named: bool,
 }
 
 /// The engine, and the credentials that are used with it.
@@ -49,6 +51,7 @@ pub(crate) async fn looked(engine: &Engine, image: &str) -> Result<Option<Image>
     let image = |image: bollard::models::ImageInspect| Image {
         id: image.id.unwrap_or_default(),
         bytes: image.size.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default(),
+        is_named: image.repo_tags.is_some_and(|tags| !tags.is_empty()),
     };
     Ok(if_there(inspected)?.map(image))
 }

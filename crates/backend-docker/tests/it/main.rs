@@ -33,4 +33,6 @@ mod skipped;
 #[cfg(test)]
 mod trouble;
 #[cfg(test)]
+mod unused;
+#[cfg(test)]
 mod warm;

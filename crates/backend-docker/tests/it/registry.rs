@@ -24,14 +24,18 @@ pub(crate) struct Registry {
 }
 
 struct Content {
-    config: Vec<u8>,
-    layer: Vec<u8>,
-    manifest: Vec<u8>,
+    image: Mutex<Arc<Image>>,
     /// The header that callers must send.
     authorization: Option<String>,
     /// Pieces of the layer that may go.
     gate: Semaphore,
     asked: Mutex<Vec<String>>,
+}
+
+struct Image {
+    config: Vec<u8>,
+    layer: Vec<u8>,
+    manifest: Vec<u8>,
 }
 
 fn digest(bytes: &[u8]) -> String {
@@ -51,27 +55,8 @@ impl Registry {
 
     /// The same with the gate closed.
     pub(crate) async fn closed(root: Vec<u8>, user: Option<(&str, &str)>) -> Self {
-        let config = json!({
-            "architecture": "amd64", "os": "linux", "config": {}, "history": [],
-            "rootfs": { "type": "layers", "diff_ids": [digest(&root)] },
-        });
-        let config = config.to_string().into_bytes();
-        let manifest = json!({
-            "schemaVersion": 2, "mediaType": MANIFEST,
-            "config": {
-                "mediaType": "application/vnd.docker.container.image.v1+json",
-                "size": config.len(), "digest": digest(&config),
-            },
-            // Engines look for themselves whether it is packed.
-            "layers": [{
-                "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip",
-                "size": root.len(), "digest": digest(&root),
-            }],
-        });
         let content = Content {
-            config,
-            layer: root,
-            manifest: manifest.to_string().into_bytes(),
+            image: Mutex::new(Arc::new(Image::of(root))),
             authorization: user
                 .map(|(user, password)| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))),
             gate: Semaphore::new(0),
@@ -101,6 +86,11 @@ impl Registry {
         format!("{}/{name}:1", self.address)
     }
 
+    /// Has another image under the same name from now on.
+    pub(crate) fn replace(&self, root: Vec<u8>) {
+        *self.content.image.lock().unwrap() = Arc::new(Image::of(root));
+    }
+
     /// Lets so many pieces of the layer go.
     pub(crate) fn let_through(&self, pieces: usize) {
         self.content.gate.add_permits(pieces);
@@ -108,12 +98,36 @@ impl Registry {
 
     /// In how many pieces the layer goes.
     pub(crate) fn pieces(&self) -> usize {
-        self.content.layer.len().div_ceil(PIECE)
+        self.content.image.lock().unwrap().layer.len().div_ceil(PIECE)
     }
 
     /// How often the layer was asked for.
     pub(crate) fn pulls(&self) -> usize {
-        self.content.asked.lock().unwrap().iter().filter(|path| path.ends_with(&digest(&self.content.layer))).count()
+        let layer = digest(&self.content.image.lock().unwrap().layer);
+        self.content.asked.lock().unwrap().iter().filter(|path| path.ends_with(&layer)).count()
+    }
+}
+
+impl Image {
+    fn of(root: Vec<u8>) -> Self {
+        let config = json!({
+            "architecture": "amd64", "os": "linux", "config": {}, "history": [],
+            "rootfs": { "type": "layers", "diff_ids": [digest(&root)] },
+        });
+        let config = config.to_string().into_bytes();
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST,
+            "config": {
+                "mediaType": "application/vnd.docker.container.image.v1+json",
+                "size": config.len(), "digest": digest(&config),
+            },
+            // Engines look for themselves whether it is packed.
+            "layers": [{
+                "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip",
+                "size": root.len(), "digest": digest(&root),
+            }],
+        });
+        Self { config, layer: root, manifest: manifest.to_string().into_bytes() }
     }
 }
 
@@ -131,16 +145,17 @@ impl Content {
                     .is_some_and(|(name, value)| name.eq_ignore_ascii_case("authorization") && value == wanted)
             })
         });
+        let image = Arc::clone(&self.image.lock().unwrap());
         let (status, kind, body): (_, _, &[u8]) = if !is_let_in {
             ("401 Unauthorized", "application/json", b"{\"errors\":[{\"code\":\"UNAUTHORIZED\",\"message\":\"no\"}]}")
         } else if path == "/v2/" {
             ("200 OK", "application/json", b"{}")
         } else if path.contains("/manifests/") {
-            ("200 OK", MANIFEST, &self.manifest)
-        } else if path.ends_with(&digest(&self.config)) {
-            ("200 OK", "application/octet-stream", &self.config)
-        } else if path.ends_with(&digest(&self.layer)) {
-            ("200 OK", "application/octet-stream", &self.layer)
+            ("200 OK", MANIFEST, &image.manifest)
+        } else if path.ends_with(&digest(&image.config)) {
+            ("200 OK", "application/octet-stream", &image.config)
+        } else if path.ends_with(&digest(&image.layer)) {
+            ("200 OK", "application/octet-stream", &image.layer)
         } else {
             ("404 Not Found", "application/json", b"{}")
         };
@@ -156,7 +171,7 @@ impl Content {
         if asked.starts_with("HEAD ") {
             return Ok(());
         }
-        if body != self.layer {
+        if body != image.layer {
             return caller.write_all(body).await;
         }
         for piece in body.chunks(PIECE) {

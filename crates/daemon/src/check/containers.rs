@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use backend::{Backend as _, BackendError};
-use backend_docker::{DockerBackend, DockerError, EngineFacts, Mode, Network, Pull, WithUnstarted, is_image_reference};
+use backend_docker::{
+    DockerBackend, DockerError, EngineFacts, Mode, Network, Pull, WithUnstarted, is_image_reference, shown_bytes,
+};
 use backend_host::Program;
 use jiff::Timestamp;
 use planner::ids::BackendId;
@@ -163,6 +165,15 @@ fn lacking(subject: &str, docker: &DockerSettings, facts: &EngineFacts) -> Vec<F
             Finding::error(subject, message).hint(format!("it knows {known}; more are named in its daemon.json")),
         );
     }
+    if let Some(disk) = facts.disk.as_ref().filter(|disk| disk.free_bytes < docker.disk_free) {
+        let (folder, free, wanted) =
+            (disk.folder.display(), shown_bytes(disk.free_bytes), shown_bytes(docker.disk_free));
+        let message = format!("the engine's disk is nearly full: {free} are free in {folder}, less than {wanted}");
+        findings.push(Finding::warning(subject, message).hint(
+            "docker system prune removes what nothing uses; prune_images = \"7d\" removes images of ours that no job needs; \
+             disk_free says what is enough",
+        ));
+    }
     if let (true, Network::Named(network)) = (facts.lacks_network, &docker.network) {
         let message = format!("the engine has no network {network}: no container starts");
         findings.push(
@@ -209,6 +220,8 @@ fn without_image(subject: &str, pool: &Pool) -> Option<Finding> {
 #[cfg(test)]
 pub(super) mod tests {
     use std::path::Path;
+
+    use backend_docker::Disk;
 
     use super::*;
     use crate::check::Verdict;
@@ -270,9 +283,12 @@ pub(super) mod tests {
             architecture: "x86_64".to_owned(),
             runtimes: BTreeSet::from(["runc".to_owned()]),
             missing_images: BTreeSet::from(["debian:13".to_owned()]),
+            disk: Some(Disk { folder: "/var/lib/engine".into(), free_bytes: 6 << 30 }),
             lacks_network: true,
         };
         assert_eq!(said("", &facts), [""; 0]);
+        let [disk] = &said("disk_free = \"7GiB\"", &facts)[..] else { panic!() };
+        assert!(disk.contains("6.0 GiB are free in /var/lib/engine, less than 7.0 GiB"), "{disk}");
         let [image] = &said("pull = \"never\"", &facts)[..] else { panic!() };
         assert!(image.contains("no image debian:13"), "{image}");
         let [runtime] = &said("runtime = \"runsc\"", &facts)[..] else { panic!() };

@@ -16,12 +16,14 @@ fn a_backend_of_containers_has_keys_of_its_own() {
     let limits = &docker.limits;
     assert_eq!((limits.memory, limits.milli_cpus, limits.pids), (Some(4 << 30), Some(1500), Some(4096)));
     assert_eq!(docker.network, backend_docker::Network::Own);
-    assert_eq!(docker.registry_auth_file, None);
+    assert_eq!((docker.registry_auth_file.as_ref(), docker.prune_images, docker.disk_free), (None, None, 5 << 30));
     for (line, key, words) in [
         ("host = \"ssh://ops@elsewhere\"", "host", "no address of an engine"),
         ("host = \"tcp://elsewhere:2375\"", "host", "no address of an engine"),
         ("pull = \"sometimes\"", "pull", "says not when"),
         ("registry_auth_file = \"~/.docker/config.json\"", "registry_auth_file", "has no meaning"),
+        ("prune_images = \"1m\"", "prune_images", "less than 1h"),
+        ("disk_free = 5", "disk_free", "expected a size"),
         ("mode = \"inside\"", "mode", "no way to run"),
         ("read_only = true", "read_only", "nothing to write to"),
         ("read_only = \"yes\"", "read_only", "expected true or false"),

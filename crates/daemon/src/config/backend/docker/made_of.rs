@@ -24,6 +24,8 @@ impl DockerSettings {
             socket: _,
             pull: _,
             registry_auth_file: _,
+            disk_free: _,
+            prune_images: _,
             image,
             network,
             runner,

@@ -7,6 +7,7 @@ mod mode;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use backend_docker::{Hardening, Limits, Mode, Network, PODMAN_SOCKET, Program, Pull, USUAL_SOCKET, WithUnstarted};
 use planner::ids::{BackendId, DeploymentId};
@@ -16,10 +17,17 @@ use crate::config::Surroundings;
 use crate::config::problem::Complaint;
 use crate::config::read::{Section, Value, any};
 use crate::config::shape::Shape;
-use crate::config::value::{Readable, as_written, quoted};
+use crate::config::size::Size;
+use crate::config::value::{Readable, as_written, at_least, quoted};
 
 /// Room for every build; a job that starts processes without end meets it before the host does.
 const PIDS: u32 = 4096;
+
+/// Room for a few more images.
+const DISK_FREE: u64 = 5 << 30;
+
+/// Images that are removed sooner would be pulled for every other job.
+const LEAST_UNUSED: Duration = Duration::from_hours(1);
 
 /// Microseconds of a quota for a thousandth of a processor.
 const US_PER_THOUSANDTH: u64 = backend_host::Limits::CPU_PERIOD_US / 1000;
@@ -35,6 +43,10 @@ pub struct DockerSettings {
     pub pull: Pull,
     /// A file with credentials for registries.
     pub registry_auth_file: Option<PathBuf>,
+    /// Bytes that the engine's disk is to have free.
+    pub disk_free: u64,
+    /// After what time without a job an image that was pulled by us is removed.
+    pub prune_images: Option<Duration>,
     /// What machines are connected to.
     pub network: Network,
     /// The runner program that is put into every machine.
@@ -54,7 +66,7 @@ pub struct DockerSettings {
 }
 
 impl DockerSettings {
-    /// What the backend is told.
+    /// What the backend is told. It remembers nothing beyond the process.
     pub(crate) fn settings(
         &self,
         deployment: &DeploymentId,
@@ -70,6 +82,9 @@ impl DockerSettings {
             image: self.image.clone(),
             pull: self.pull,
             registry_auth: self.registry_auth_file.clone(),
+            disk_free: self.disk_free,
+            prune_images: self.prune_images,
+            images_file: None,
             network: self.network.clone(),
             mode: self.mode.clone(),
             limits: self.limits.clone(),
@@ -108,6 +123,8 @@ pub(super) fn read(section: &Section<'_>, engine: Engine, surroundings: &Surroun
     let When(pull) = section.or("pull", When(Pull::Missing), |_| Ok(()));
     // Looked at when it is needed: whoever replaces it may be at it just now.
     let registry_auth_file = section.optional("registry_auth_file", any);
+    let Size(disk_free) = section.or("disk_free", Size(DISK_FREE), any);
+    let prune_images = section.optional("prune_images", at_least(LEAST_UNUSED));
     let network = section.optional("network", |network: &String| as_written(network));
     let mode = mode::read(section);
     let hardening = hardening::read(section);
@@ -126,6 +143,8 @@ pub(super) fn read(section: &Section<'_>, engine: Engine, surroundings: &Surroun
         image,
         pull,
         registry_auth_file,
+        disk_free,
+        prune_images,
         network,
         runner,
         runner_arguments,
