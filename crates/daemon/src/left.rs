@@ -11,10 +11,13 @@ const MOST: usize = 500;
 /// All that is not simply at work.
 pub(crate) fn told(report: &Report) -> Left {
     let works = |reason: &MachineReason| {
-        matches!(
+        let has_a_job = matches!(
             reason,
             MachineReason::Running | MachineReason::Launching { .. } | MachineReason::Claiming | MachineReason::Found
-        )
+        );
+        let waits_for_one =
+            matches!(reason, MachineReason::Warm | MachineReason::WarmCreating | MachineReason::WarmInDoubt);
+        has_a_job || waits_for_one
     };
     let mut machines: Vec<_> = report.machines.iter().filter(|machine| !works(&machine.reason)).cloned().collect();
     let mut runners = report.runners.clone();
@@ -61,7 +64,7 @@ pub(crate) fn registration(scope: &ScopeKey, id: RunnerId, whose: Option<(&Handl
 pub(crate) fn of_machine(of: &MachineReport) -> String {
     let name = match (&of.handle, of.attempt) {
         (Some(handle), Some(attempt)) => machine(&of.name, &of.backend, &of.pool, handle, attempt),
-        _ => format!("machine {} on backend {} (pool {}) without a job", of.name, of.backend, of.pool),
+        _ => spare(&of.name, &of.backend, &of.pool),
     };
     format!("{name}: {}", of.reason)
 }

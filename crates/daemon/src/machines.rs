@@ -33,7 +33,7 @@ fn let_pass(place: &Path) {
 }
 
 /// How long the end of the daemon waits for what the machines of a backend share to be removed.
-const CLOSING: Duration = Duration::from_secs(5);
+const CLOSING: Duration = Duration::from_secs(15);
 
 /// Why a backend cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -347,6 +347,9 @@ impl Owner {
             Action::CreateWarm { machine, tags, .. } => {
                 tracing::info!(%machine, pool = %tags.pool, image = tags.image, "making a machine ahead of any job");
             }
+            Action::DestroyWarm { machine, why, .. } => {
+                tracing::info!(%machine, %why, "removing a machine without a job");
+            }
             Action::Release { key, machine, .. } => {
                 let JobInLog { job, repository, run } = of(key).unwrap_or_default();
                 tracing::info!(handle = %key.job.handle, job, repository, run, %machine, "taking the machine of a job that does not begin back, for another one");

@@ -423,3 +423,37 @@ fn the_configuration_leads_to_the_report_even_if_its_token_cannot_be_read() {
     check_quiet(&ran);
     assert!(ran.out.contains("jobs: 3"), "{}", ran.out);
 }
+
+#[test]
+fn machines_that_wait_for_a_job_are_shown_with_their_pool_and_by_name() {
+    let waiting = |name: &str, reason| MachineReport {
+        name: MachineName::new(name),
+        handle: None,
+        attempt: None,
+        reason,
+        ..report().machines.remove(0)
+    };
+    let mut report = report();
+    report.machines.push(waiting("fs-5678", MachineReason::Warm));
+    report.machines.push(waiting("fs-9abc", MachineReason::WarmCreating));
+    (report.pools[0].warm_wanted, report.pools[0].warm_ready) = (2, 1);
+    let place = place_of(report, std::process::id(), Duration::ZERO);
+    for subject in [&[][..], &["debian"]] {
+        let ran = explain(&place, subject);
+        check_quiet(&ran);
+        assert!(ran.out.contains("\n  debian: 4 of 4 machines; warm: 1 of 2 ready\n"), "{}", ran.out);
+    }
+    let line = "  fs-5678 (backend here, pool debian) without a job: ready, waits for a job\n";
+    for subject in ["debian", "all", "fs-5678"] {
+        let ran = explain(&place, &[subject]);
+        check_quiet(&ran);
+        assert!(ran.out.contains(line), "{subject}: {}", ran.out);
+        assert_eq!(ran.out.contains("fs-9abc"), subject != "fs-5678", "{subject}: {}", ran.out);
+    }
+    let ran = explain(&place, &["fs-5678", "--json"]);
+    check_quiet(&ran);
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let machine = &json["report"]["machines"][0];
+    assert_eq!((machine["name"].as_str(), machine["reason"]["reason"].as_str()), (Some("fs-5678"), Some("warm")));
+    assert!(machine.get("handle").is_none() && json["report"]["jobs"] == serde_json::json!([]), "{json}");
+}

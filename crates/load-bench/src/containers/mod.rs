@@ -60,7 +60,7 @@ impl Ground {
         let is_ready = || {
             let report = reports.borrow();
             let used: u32 = report.pools.iter().map(|pool| pool.used).sum();
-            let ready: u32 = 0;
+            let ready: u32 = report.pools.iter().map(|pool| pool.warm_ready).sum();
             (used, ready) == (count, count)
         };
         wait_until("the machines without a job", is_ready).await

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use daemon::report_file::ReportFile;
 use planner::ids::PoolId;
-use planner::report::{JobReport, MachineReport, RunnerReport, ScopeReport, short};
+use planner::report::{JobReport, MachineReport, PoolReport, RunnerReport, ScopeReport, short};
 use planner::time::Tick;
 
 use super::named;
@@ -69,11 +69,22 @@ pub(super) fn machine(file: &ReportFile, age: Duration, out: &mut impl Write) ->
 fn pools(file: &ReportFile, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\npools")?;
     let mut pools = file.report.pools.iter();
-    pools.try_for_each(|pool| match (pool.max, pool.used) {
-        (0, 0) => writeln!(out, "  {}: launches nothing (max = 0)", pool.pool),
-        (0, used) => writeln!(out, "  {}: launches nothing (max = 0); machines that go on: {used}", pool.pool),
-        (max, used) => writeln!(out, "  {}: {used} of {max} machines", pool.pool),
+    pools.try_for_each(|pool| {
+        let warm = warm(pool);
+        match (pool.max, pool.used) {
+            (0, 0) => writeln!(out, "  {}: launches nothing (max = 0)", pool.pool),
+            (0, used) => writeln!(out, "  {}: launches nothing (max = 0); machines that go on: {used}", pool.pool),
+            (max, used) => writeln!(out, "  {}: {used} of {max} machines{warm}", pool.pool),
+        }
     })
+}
+
+/// What a pool keeps ready without a job, if anything.
+fn warm(pool: &PoolReport) -> String {
+    match (pool.warm_wanted, pool.warm_ready) {
+        (0, 0) => String::new(),
+        (wanted, ready) => format!("; warm: {ready} of {wanted} ready"),
+    }
 }
 
 fn scopes(file: &ReportFile, out: &mut impl Write) -> io::Result<()> {

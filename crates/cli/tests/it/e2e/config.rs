@@ -60,11 +60,13 @@ pub(crate) struct Pool {
     /// Long, so that a loaded machine releases nothing that a test did not hold back.
     pub(crate) claim: &'static str,
     pub(crate) grace: &'static str,
+    /// Further lines.
+    pub(crate) more: &'static str,
 }
 
 impl Pool {
     pub(crate) fn new(name: &'static str, max: u32) -> Self {
-        Self { name, labels: None, max, backend: "here", claim: "30s", grace: "1s" }
+        Self { name, labels: None, max, backend: "here", claim: "30s", grace: "1s", more: "" }
     }
 }
 
@@ -77,12 +79,12 @@ pub(super) fn text(setup: &Setup, deployment: &str, url: &str, place: &Path, mem
         memory.display(),
         setup.scopes
     );
-    for Pool { name, labels, max, backend, claim, grace } in &setup.pools {
+    for Pool { name, labels, max, backend, claim, grace, more } in &setup.pools {
         let labels = labels.clone().unwrap_or_else(|| format!("[\"{name}:host\"]"));
         let _ = write!(
             text,
             "\n[[pool]]\nname = \"{name}\"\nlabels = {labels}\nbackend = \"{backend}\"\nmax = {max}\n\
-             fetch_interval = \"200ms\"\nboot = \"60s\"\nclaim = \"{claim}\"\ngrace = \"{grace}\"\nstop = \"3s\"\n"
+             fetch_interval = \"200ms\"\nboot = \"60s\"\nclaim = \"{claim}\"\ngrace = \"{grace}\"\nstop = \"3s\"\n{more}\n"
         );
     }
     let stand_in = format!("[\"{}\", \"stand-in-runner\"]", env!("CARGO_BIN_EXE_forgescale"));

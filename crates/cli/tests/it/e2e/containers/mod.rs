@@ -10,6 +10,7 @@
 mod gate;
 mod gc;
 mod labels;
+mod warm;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
