@@ -57,9 +57,12 @@ enum Task {
     },
     /// Kill the daemon at random moments under load: no job may be lost or run twice, nothing may be left
     Chaos {
-        /// How often
-        #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=2000))]
-        kills: u16,
+        /// What the jobs run on
+        #[arg(long, value_enum, default_value_t = chaos::Machines::Host)]
+        backend: chaos::Machines,
+        /// How often; 200 times on this host and 20 times on Docker unless given
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=2000))]
+        kills: Option<u16>,
         /// Chooses the same moments again
         #[arg(long)]
         seed: Option<u64>,
@@ -94,7 +97,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Bench { arguments } => (Vec::new(), bench::run(&arguments)?),
         Task::Simulate { arguments } => (Vec::new(), worlds::run("simulate", &arguments)?),
         Task::Trace { arguments } => (Vec::new(), worlds::run("trace", &arguments)?),
-        Task::Chaos { kills, seed } => (Vec::new(), chaos::run(kills, seed)?),
+        Task::Chaos { backend, kills, seed } => (Vec::new(), chaos::run(backend, kills, seed)?),
         Task::Conformance { backend } => (Vec::new(), conformance::run(backend)?),
         Task::Sabotage { arguments } => (Vec::new(), worlds::run("sabotage", &arguments)?),
     };

@@ -113,7 +113,7 @@ fn phase(folder: &Path) -> &'static str {
 }
 
 /// Removes what the daemon remembers.
-fn forget(world: &World) {
+pub(super) fn forget(world: &World) {
     for name in names(&world.state()) {
         if name.starts_with("forgescale.sqlite") || name == "report.json" {
             fs::remove_file(world.state().join(name)).expect("a removed file");
@@ -187,7 +187,7 @@ fn runs(world: &World, number: usize) -> PathBuf {
 
 /// Printed, so that a failure can be looked into.
 #[expect(clippy::print_stderr, reason = "shown by the test harness when the test fails")]
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     let chosen = std::env::var(SEED).ok().map(|seed| seed.parse().expect("a seed is a number"));
     let seed = chosen.unwrap_or_else(|| {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");

@@ -7,8 +7,10 @@
 //! What happened is read from the forge's books and from the engine, never from the daemon's own records. The runner is the
 //! program under test itself, so that the image has the libraries that it needs, and no runner.
 
+mod events;
 mod gate;
 mod gc;
+mod kills;
 mod labels;
 mod warm;
 
@@ -89,13 +91,18 @@ impl Engine {
     }
 }
 
-/// Runs something that waits, where nothing else does. On one runtime for all, since clients keep connections.
-pub(crate) fn blocking<T>(work: impl Future<Output = T>) -> T {
+/// One runtime for all, since clients keep connections.
+fn runtime() -> &'static Runtime {
     static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
         let built = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         built.expect("a runtime")
     });
-    RUNTIME.block_on(work)
+    &RUNTIME
+}
+
+/// Runs something that waits, where nothing else does.
+pub(crate) fn blocking<T>(work: impl Future<Output = T>) -> T {
+    runtime().block_on(work)
 }
 
 /// Removes what a test that failed has left, as far as that can be done.
