@@ -14,9 +14,8 @@ use planner::event::{Answer, Event};
 use planner::ids::{
     ActionId, AssignmentKey, BackendId, DeploymentId, ForgeId, MachineName, PoolId, RunnerId, RunnerUuid, ScopeKey,
 };
-use planner::label::Label;
 use planner::policy::Limits;
-use planner::seen::BoundAt;
+use planner::seen::{BoundAt, MachineTags};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -42,12 +41,6 @@ pub(crate) struct Lanes {
     /// Shared with the lanes of another configuration, before or after.
     pub(crate) calls: Arc<Mutex<JoinSet<()>>>,
 }
-
-/// The image that a label of a pool names.
-fn image(labels: &[Label], name: &str) -> Option<String> {
-    labels.iter().find(|label| label.name() == name)?.environment().image().map(str::to_owned)
-}
-
 impl Lanes {
     /// Begins an action; its answer comes as an event.
     pub(crate) fn begin(self: &Arc<Self>, id: ActionId, action: Action) {
@@ -90,10 +83,11 @@ impl Lanes {
 
     async fn carry_out(&self, action: Action) -> Answer {
         match action {
-            Action::Create { backend, machine, tags, label, stop_grace, .. } => {
+            Action::Create { backend, machine, tags, label, warm, stop_grace, .. } => {
                 let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
-                let image = self.pools.get(&tags.pool).and_then(|pool| image(&pool.policy.labels, &label));
-                let request = CreateRequest { name: machine, tags: tags.into(), image, stop_grace };
+                let image = self.pools.get(&tags.pool).and_then(|pool| pool.policy.image(&label)).map(str::to_owned);
+                let tags = warm.map_or_else(|| tags.into(), MachineTags::from);
+                let request = CreateRequest { name: machine, tags, image, stop_grace };
                 answered(backend.create(request).await.map(|()| Answer::Created))
             }
             Action::CreateWarm { backend, machine, tags, stop_grace } => {
@@ -277,22 +271,4 @@ fn lacking(what: &str) -> Failure {
 fn unknown(what: &str) -> Answer {
     let message = format!("there is no such {what}");
     Answer::Failed(Failure { class: ErrorClass::Permanent, acted: Acted::No, concerns: Concerns::All, message })
-}
-
-#[cfg(test)]
-mod tests {
-    use planner::label::Label;
-
-    use super::image;
-
-    #[test]
-    fn the_first_label_of_a_job_picks_the_image_whatever_comes_first_in_the_pool() {
-        let labels = ["gpu:host", "debian:docker://node:22-bookworm", "ci:docker://registry:5000/img:1", "plain"];
-        let labels = labels.map(|label| Label::parse(label).unwrap());
-        assert_eq!(image(&labels, "debian").as_deref(), Some("node:22-bookworm"));
-        assert_eq!(image(&labels, "ci").as_deref(), Some("registry:5000/img:1"));
-        for without in ["gpu", "plain", "other"] {
-            assert_eq!(image(&labels, without), None, "{without}");
-        }
-    }
 }

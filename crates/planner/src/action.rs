@@ -26,6 +26,9 @@ pub enum Action {
         tags: JobTags,
         /// The first label that its job asks for: that one picks the environment (protocol 4).
         label: String,
+        /// What it carries instead of `tags` where its pool keeps machines without a job: it is made as one of them, so that
+        /// it can become one, should its job turn out to be held back.
+        warm: Option<WarmTags>,
         /// How long its process may take to end when asked to.
         stop_grace: Duration,
     },

@@ -223,3 +223,29 @@ impl Default for Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_label_of_a_job_picks_the_image_whatever_comes_first_in_the_pool() {
+        let labels = ["gpu:host", "debian:docker://node:22-bookworm", "ci:docker://registry:5000/img:1", "plain"];
+        let pool = PoolPolicy {
+            id: PoolId::new("p"),
+            labels: labels.iter().map(|label| Label::parse(label).unwrap()).collect(),
+            backend: BackendId::new("b"),
+            max: 1,
+            priority: 0,
+            max_per_repository: None,
+            clocks: Clocks::default(),
+            warm: WarmPolicy::default(),
+        };
+        assert_eq!(pool.image("debian"), Some("node:22-bookworm"));
+        assert_eq!(pool.image("ci"), Some("registry:5000/img:1"));
+        for without in ["gpu", "plain", "other"] {
+            assert_eq!(pool.image(without), None, "{without}");
+        }
+        assert_eq!(pool.images().flatten().collect::<Vec<_>>(), ["node:22-bookworm", "registry:5000/img:1"]);
+    }
+}

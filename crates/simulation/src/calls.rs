@@ -232,7 +232,7 @@ impl World {
     }
 
     fn create(&mut self, life: u32, id: ActionId, action: Action, belief: &Belief, answered: Answered) {
-        let Action::Create { backend, machine: name, tags, .. } = action else { return };
+        let Action::Create { backend, machine: name, tags, warm, .. } = action else { return };
         let word = "create";
         let undeletable = self.strikes(Fault::Undeletable, word);
         let never = self.strikes(Fault::NeverMade, word);
@@ -256,7 +256,7 @@ impl World {
             return self.return_answer(life, id, failed(ErrorClass::Capacity, Acted::No, "no room"), answered);
         }
         let mut machine = Machine {
-            tags: tags.into(),
+            tags: warm.map_or_else(|| tags.into(), planner::seen::MachineTags::from),
             binding: None,
             state: MachineState::Creating,
             process: None,

@@ -3,7 +3,7 @@
 use planner::report::{Alert, LaunchStep, MachineReason, Reason, Report, RunnerReason};
 
 /// Every word there is.
-pub(crate) const WORDS: [&str; 70] = [
+pub(crate) const WORDS: [&str; 71] = [
     "job: no labels",
     "job: no handle",
     "job: no pool",
@@ -74,6 +74,7 @@ pub(crate) const WORDS: [&str; 70] = [
     "machine: warm in doubt",
     "machine: warm leaving",
     "alert: warm fails",
+    "machine: releasing",
 ];
 
 /// The place of a job's reason in [`WORDS`].
@@ -136,6 +137,7 @@ fn of_machine(reason: &MachineReason) -> usize {
         MachineReason::Vanished => 43,
         MachineReason::ScopeInDoubt { .. } => 60,
         MachineReason::Found => 61,
+        MachineReason::Releasing => 70,
         MachineReason::WarmCreating => 65,
         MachineReason::Warm => 66,
         MachineReason::WarmInDoubt => 67,

@@ -34,8 +34,9 @@ pub fn check(policy: &Policy, state: &State, action: &Action) -> Result<(), Viol
     one_at_a_time(state, action)?;
     in_a_scope_of_ours(policy, state, action)?;
     match action {
-        Action::Create { key, backend, tags, .. } => {
+        Action::Create { key, backend, machine, tags, .. } => {
             no_second_launch(state, key)?;
+            warm::is_free(state, backend, machine)?;
             within_max(policy, state, &tags.pool, backend)
         }
         Action::CreateWarm { backend, machine, tags, .. } => {

@@ -18,6 +18,11 @@ pub(super) fn may_create(
     if policy.draining || policy.pool(&tags.pool).is_none_or(|pool| pool.backend != *backend) {
         return broken(14, format!("a machine without a job for pool {}, which wants none", tags.pool));
     }
+    is_free(state, backend, machine)
+}
+
+/// Nothing in the books has the name: a create would answer for that.
+pub(super) fn is_free(state: &State, backend: &BackendId, machine: &MachineName) -> Result<(), Violation> {
     let key = (backend.clone(), machine.clone());
     let is_known = state.journal.warm.contains_key(&key)
         || state.journal.refused.contains_key(&key)

@@ -10,7 +10,7 @@ use crate::evidence::Clock;
 use crate::ids::{ActionId, AssignmentKey, ScopeKey};
 use crate::policy::{Limits, Policy};
 use crate::sabotage::{self, Sabotage};
-use crate::seen::{Exit, JobTags, MachineState};
+use crate::seen::{Exit, JobTags, MachineState, WarmTags};
 use crate::state::{
     Answered, Assignment, Fence, InFlight, Journal, MachineFact, Refused, Registered, Registration, Rest, Start, State,
 };
@@ -70,8 +70,17 @@ fn rest_after(journal: &mut Journal, limits: &Limits, flight: &InFlight, answer:
         (Action::Start { pool, .. }, Answer::Started) => {
             journal.pool_rests.remove(pool);
         }
-        (Action::Create { tags: JobTags { pool, .. }, label, .. }, Answer::Created) => {
+        (Action::Create { tags: JobTags { pool, .. }, label, warm, .. }, Answer::Created) => {
             journal.environment_rests.remove(&(pool.clone(), label.clone()));
+            if let Some(WarmTags { image, .. }) = warm {
+                journal.warm_rests.remove(&(pool.clone(), image.clone()));
+            }
+        }
+        (Action::Create { warm: Some(warm), .. }, Answer::Failed(failure))
+            if failure.concerns == Concerns::Environment =>
+        {
+            // Perhaps only such a machine cannot be made from its image: the next try is made for its job alone.
+            super::warm::rest_of_kind(journal, limits, warm, failure, now);
         }
         (Action::Create { tags: JobTags { pool, .. }, label, .. }, Answer::Failed(failure))
             if failure.concerns == Concerns::Environment =>

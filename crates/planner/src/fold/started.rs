@@ -15,8 +15,9 @@ pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: 
     journal.last_action = journal.last_action.max(id.0);
     let deadline = now.plus(action.deadline(&policy.limits));
     journal.in_flight.insert(id, InFlight { action: action.clone(), since: now, deadline });
-    if let Action::Create { key, backend, machine, tags, .. } = action {
-        let assignment = begun(state, policy, key, backend, machine, tags, now);
+    if let Action::Create { key, backend, machine, tags, warm, .. } = action {
+        let mut assignment = begun(state, policy, key, backend, machine, tags, now);
+        assignment.warm.clone_from(warm);
         state.journal.assignments.insert(key.clone(), assignment);
     }
     super::warm::started(state, id, action, now);

@@ -124,16 +124,21 @@ fn rest_after(journal: &mut Journal, policy: &Policy, tags: &WarmTags, answer: &
         }
         return;
     };
-    let is_on_its_way = failure.class == ErrorClass::Capacity && failure.concerns == Concerns::Environment;
-    let before = journal.warm_rests.get(&kind).filter(|_| !is_on_its_way);
-    let whose = tags.image.as_deref().unwrap_or(tags.pool.as_str());
-    let rest = longer_rest(before, &policy.limits, failure, whose, now);
-    journal.warm_rests.insert(kind, rest);
+    rest_of_kind(journal, &policy.limits, tags, failure, now);
     if speaks_of_room(failure) {
         let before = journal.pool_rests.get(&tags.pool);
         let rest = longer_rest(before, &policy.limits, failure, tags.pool.as_str(), now);
         journal.pool_rests.insert(tags.pool.clone(), rest);
     }
+}
+
+/// Machines of this kind rest.
+pub(super) fn rest_of_kind(journal: &mut Journal, limits: &Limits, tags: &WarmTags, failure: &Failure, now: Tick) {
+    let kind = (tags.pool.clone(), tags.image.clone());
+    let is_on_its_way = failure.class == ErrorClass::Capacity && failure.concerns == Concerns::Environment;
+    let before = journal.warm_rests.get(&kind).filter(|_| !is_on_its_way);
+    let rest = longer_rest(before, limits, failure, tags.image.as_deref().unwrap_or(tags.pool.as_str()), now);
+    journal.warm_rests.insert(kind, rest);
 }
 
 fn speaks_of_room(failure: &Failure) -> bool {

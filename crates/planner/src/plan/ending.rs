@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! ending ─► door closed ─► (hold, grace) ─► stopped ─► removed ─► registration gone ─► forgotten
+//!    │             └─► a machine that was made without a job, and never had one: its runner is taken back ──┘
 //!    │                                         └─► cannot be stopped: registration gone ─► detached ─► stopped later
 //!    └─► the job runs on it after all, is listed again, or its runner came late: reinstated
 //! ```
@@ -17,7 +18,7 @@ use crate::ids::AssignmentKey;
 use crate::report::MachineReason;
 use crate::sabotage::{self, Sabotage};
 use crate::seen::{Exit, JobState};
-use crate::state::{Assignment, Ending, Fence, MachineFact, Registered};
+use crate::state::{Assignment, Ending, Fence, MachineFact, Registered, Start};
 use crate::time::Tick;
 
 /// How long a process may take to end whose job is gone and whose grace is over: a real runner spends it on reports that
@@ -207,12 +208,28 @@ fn give_up(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, 
     context.means_ours(assignment, &action).then_some(Next::Act(action, MachineReason::Stopping))
 }
 
-/// Stops a machine that is not proven dead.
+/// Stops a machine that is not proven dead. One that was made without a job goes back to those without one, where no code
+/// of a job ran on it; should taking its runner back fail, it is stopped like all others.
 fn stop(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, end: &Ending) -> Next {
     if let MachineFact::Asked | MachineFact::Lost { .. } = assignment.machine {
         return Next::Wait(MachineReason::Stopping);
     }
+    if assignment.is_unused() {
+        return Next::HandBack;
+    }
+    if assignment.is_releasable() || sabotage::is(Sabotage::ReleaseUsed) && is_warm_and_started(assignment) {
+        let action = Action::Release {
+            key: key.clone(),
+            backend: assignment.backend.clone(),
+            machine: assignment.machine_name.clone(),
+        };
+        return Next::Act(action, MachineReason::Releasing);
+    }
     destroy(context, key, assignment, end, MachineReason::Stopping)
+}
+
+fn is_warm_and_started(assignment: &Assignment) -> bool {
+    assignment.warm.is_some() && assignment.destroys == 0 && assignment.start == Start::Done
 }
 
 /// Repeated when a backend accepted it and nothing came of it.

@@ -48,11 +48,14 @@ pub struct Plan {
 
 /// What an assignment needs next.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it lives for a moment")]
 enum Next {
     /// It shall end.
     Conclude(EndReason),
     /// Its job runs after all.
     Reinstate,
+    /// Its machine goes back to those without a job as it is.
+    HandBack,
     /// All of it is cleaned up.
     Forget(Outcome),
     /// All of it is cleaned up but its machine, which cannot be removed.
@@ -106,7 +109,9 @@ fn next_of(
             reason
         }
         // One thing at a time: while a call is under way its answer may change everything.
-        Next::Conclude(_) | Next::Reinstate | Next::Forget(_) | Next::SetAside(_) if assignment.busy.is_some() => {
+        Next::Conclude(_) | Next::Reinstate | Next::HandBack | Next::Forget(_) | Next::SetAside(_)
+            if assignment.busy.is_some() =>
+        {
             MachineReason::AwaitingPolls
         }
         Next::Conclude(reason) => {
@@ -116,6 +121,10 @@ fn next_of(
         Next::Reinstate => {
             plan.decisions.push(Decision::Reinstate { key: key.clone() });
             MachineReason::Running
+        }
+        Next::HandBack => {
+            plan.decisions.push(Decision::HandBack { key: key.clone() });
+            MachineReason::Releasing
         }
         Next::SetAside(outcome) => {
             plan.decisions.push(Decision::SetAside { key: key.clone(), outcome });

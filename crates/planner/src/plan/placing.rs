@@ -8,7 +8,7 @@ use super::context::Context;
 use super::environments::Environments;
 use super::launch::Wanted;
 use super::room::{self, Room};
-use super::warm::Spares;
+use super::warm::{self, Spares};
 use crate::action::{Action, Lane};
 use crate::error_class::ErrorClass;
 use crate::event::Decision;
@@ -107,7 +107,7 @@ impl<'p, 'b, 'a> Placing<'p, 'b, 'a> {
                 self.breakers.launched(&pool.id);
                 self.environments.launched(&pool.id, label);
                 self.room.charge(&pool.id, &pool.backend, Some((forge.clone(), repository)));
-                return create(self.context, pool, job);
+                return create(self.context, pool, self.spares, job);
             }
         }
         let reason = first.unwrap_or_else(|| room::no_pool(self.context, &job.row.runs_on));
@@ -241,13 +241,18 @@ fn launching(pool: &PoolPolicy, machine: MachineName, attempt: Try, step: Launch
     Reason::Launching { pool: pool.id.clone(), machine, attempt, step }
 }
 
-fn create(context: &Context<'_>, pool: &PoolPolicy, job: &Wanted<'_>) -> Placed {
+/// Where a pool keeps machines without a job, the machine is made as one of them.
+fn create(context: &Context<'_>, pool: &PoolPolicy, spares: &mut Spares<'_>, job: &Wanted<'_>) -> Placed {
     let (key, tags) = next_try(context, pool, job);
-    let machine = machine_name(&context.policy.deployment, &key.job, key.attempt);
+    let warm = warm::tags(context, pool, pool.image(first_label(job)));
+    let machine = match &warm {
+        Some(_) => spares.next_name(context, pool),
+        None => machine_name(&context.policy.deployment, &key.job, key.attempt),
+    };
     let reason = launching(pool, machine.clone(), key.attempt, LaunchStep::Creating);
     let label = first_label(job).to_owned();
     let (backend, stop_grace) = (pool.backend.clone(), pool.clocks.stop);
-    Placed { reason, got: Some(Got::Room(Action::Create { key, backend, machine, tags, label, stop_grace })) }
+    Placed { reason, got: Some(Got::Room(Action::Create { key, backend, machine, tags, label, warm, stop_grace })) }
 }
 
 fn bind(

@@ -35,11 +35,11 @@ impl<'a> Suspects<'a> {
         if context.state.journal.suspicions.is_empty() {
             return Self { turns };
         }
-        let mut probes: BTreeMap<SuspectKey, Handle> = BTreeMap::new();
+        let mut probes: BTreeMap<SuspectKey, BTreeSet<(i64, &Handle)>> = BTreeMap::new();
         for (key, assignment) in &context.state.journal.assignments {
             let is_probe = !assignment.runs() && assignment.keeps_its_job();
             if let Some(job) = assignment.job.as_ref().filter(|_| is_probe) {
-                probes.insert(SuspectKey::of(&key.job.forge, job), key.job.handle.clone());
+                probes.entry(SuspectKey::of(&key.job.forge, job)).or_default().insert((job.id, &key.job.handle));
             }
         }
         let mut all: BTreeMap<SuspectKey, BTreeSet<(Tick, i64, &Handle)>> = BTreeMap::new();
@@ -53,8 +53,13 @@ impl<'a> Suspects<'a> {
         for (key, suspicion) in &context.state.journal.suspicions {
             let alike = all.remove(key).unwrap_or_default();
             let rested = suspicion.somebody_left || context.now >= suspicion.rest_until;
-            let turn = match (probes.remove(key), alike.first()) {
-                (Some(probe), _) => Turn::Probing(probe),
+            let probe = probes.remove(key).and_then(|probes| probes.first().copied());
+            let turn = match (probe, alike.first()) {
+                // Who left has made way for the oldest: it does not wait until a younger one was tried in vain.
+                (Some((id, _)), Some((_, first, handle))) if suspicion.somebody_left && *first < id => {
+                    Turn::Next((*handle).clone())
+                }
+                (Some((_, probe)), _) => Turn::Probing(probe.clone()),
                 (None, Some((.., handle))) if rested => Turn::Next((*handle).clone()),
                 (None, _) => Turn::Resting,
             };

@@ -305,6 +305,8 @@ pub enum MachineReason {
         /// Why not, as far as that is known.
         last_error: String,
     },
+    /// Its job did not run on it; its runner is being taken back, and it waits for another.
+    Releasing,
     /// It is being stopped.
     Stopping,
     /// It has ended and is being removed.

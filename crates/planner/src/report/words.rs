@@ -131,6 +131,7 @@ impl fmt::Display for MachineReason {
                 write!(f, "waiting until {scope} is known to be the one that it was made for")?;
                 if last_error.is_empty() { Ok(()) } else { write!(f, ": {last_error}") }
             }
+            Self::Releasing => write!(f, "its runner is being taken back; then it waits for another job"),
             Self::Stopping => write!(f, "being stopped"),
             Self::Removing => write!(f, "ended, being removed"),
             Self::AwaitingPolls => write!(f, "ended; waiting to see how its job stands"),

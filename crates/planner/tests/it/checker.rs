@@ -30,6 +30,7 @@ fn create(handle: &str, attempt: u32) -> Action {
             scope_id: None,
         },
         label: "debian".to_owned(),
+        warm: None,
         stop_grace: std::time::Duration::ZERO,
     }
 }

@@ -78,8 +78,24 @@ fn who_leaves_while_another_is_tried_makes_way_for_the_oldest_after_it() {
     scene.contacts("h1");
     assert_eq!(scene.created(), ["h1"]);
     scene.leaves("blocker");
+    scene.goes_on(1);
+    assert_eq!(scene.created(), ["held"], "the oldest, without a rest, beside the one that is tried in vain");
     scene.goes_on(11);
-    assert_eq!(scene.created(), ["held"], "the oldest, and without a rest");
+    assert_eq!(scene.created(), [""; 0], "once for each departure");
+}
+
+#[test]
+fn while_the_oldest_is_tried_no_other_is_whoever_leaves() {
+    let mut scene = after_a_release();
+    alike(&mut scene, &[("h1", 1), ("h2", 2)]);
+    scene.passes(Duration::from_secs(40));
+    scene.polls(5);
+    scene.does_all();
+    scene.contacts("h1");
+    assert_eq!(scene.created(), ["h1"]);
+    scene.leaves("blocker");
+    scene.goes_on(3);
+    assert_eq!(scene.created(), [""; 0], "it is its turn now");
 }
 
 #[test]

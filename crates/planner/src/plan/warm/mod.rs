@@ -9,8 +9,11 @@
 //! Jobs come first in everything: they are launched before anything of this is looked at, with the same count of room.
 
 mod images;
+mod names;
 mod spares;
 mod stock;
+
+use std::collections::BTreeMap;
 
 use super::Plan;
 use super::budget::Budget;
@@ -20,8 +23,8 @@ use crate::action::{Action, Leaving};
 use crate::ids::{BackendId, MachineName};
 use crate::policy::PoolPolicy;
 use crate::report::{MachineReason, MachineReport};
-use crate::seen::MachineState;
-use crate::state::{MachineFact, WarmMachine};
+use crate::seen::{MachineState, WarmTags};
+use crate::state::{MachineFact, Rest, WarmKind, WarmMachine};
 
 pub(super) use spares::Spares;
 use stock::Stock;
@@ -62,6 +65,26 @@ pub(super) fn keep<'a>(
 pub(super) fn wanted(context: &Context<'_>, pool: &PoolPolicy) -> u32 {
     let by_the_hour = context.state.journal.warm_counts.get(&pool.id).copied();
     if context.policy.draining { 0 } else { by_the_hour.unwrap_or(pool.warm.count).min(pool.max) }
+}
+
+/// What a machine for a job with this image carries in a pool that keeps machines without one, unless such machines could
+/// not be made lately.
+pub(super) fn tags(context: &Context<'_>, pool: &PoolPolicy, image: Option<&str>) -> Option<WarmTags> {
+    (wanted(context, pool) > 0 && !kind_rests(context, pool, image)).then(|| like(pool, image))
+}
+
+/// What machines without a job carry that a pool makes now.
+fn like(pool: &PoolPolicy, image: Option<&str>) -> WarmTags {
+    WarmTags { pool: pool.id.clone(), image: image.map(str::to_owned), made_of: pool.warm.made_of.clone() }
+}
+
+/// Whether machines without a job could not be made from an image lately.
+fn kind_rests(context: &Context<'_>, pool: &PoolPolicy, image: Option<&str>) -> bool {
+    let rests = &context.state.journal.warm_rests;
+    let kind = |rests: &BTreeMap<WarmKind, Rest>| {
+        rests.get(&(pool.id.clone(), image.map(str::to_owned))).is_some_and(|rest| rest.until > context.now)
+    };
+    !rests.is_empty() && kind(rests)
 }
 
 /// Why one can be of no use any more, whatever is wanted.

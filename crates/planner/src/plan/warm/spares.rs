@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Key;
+use super::names::Names;
 use crate::action::Leaving;
-use crate::ids::{BackendId, PoolId};
+use crate::ids::{BackendId, MachineName, PoolId};
 use crate::plan::context::Context;
 use crate::plan::room::Limit;
 use crate::policy::PoolPolicy;
@@ -33,6 +34,7 @@ pub(in crate::plan) struct Spares<'a> {
     in_vain: BTreeSet<(Limit<'a>, &'a PoolId, Option<&'a str>)>,
     bound: BTreeSet<&'a Key>,
     leaving: BTreeMap<&'a Key, Leaving>,
+    names: Names,
 }
 
 impl<'a> Spares<'a> {
@@ -46,6 +48,7 @@ impl<'a> Spares<'a> {
             in_vain: BTreeSet::new(),
             bound: BTreeSet::new(),
             leaving: BTreeMap::new(),
+            names: Names::new(context.state),
         };
         for (key, of) in all {
             let is_current = context.policy.pool(&of.tags.pool).is_some_and(|pool| of.is_current(&key.0, pool));
@@ -63,6 +66,11 @@ impl<'a> Spares<'a> {
             }
         }
         spares
+    }
+
+    /// A name for one that is made now, which was never used.
+    pub(in crate::plan) fn next_name(&mut self, context: &Context<'_>, pool: &PoolPolicy) -> MachineName {
+        self.names.next(context, pool)
     }
 
     /// Whether a job that asks for this image in a pool could be bound.

@@ -3,19 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::images::Mix;
-use super::{Key, Spares};
+use super::{Key, Spares, kind_rests, like};
 use crate::action::{Action, Lane, Leaving};
 use crate::event::EndReason;
-use crate::identity::warm_machine_name;
-use crate::ids::{MachineName, PoolId};
+use crate::ids::PoolId;
 use crate::plan::Plan;
 use crate::plan::budget::Budget;
 use crate::plan::context::Context;
 use crate::plan::placing::resting;
 use crate::plan::room::Room;
 use crate::policy::PoolPolicy;
-use crate::seen::WarmTags;
-use crate::state::{Assignment, Breaker, Rest, Start, WarmMachine};
+use crate::state::{Assignment, Breaker, Start, WarmMachine};
 
 /// The machines of a pool without a job, but for those that are of no use any more.
 pub(super) struct Stock<'a> {
@@ -89,7 +87,7 @@ impl<'a> Stock<'a> {
         }
         while self.count() < self.wanted {
             let lacking = mix.lacking(&self.images);
-            if !self.make_first_of(&lacking, context, room, budget, plan) {
+            if !self.make_first_of(&lacking, context, spares, room, budget, plan) {
                 return;
             }
         }
@@ -139,6 +137,7 @@ impl<'a> Stock<'a> {
         &mut self,
         images: &[Option<&'a str>],
         context: &Context<'a>,
+        spares: &mut Spares<'a>,
         room: &mut Room,
         budget: &mut Budget<'_>,
         plan: &mut Plan,
@@ -150,11 +149,10 @@ impl<'a> Stock<'a> {
         }
         room.charge_spare(&pool.id, &pool.backend);
         self.comes(image);
-        let image = image.map(str::to_owned);
         plan.actions.push(Action::CreateWarm {
             backend: pool.backend.clone(),
-            machine: next_name(context, pool, plan),
-            tags: WarmTags { pool: pool.id.clone(), image, made_of: pool.warm.made_of.clone() },
+            machine: spares.next_name(context, pool),
+            tags: like(pool, image),
             stop_grace: pool.clocks.stop,
         });
         true
@@ -188,7 +186,7 @@ impl<'a> Stock<'a> {
         if is_full {
             spares.goes(key, if is_too_old(of) { Leaving::TooOld } else { Leaving::Surplus });
         } else {
-            self.make_first_of(&lacking, context, room, budget, plan);
+            self.make_first_of(&lacking, context, spares, room, budget, plan);
         }
     }
 }
@@ -208,12 +206,11 @@ fn may_make(context: &Context<'_>, pool: &PoolPolicy) -> bool {
 
 /// Whether machines of an image could not be had lately.
 fn rests(context: &Context<'_>, pool: &PoolPolicy, image: Option<&str>) -> bool {
-    let journal = &context.state.journal;
-    let rests = |rest: &Rest| rest.until > context.now;
-    let kind = (pool.id.clone(), image.map(str::to_owned));
-    let of_label = |label: &str| journal.environment_rests.get(&(pool.id.clone(), label.to_owned())).is_some_and(rests);
+    let rests = &context.state.journal.environment_rests;
+    let of_label = |label: &str| rests.get(&(pool.id.clone(), label.to_owned()));
     let mut labels = pool.labels.iter().filter(|label| label.environment().image() == image);
-    journal.warm_rests.get(&kind).is_some_and(rests) || labels.any(|label| of_label(label.name()))
+    kind_rests(context, pool, image)
+        || labels.any(|label| of_label(label.name()).is_some_and(|rest| rest.until > context.now))
 }
 
 /// Takes a slot of the backend's, but no more than half of them: should these calls hang, jobs have the others.
@@ -223,30 +220,4 @@ fn takes_slot(context: &Context<'_>, pool: &PoolPolicy, budget: &mut Budget<'_>,
     let under_way = flights.chain(&plan.actions).filter(|action| is_one(action)).count();
     let slots = context.policy.backends.get(&pool.backend).map_or(0, |backend| backend.parallel_creates);
     under_way < slots.div_ceil(2) && budget.take(&Lane::BackendLaunch(pool.backend.clone()))
-}
-
-/// A name that was never used. Its ordinal is no greater than the number that its call will have, and greater than all
-/// before: the names of one life are all different, and those of two lives differ by the life.
-fn next_name(context: &Context<'_>, pool: &PoolPolicy, plan: &Plan) -> MachineName {
-    let journal = &context.state.journal;
-    let planned = |name: Option<&MachineName>| {
-        let creates = plan.actions.iter().filter(move |action| {
-            matches!(action, Action::CreateWarm { machine, .. } if name.is_none_or(|name| machine == name))
-        });
-        creates.count() as u64
-    };
-    let first = journal.last_action.saturating_add(planned(None)).saturating_add(1);
-    let name = |ordinal| warm_machine_name(&context.policy.deployment, &pool.id, journal.life, ordinal);
-    let is_free = |name: &MachineName| {
-        let key = (pool.backend.clone(), name.clone());
-        let is_known = journal.warm.contains_key(&key)
-            || journal.refused.contains_key(&key)
-            || journal.buried.contains_key(&key)
-            || journal.assignments.values().any(|of| of.backend == pool.backend && of.machine_name == *name);
-        !is_known && planned(Some(name)) == 0
-    };
-    // One more than there are names: one of them is free.
-    let known = journal.warm.len() + journal.refused.len() + journal.buried.len() + journal.assignments.len();
-    let last = first.saturating_add((known + plan.actions.len()) as u64);
-    (first..=last).map(name).find(is_free).unwrap_or_else(|| name(first))
 }

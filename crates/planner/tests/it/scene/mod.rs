@@ -20,7 +20,9 @@ use planner::ids::{
 use planner::label::Label;
 use planner::policy::{BackendPolicy, Clocks, Limits, Policy, PoolPolicy, ScopePolicy, WarmPolicy};
 use planner::report::Report;
-use planner::seen::{Binding, Exit, JobSeen, JobState, Listing, MachineSeen, MachineState, RunnerSeen, RunnerStatus};
+use planner::seen::{
+    Binding, Exit, JobSeen, JobState, Listing, MachineSeen, MachineState, MachineTags, RunnerSeen, RunnerStatus,
+};
 use planner::state::State;
 use planner::step::{Turn, step};
 use planner::time::Tick;
@@ -402,9 +404,10 @@ impl Scene {
     /// What a well-behaved forge or backend makes of a call.
     pub(crate) fn carries_out(&mut self, action: &Action) -> Answer {
         match action {
-            Action::Create { backend, machine, tags, .. } => {
+            Action::Create { backend, machine, tags, warm, .. } => {
                 let state = MachineState::Ready;
-                let row = MachineSeen { name: machine.clone(), tags: tags.clone().into(), binding: None, state };
+                let tags = warm.clone().map_or_else(|| tags.clone().into(), MachineTags::from);
+                let row = MachineSeen { name: machine.clone(), tags, binding: None, state };
                 self.machines.push((backend.clone(), row));
                 Answer::Created
             }

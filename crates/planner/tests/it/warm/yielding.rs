@@ -76,7 +76,8 @@ fn in_a_full_pool_one_of_another_image_goes() {
     scene.poll();
     assert_eq!(scene.left_for(), [Leaving::MakesRoom]);
     scene.does_all();
-    assert_eq!(scene.assignment("h1").warm, None, "it has one of its own");
+    assert_eq!(scene.images(), ["none"]);
+    assert_eq!(scene.assignment("h1").warm.as_ref().and_then(|tags| tags.image.as_deref()), Some("old:1"));
 }
 
 #[test]
