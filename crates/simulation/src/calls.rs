@@ -9,6 +9,7 @@ use planner::ids::{ActionId, AssignmentKey, BackendId, MachineName, RunnerUuid};
 use planner::seen::{Binding, Exit, MachineState};
 
 use crate::backends::Machine;
+use crate::daemon::WAKE_MS;
 use crate::fault::Fault;
 use crate::forge::{ForgeSide, failed};
 use crate::happening::{Answered, Happening, Step};
@@ -32,7 +33,7 @@ impl World {
         };
         if self.strikes(Fault::LostBefore, word) {
             self.judge.stumbles(&action, self.now);
-            return self.lost_answer(Fault::LostBefore, id);
+            return self.lost_answer(Fault::LostBefore, id, &action);
         }
         if let Some(answer) = self.refusal(&action) {
             self.judge.stumbles(&action, self.now);
@@ -52,15 +53,17 @@ impl World {
         let answered = if self.strikes(Fault::LostAfter, word) { Answered::Never } else { Answered::Yes };
         if answered == Answered::Never {
             self.judge.stumbles(&action, self.now);
-            self.lost_answer(Fault::LostAfter, id);
+            self.lost_answer(Fault::LostAfter, id, &action);
         }
         self.after(there, Happening::Arrive { life, id, action, belief, answered });
     }
 
     /// The daemon learns that the connection broke, or nothing at all.
-    fn lost_answer(&mut self, fault: Fault, id: ActionId) {
+    fn lost_answer(&mut self, fault: Fault, id: ActionId, action: &Action) {
         let dice = self.dice.fault(fault);
         let (told, delay) = (dice.chance(600), dice.between(5, 4_000));
+        let deadline = u64::try_from(action.deadline(&self.policy.limits).as_millis()).unwrap_or(u64::MAX);
+        self.judge.calm.takes_a_slot(self.now + if told { delay } else { deadline + WAKE_MS });
         if told {
             let answer = failed(ErrorClass::Transient, Acted::Maybe, "the connection broke");
             let life = self.daemon.life;

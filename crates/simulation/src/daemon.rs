@@ -10,10 +10,11 @@ use planner::step::{Turn, step};
 use planner::time::Tick;
 
 use crate::fault::Fault;
+use crate::judge::Rule;
 use crate::world::{World, note};
 
 /// How often the daemon looks at its clock.
-const WAKE_MS: u64 = 1_000;
+pub(crate) const WAKE_MS: u64 = 1_000;
 /// After how many turns books and report are searched for tokens.
 const SECRETS_TURNS: u64 = 256;
 /// How often runners are listed where no registration of ours is expected (design section 8).
@@ -118,7 +119,7 @@ impl World {
         let now = self.tick();
         let again = step(&self.policy, &mut self.daemon.state.clone(), now);
         if !again.actions.is_empty() || !again.decisions.is_empty() {
-            self.judge.breaks(0, format!("a turn without news: {:?} {:?}", again.actions, again.decisions));
+            self.judge.breaks(Rule::Rest, format!("a turn without news: {:?} {:?}", again.actions, again.decisions));
         }
     }
 }

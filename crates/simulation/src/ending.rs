@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::fault::Fault;
-use crate::judge::Broken;
+use crate::judge::{Broken, Rule};
 use crate::shape::Shape;
 use crate::tally::Tally;
 use crate::world::World;
@@ -25,6 +25,9 @@ const LINGER_MS: u64 = 12 * 60_000;
 /// Of so many worlds one goes on for so long.
 const LINGERING: u64 = 16;
 
+/// Of so many worlds one writes its trace, so that it can be searched for tokens.
+const READ: u64 = 64;
+
 /// What a world came to.
 #[derive(Debug)]
 pub struct Report {
@@ -42,21 +45,33 @@ pub struct Report {
 
 /// Runs the world of a shape to its end. A panic breaks invariant 12.
 pub fn run(shape: &Shape, traced: bool) -> Report {
-    let mut world = World::drawn(shape, traced);
+    let is_read = shape.seed.is_multiple_of(READ);
+    let report = live(World::drawn(shape, traced || is_read), shape).into_report();
+    Report { trace: if traced { report.trace } else { Vec::new() }, ..report }
+}
+
+/// Runs the world of a shape to its end, whatever breaks on the way, and tells what was broken first of each rule.
+pub fn run_whole(shape: &Shape) -> BTreeMap<Rule, Broken> {
+    let mut world = World::drawn(shape, false);
+    world.judge.all_broken = Some(BTreeMap::new());
+    live(world, shape).judge.all_broken.unwrap_or_default()
+}
+
+fn live(mut world: World, shape: &Shape) -> World {
     let lives_on = shape.seed.is_multiple_of(LINGERING);
-    let mut live = || {
+    let mut to_its_end = || {
         world.run();
-        if lives_on {
+        if lives_on && world.settled_at > 0 {
             world.linger();
         }
     };
     // What is left of a world that panicked is only read.
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(&mut live)) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(&mut to_its_end)) {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words");
-        world.judge.breaks(12, format!("the world panics: {text}"));
+        world.judge.breaks(Rule::Panic, format!("the world panics: {text}"));
     }
-    world.into_report()
+    world
 }
 
 impl World {
@@ -87,9 +102,10 @@ impl World {
                 break;
             }
             if self.now > since + bound
-                && let Some((invariant, what)) = left
+                && let Some((rule, what)) = left
             {
-                self.judge.breaks(invariant, format!("long after faults ended: {what}"));
+                self.judge.breaks(rule, format!("long after faults ended: {what}"));
+                break;
             }
         }
     }
@@ -99,29 +115,29 @@ impl World {
         attempts.filter(|attempt| !attempt.status.is_final()).count()
     }
 
-    /// What is not over yet, and which invariant that breaks if it lasts. `None`: all is over.
-    fn what_is_left(&self) -> Option<(u8, String)> {
+    /// What is not over yet, and which rule that breaks if it lasts. `None`: all is over.
+    fn what_is_left(&self) -> Option<(Rule, String)> {
         for forge in self.forges.values() {
             let mut attempts = forge.model.books().attempts().iter();
             let unfinished =
                 attempts.find(|attempt| !attempt.status.is_final() && !forge.unservable.contains(&attempt.run));
             if let Some(attempt) = unfinished {
-                return Some((8, format!("{} is {}", attempt.handle, attempt.status.word())));
+                return Some((Rule::JobsLeft, format!("{} is {}", attempt.handle, attempt.status.word())));
             }
         }
         let machine = self.backends.values().find_map(|model| model.machines.keys().next());
         if let Some(name) = machine {
-            return Some((6, format!("machine {name} is still there")));
+            return Some((Rule::MachinesLeft, format!("machine {name} is still there")));
         }
         for forge in self.forges.values() {
             let runner = forge.model.runners_now().into_iter().find(|id| !forge.foreign.contains(id));
             if let Some(id) = runner {
-                return Some((6, format!("runner {id} of {} is still registered", forge.id)));
+                return Some((Rule::RunnersLeft, format!("runner {id} of {} is still registered", forge.id)));
             }
         }
         let journal = &self.daemon.state.journal;
         let books = journal.assignments.keys().next().map(ToString::to_string);
-        books.map(|key| (6, format!("{key} is still in the books")))
+        books.map(|key| (Rule::BooksLeft, format!("{key} is still in the books")))
     }
 
     /// Invariants 7, 10, 11 and 13, in the end.
@@ -137,12 +153,12 @@ impl World {
                 .or_else(|| failed.map(|attempt| format!("{} failed, and nothing but us explains it", attempt.handle)));
         }
         if let Some(what) = lost {
-            self.judge.breaks(10, what);
+            self.judge.breaks(Rule::Explained, what);
         }
         let journal = &self.daemon.state.journal;
         let remembered = journal.strays.len() + journal.buried.len() + journal.refused.len() + journal.handles.len();
         if remembered > attempts * 4 + 64 {
-            self.judge.breaks(13, format!("{remembered} things are remembered for ever"));
+            self.judge.breaks(Rule::Remembered, format!("{remembered} things are remembered for ever"));
         }
         self.judge_secrets(None);
         self.judge_trace();

@@ -40,6 +40,7 @@ fn subjects(text: &str) -> BTreeSet<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::Rule;
 
     #[test]
     fn what_is_told_about_a_machine_is_told_about_its_job_too() {
@@ -51,7 +52,7 @@ mod tests {
             format!("call 2 Create {{ handle: Handle(\"{other}\"), machine: MachineName(\"fs-2\") }}"),
             "process 1 of fs-1: Exit".to_owned(),
         ];
-        let broken = Broken { invariant: 6, what: "machine fs-1 is still there".to_owned() };
+        let broken = Broken { rule: Rule::MachinesLeft, invariant: 6, what: "machine fs-1 is still there".to_owned() };
         assert_eq!(about(&broken, &trace), [&*trace[0], &*trace[2], &*trace[4]]);
     }
 }

@@ -58,10 +58,10 @@ mod trace;
 mod weather;
 mod world;
 
-pub use ending::{QUIET_BOUND_MS, QUIET_BOUND_PER_JOB_MS, Report, run};
+pub use ending::{QUIET_BOUND_MS, QUIET_BOUND_PER_JOB_MS, Report, run, run_whole};
 pub use explain::explain;
 pub use fault::Fault;
-pub use judge::{Bound, Broken, LAUNCH_BOUND_MS, Measured, REMOVAL_BOUND_MS};
+pub use judge::{Bound, Broken, LAUNCH_BOUND_MS, Measured, REMOVAL_BOUND_MS, Rule};
 pub use kind::Kind;
 pub use scenario::{Played, Scenario};
 pub use shape::Shape;

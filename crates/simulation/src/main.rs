@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 /// What may be asked for.
 const USAGE: &str = "simulate [--seeds N] [--start SEED] [--allow-absent] | \
-    trace SEED [--jobs N] [--quiet SPAN] [--without FAULT,…] [--only FAULT,N,…] | trace FILE | sabotage [WORDS]";
+    trace SEED [--jobs N] [--quiet SPAN] [--without FAULT,…] [--only FAULT,N,…] | trace FILE | sabotage [--rules] [WORDS]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -19,6 +19,8 @@ fn main() -> ExitCode {
     let outcome = match words.split_first() {
         Some((&"simulate", options)) => simulate::Options::parse(options).map(|options| simulate::run_all(&options)),
         Some((&"trace", [which, options @ ..])) => simulate::trace(which, options),
+        #[cfg(feature = "sabotage")]
+        Some((&"sabotage", ["--rules", words @ ..])) => Ok(sabotage::run_rules(&words.join(" "))),
         #[cfg(feature = "sabotage")]
         Some((&"sabotage", words)) => Ok(sabotage::run(&words.join(" "))),
         _ => Err("nothing to do".to_owned()),

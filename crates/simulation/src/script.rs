@@ -9,7 +9,7 @@ use planner::report::Report;
 
 use crate::fault::Fault;
 use crate::happening::Happening;
-use crate::judge::{Bound, Measured};
+use crate::judge::{Bound, Measured, Rule};
 use crate::reasons::{WORDS, of_job};
 use crate::world::{World, note};
 
@@ -183,7 +183,7 @@ impl World {
 
     fn expect(&mut self, forge: &ForgeId, expectation: &Expectation) {
         if let Some(what) = self.unmet(forge, expectation) {
-            self.judge.breaks(0, format!("at {} s: {what}", self.now / 1_000));
+            self.judge.breaks(Rule::Expected, format!("at {} s: {what}", self.now / 1_000));
         }
     }
 

@@ -59,10 +59,12 @@ fn conclude(journal: &mut Journal, limits: &Limits, key: &AssignmentKey, reason:
     assignment.retry_at = now;
     assignment.failures = 0;
     let held_back = assignment.job.as_ref().filter(|_| *reason == EndReason::HeldBack);
+    let another_left = assignment.another_left.is_some();
     let suspect = held_back.map(|job| SuspectKey::of(&key.job.forge, job));
     keep_grace(journal, key);
     if let Some(suspect) = suspect {
-        suspect_after_release(journal, limits, &suspect, &key.job.handle, now);
+        let suspicion = suspect_after_release(journal, limits, &suspect, &key.job.handle, now);
+        suspicion.somebody_left |= another_left;
     }
 }
 
@@ -74,7 +76,13 @@ fn keep_grace(journal: &mut Journal, key: &AssignmentKey) {
 }
 
 /// From the release of one on, jobs like it are suspects.
-fn suspect_after_release(journal: &mut Journal, limits: &Limits, key: &SuspectKey, handle: &Handle, now: Tick) {
+fn suspect_after_release<'a>(
+    journal: &'a mut Journal,
+    limits: &Limits,
+    key: &SuspectKey,
+    handle: &Handle,
+    now: Tick,
+) -> &'a mut Suspicion {
     let suspicion = journal.suspicions.entry(key.clone()).or_insert_with(|| Suspicion {
         releases: 0,
         rest_until: now,
@@ -86,6 +94,7 @@ fn suspect_after_release(journal: &mut Journal, limits: &Limits, key: &SuspectKe
     suspicion.releases = suspicion.releases.saturating_add(1);
     suspicion.rest_until = now.plus(backoff(limits.suspect, limits.suspect_max, suspicion.releases, key.name.as_str()));
     suspicion.probed.insert(handle.clone(), now);
+    suspicion
 }
 
 /// Its registration is gone, or was never there: nothing but the machine is left.

@@ -36,7 +36,7 @@ pub(super) fn listed(state: &mut State, policy: &Policy, scope: &ScopeKey, listi
     seen.last_failure = None;
 
     note_strays(state, scope, listing.begun_at, proves_absence);
-    note_departures(state, scope, &left_repositories);
+    note_departures(state, scope, &left_repositories, now);
     note_handles(state, scope, now);
     let mut newly_missing = Vec::new();
     let mut claimed = Vec::new();
@@ -157,11 +157,17 @@ fn note_strays(state: &mut State, scope: &ScopeKey, begun_at: Tick, proves_absen
     }
 }
 
-/// After a job of a repository has left, the next suspect of it is tried at once.
-fn note_departures(state: &mut State, scope: &ScopeKey, repositories: &BTreeSet<i64>) {
+/// After a job of a repository has left, the next suspect of it is tried at once, also when it becomes one only now.
+fn note_departures(state: &mut State, scope: &ScopeKey, repositories: &BTreeSet<i64>, now: Tick) {
     for (key, suspicion) in &mut state.journal.suspicions {
         if key.forge == scope.forge && repositories.contains(&key.repository) {
             suspicion.somebody_left = true;
+        }
+    }
+    for (key, assignment) in &mut state.journal.assignments {
+        let repository = assignment.job.as_ref().map(|job| job.repository);
+        if key.job.forge == scope.forge && repository.is_some_and(|repository| repositories.contains(&repository)) {
+            assignment.another_left = assignment.another_left.or(assignment.contacted.map(|_| now));
         }
     }
 }

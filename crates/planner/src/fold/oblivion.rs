@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::ids::{ForgeId, Handle, JobKey};
+use crate::sabotage::{self, Sabotage};
 use crate::state::{State, SuspectKey};
 use crate::time::Tick;
 
@@ -23,6 +24,9 @@ fn forget_repositories(state: &mut State, now: Tick) {
 
 /// Forgets handles and suspicions that nothing refers to any more.
 pub(super) fn tidy(state: &mut State, now: Tick) {
+    if sabotage::is(Sabotage::RememberAll) {
+        return;
+    }
     forget_repositories(state, now);
     let journal = &mut state.journal;
     let used: BTreeSet<&JobKey> = journal.assignments.keys().map(|key| &key.job).collect();

@@ -139,12 +139,9 @@ fn lost(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, die
     }
     match assignment.task() {
         Some(task) if context.has_credentials(assignment) => {
-            let action = Action::EndEarly {
-                key: key.clone(),
-                runner: registered.uuid.clone(),
-                task,
-                reason: format!("the machine {} died ({})", assignment.machine_name, how(assignment)),
-            };
+            let said = format!("the machine {} died ({})", assignment.machine_name, how(assignment));
+            let reason = if sabotage::is(Sabotage::EndSilently) { String::new() } else { said };
+            let action = Action::EndEarly { key: key.clone(), runner: registered.uuid.clone(), task, reason };
             Next::Act(action, MachineReason::AwaitingPolls)
         }
         _ => awaiting(),

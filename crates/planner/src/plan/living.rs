@@ -80,7 +80,8 @@ fn running(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment) 
     if let Some(next) = doubt(context, key, assignment) {
         return next;
     }
-    if assignment.run.over(context.clocks(&assignment.pool).run) {
+    let run = context.clocks(&assignment.pool).run;
+    if assignment.run.over(if sabotage::is(Sabotage::StopEarly) { run / 2 } else { run }) {
         return Next::Conclude(EndReason::RunOver);
     }
     Next::Wait(if assignment.has_vanished() { MachineReason::Vanished } else { MachineReason::Running })

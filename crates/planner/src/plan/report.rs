@@ -10,6 +10,7 @@ use super::warm;
 use crate::error_class::ErrorClass;
 use crate::ids::{AssignmentKey, PoolId, ScopeKey};
 use crate::report::{Alert, JobReport, MachineReason, MachineReport, PoolReport, Reason, ScopeReport};
+use crate::sabotage::{self, Sabotage};
 use crate::state::{Assignment, Rest, Rested};
 
 /// After how many vain destroys a human is told.
@@ -118,6 +119,10 @@ pub(super) fn finish(context: &Context<'_>, plan: &mut Plan) {
         })
         .collect();
     plan.report.alerts = alerts(context);
+    if sabotage::is(Sabotage::TellAgain) {
+        let jobs = &plan.report.jobs;
+        plan.report.jobs = jobs.iter().flat_map(|_| jobs.clone()).collect();
+    }
 }
 
 fn alerts(context: &Context<'_>) -> Vec<Alert> {

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
 use super::launch::Wanted;
+use crate::event::EndReason;
 use crate::ids::Handle;
 use crate::report::Reason;
 use crate::sabotage::{self, Sabotage};
-use crate::state::SuspectKey;
+use crate::state::{Assignment, SuspectKey};
 use crate::time::Tick;
 
 /// For each suspected kind of jobs: whose turn it is.
@@ -25,6 +26,21 @@ enum Turn {
     Resting,
 }
 
+/// Whether it is known that the job of a probe waits no more, whatever is left of the probe: its machine may have a grace.
+fn is_over_elsewhere(assignment: &Assignment) -> bool {
+    assignment.ending.as_ref().is_some_and(|end| match end.reason {
+        EndReason::LeftBeforeStart | EndReason::EndedElsewhere | EndReason::Gone | EndReason::TakenElsewhere => true,
+        EndReason::ProcessEnded { .. }
+        | EndReason::LaunchFailed { .. }
+        | EndReason::BootOver
+        | EndReason::HeldBack
+        | EndReason::RunOver
+        | EndReason::RegistrationRemoved
+        | EndReason::MachineVanished
+        | EndReason::NeverStarted => false,
+    })
+}
+
 impl<'a> Suspects<'a> {
     /// Looks at all suspicions; `wanted` are the waiting jobs without an assignment that may be tried.
     pub(super) fn new<'w>(context: &Context<'a>, wanted: impl Iterator<Item = &'w Wanted<'a>>) -> Self
@@ -37,7 +53,7 @@ impl<'a> Suspects<'a> {
         }
         let mut probes: BTreeMap<SuspectKey, BTreeSet<(i64, &Handle)>> = BTreeMap::new();
         for (key, assignment) in &context.state.journal.assignments {
-            let is_probe = !assignment.runs() && assignment.keeps_its_job();
+            let is_probe = !assignment.runs() && assignment.keeps_its_job() && !is_over_elsewhere(assignment);
             if let Some(job) = assignment.job.as_ref().filter(|_| is_probe) {
                 probes.entry(SuspectKey::of(&key.job.forge, job)).or_default().insert((job.id, &key.job.handle));
             }

@@ -63,6 +63,8 @@ pub struct Assignment {
     pub start: Start,
     /// When its runner was first seen to have contacted the forge.
     pub contacted: Option<Tick>,
+    /// When a job of its repository was first seen to have left the list since then: that one may have held its own back.
+    pub another_left: Option<Tick>,
     /// From asking for the machine to contact.
     pub boot: Clock,
     /// From contact to the job running.
@@ -311,6 +313,7 @@ impl Assignment {
             ordinal: None,
             start: Start::No,
             contacted: None,
+            another_left: None,
             boot: Clock::starting(now),
             claim: Clock::starting(now),
             run: Clock::starting(now),
@@ -418,7 +421,9 @@ impl Assignment {
 
     /// Whether it keeps its job from another try.
     pub fn keeps_its_job(&self) -> bool {
-        self.detached.is_none() && !(sabotage::is(Sabotage::LaunchBeside) && self.ending.is_some())
+        self.detached.is_none()
+            && !(sabotage::is(Sabotage::LaunchBeside) && self.ending.is_some())
+            && !(sabotage::is(Sabotage::LaunchAgain) && self.start == Start::Done && self.contacted.is_none())
     }
 
     /// Whether its process is proven dead, or was never there.

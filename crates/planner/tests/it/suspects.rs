@@ -99,6 +99,52 @@ fn while_the_oldest_is_tried_no_other_is_whoever_leaves() {
 }
 
 #[test]
+fn who_leaves_just_before_the_first_of_a_kind_is_released_makes_way_for_the_oldest() {
+    let mut scene = Scene::with(|policy| policy.pools[0].max = 10);
+    scene.waits_as("held", 100, 1, "deploy", &["debian"]);
+    scene.waits_as("blocker", 50, 1, "deploy", &["debian"]);
+    scene.runs("blocker");
+    scene.poll();
+    scene.does_all();
+    scene.contacts("held");
+    for _ in 0..20 {
+        // The list that ends the claim clock is the first that lacks the one before.
+        let before = scene.state.clone();
+        scene.poll();
+        if scene.ending("held").is_some() {
+            scene.state = before;
+            break;
+        }
+        scene.does_all();
+    }
+    assert_eq!(scene.ending("held"), None);
+    scene.took();
+    scene.leaves("blocker");
+    alike(&mut scene, &[("h1", 101), ("h2", 102)]);
+    scene.goes_on(11);
+    assert_eq!(scene.created(), ["held"], "the oldest, and without a rest");
+}
+
+#[test]
+fn a_probe_whose_job_is_cancelled_makes_way_before_its_machine_is_gone() {
+    let mut scene = after_a_release();
+    alike(&mut scene, &[("h1", 101), ("h2", 102)]);
+    scene.passes(Duration::from_secs(40));
+    scene.polls(5);
+    scene.does_all();
+    scene.contacts("h1");
+    assert_eq!(scene.created(), ["h1"]);
+    scene.leaves("h1");
+    for _ in 0..3 {
+        scene.poll();
+        scene.does_all();
+    }
+    assert_eq!(scene.ending("h1"), Some(&EndReason::EndedElsewhere));
+    assert_eq!(scene.machines.len(), 2, "h1's has its grace");
+    assert_eq!(scene.created(), ["held"], "the oldest, and without a rest");
+}
+
+#[test]
 fn when_somebody_has_left_the_oldest_is_tried_at_once() {
     let mut scene = after_a_release();
     alike(&mut scene, &[("h1", 101), ("h2", 102)]);

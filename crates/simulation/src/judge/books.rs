@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use planner::step::Turn;
 
+use super::Rule;
 use crate::world::World;
 
 /// Length of a runner's token (protocol 1.3).
@@ -26,7 +27,7 @@ impl World {
         let told = report.jobs.len() + report.machines.len() + report.runners.len() + report.alerts.len();
         let came_to = told + turn.actions.len() + turn.decisions.len() + turn.ended.len();
         if came_to > EACH * things + BESIDE {
-            self.judge.breaks(12, format!("a turn about {things} things comes to {came_to}"));
+            self.judge.breaks(Rule::Size, format!("a turn about {things} things comes to {came_to}"));
         }
     }
 
@@ -34,7 +35,7 @@ impl World {
     pub(crate) fn judge_secrets(&mut self, report: Option<&planner::report::Report>) {
         let text = format!("{:?} {report:?} {:?}", self.daemon.state, self.daemon.old_memory);
         if let Some(place) = holds_token(&text, &self.judge.tokens) {
-            self.judge.breaks(11, format!("a token is in the books or in a report, at {place}"));
+            self.judge.breaks(Rule::TokenInBooks, format!("a token is in the books or in a report, at {place}"));
         }
     }
 
@@ -42,7 +43,7 @@ impl World {
     pub(crate) fn judge_trace(&mut self) {
         let held = self.trace.lines().iter().find(|line| holds_token(line, &self.judge.tokens).is_some());
         if let Some(line) = held.map(|line| line.chars().take(40).collect::<String>()) {
-            self.judge.breaks(11, format!("a token is in the trace: {line}"));
+            self.judge.breaks(Rule::TokenInTrace, format!("a token is in the trace: {line}"));
         }
     }
 
@@ -70,7 +71,7 @@ impl World {
             ),
         ];
         if let Some((what, count)) = left.into_iter().find(|(_, count)| *count > 0) {
-            self.judge.breaks(13, format!("{count} {what} are in the books long after all is over"));
+            self.judge.breaks(Rule::Forgotten, format!("{count} {what} are in the books long after all is over"));
         }
     }
 }

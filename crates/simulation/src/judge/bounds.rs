@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Each is counted from when what it is about was last disturbed ([`super::calm`]), and only for what no fault has struck
-//! itself. Scenarios must keep them; worlds from seeds are measured. A poll is its interval with its jitter and the time
+//! itself. Scenarios must keep them, worlds from seeds some of them always and the others until the first fault. A poll is its interval with its jitter and the time
 //! that its answer takes; where a backend lists a stopped machine until it is removed once more, that is another poll.
 
 use std::collections::BTreeMap;
@@ -17,14 +17,13 @@ use std::time::Duration;
 use planner::ids::{BackendId, MachineName, ScopeKey};
 use planner::policy::Clocks;
 
+use super::Rule;
 use crate::world::World;
 
 /// Longest time that a call takes in a world, there and back.
 pub(super) const CALL_MS: u64 = 130;
 /// What a listing takes beyond its interval: jitter, way there and way back.
 const LISTING_MS: u64 = 700;
-/// Longest time that a machine takes to be made.
-const MAKING_MS: u64 = 1_000;
 /// Longest time from the start of a runner to its first fetch, and of that fetch where it is a slow one.
 const CONTACT_MS: u64 = 4_005 + 2_000;
 /// The same where machines are free and runners quick.
@@ -80,11 +79,16 @@ impl Bound {
         }
     }
 
-    /// The invariant that is broken when it lasts longer.
-    const fn invariant(self) -> u8 {
+    /// The rule that is broken when it lasts longer; `beside`: than it may while something else is broken.
+    const fn rule(self, beside: bool) -> Rule {
         match self {
-            Self::Removal | Self::Lost => 6,
-            Self::Surplus | Self::Turn | Self::TurnAfterProbe | Self::Launch => 8,
+            Self::Removal => Rule::RemovalBound,
+            Self::Lost => Rule::LostBound,
+            Self::Surplus => Rule::SurplusBound,
+            Self::Turn => Rule::TurnBound,
+            Self::TurnAfterProbe => Rule::TurnAfterProbeBound,
+            Self::Launch if beside => Rule::LaunchBesideBound,
+            Self::Launch => Rule::LaunchBound,
         }
     }
 }
@@ -157,12 +161,10 @@ impl World {
         let mut lasting = BTreeMap::new();
         for Standing { bound, subject, since, limit } in standing {
             let lasts = now.saturating_sub(since);
-            // Worlds from seeds are measured: their machines may boot for long, and what was struck has effects for longer.
-            if lasts > limit && self.script.is_on() {
+            if lasts > limit && (self.script.is_on() || self.holds_in_seeds(bound)) {
                 let what = format!("{}: {subject} for {lasts} ms, {limit} ms are allowed", bound.word());
-                let broken =
-                    if bound == Bound::Launch && self.judge.calm.of_all() >= since { 9 } else { bound.invariant() };
-                self.judge.breaks(broken, what);
+                let beside = self.judge.calm.of_all() >= since;
+                self.judge.breaks(bound.rule(beside), what);
             }
             lasting.insert((bound, subject), (lasts, limit));
         }
@@ -172,6 +174,16 @@ impl World {
                 let measured = Measured { times: 1, longest_ms: lasted, percent: lasted * 100 / limit.max(1) };
                 bounds.measured.entry(bound).or_default().add(&measured);
             }
+        }
+    }
+
+    /// Whether a world from a seed must keep a bound now. All of them until a fault strikes for the first time: some have
+    /// effects that last longer than themselves (a host that stood still leaves graces to count, a forge that was away
+    /// jobs to report). What waits for a machine of its own keeps its bound whenever it is left in peace.
+    fn holds_in_seeds(&self, bound: Bound) -> bool {
+        match bound {
+            Bound::Surplus | Bound::Launch => true,
+            Bound::Removal | Bound::Lost | Bound::Turn | Bound::TurnAfterProbe => self.judge.calm.of_all() == 0,
         }
     }
 
@@ -217,7 +229,8 @@ impl World {
 
     /// From the decision to launch until a runner has fetched its job.
     pub(super) fn launch_ms(&self) -> u64 {
-        let (making, contact) = if self.script.is_quick() { (20, QUICK_CONTACT_MS) } else { (MAKING_MS, CONTACT_MS) };
+        let slowest = self.backends.values().map(|model| model.boot.1).max().unwrap_or(0);
+        let (making, contact) = if self.script.is_quick() { (20, QUICK_CONTACT_MS) } else { (slowest, CONTACT_MS) };
         3 * CALL_MS + making + contact
     }
 }

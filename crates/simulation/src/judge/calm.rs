@@ -63,6 +63,13 @@ impl Calm {
         *last = until.max(*last);
     }
 
+    /// The call under way keeps its slot in its lane until then: its answer is lost, and there may be no other slot.
+    pub(crate) fn takes_a_slot(&mut self, until: u64) {
+        if let Some(place) = self.at.clone() {
+            self.ends_at(place, until);
+        }
+    }
+
     /// A fault has struck.
     fn struck(&mut self, fault: Fault, now: u64) {
         self.slow |= fault == Fault::Slow;

@@ -14,6 +14,7 @@ use planner::seen::{JobSeen, JobState, Listing, MachineSeen, MachineState, Runne
 use planner::state::Assignment;
 use planner::time::Tick;
 
+use super::Rule;
 use crate::world::World;
 
 /// When the last two lists were begun that say the same.
@@ -280,7 +281,7 @@ impl World {
         };
         if !is_backed {
             let what = format!("{key} ends for {reason:?}, and what has reached the daemon does not say so");
-            self.judge.breaks(5, what);
+            self.judge.breaks(Rule::EndBacked, what);
         }
     }
 
@@ -322,7 +323,8 @@ impl World {
             _ => return,
         };
         if !is_backed {
-            self.judge.breaks(5, format!("{action:?}: what has reached the daemon is not enough for it"));
+            self.judge
+                .breaks(Rule::DeletionBacked, format!("{action:?}: what has reached the daemon is not enough for it"));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use planner::ids::ForgeId;
 
-use super::{Death, Excuse};
+use super::{Death, Excuse, Rule};
 use crate::forge::Door;
 use crate::world::{World, note};
 
@@ -28,7 +28,7 @@ impl World {
             note!(self, "    DECEIVED: the backend denies a machine for {handle}");
             self.judge.deceived += 1;
         } else if takers.len() > 1 {
-            self.judge.breaks(1, format!("{handle} could be given to {takers:?}"));
+            self.judge.breaks(Rule::OneTaker, format!("{handle} could be given to {takers:?}"));
         }
     }
 
@@ -37,7 +37,7 @@ impl World {
         let books = self.forge(forge).model.books();
         let count = books.attempt(&forge_model::Handle(handle.to_owned())).map_or(0, |attempt| attempt.hand_outs);
         if count > 1 {
-            self.judge.breaks(1, format!("{handle} was handed out {count} times"));
+            self.judge.breaks(Rule::OneHandOut, format!("{handle} was handed out {count} times"));
         }
     }
 
@@ -59,7 +59,10 @@ impl World {
                 self.judge.races += 1;
                 self.judge.excuse(handle, Excuse::Race);
             }
-            Some(_) => self.judge.breaks(1, format!("{handle} is handed to a fenced runner that was stopped")),
+            Some(_) => {
+                let what = format!("{handle} is handed to a fenced runner that was stopped");
+                self.judge.breaks(Rule::FencedInVain, what);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use planner::ids::{BackendId, MachineName};
 use planner::report::Reason;
 use planner::step::Turn;
 
-use super::Belief;
+use super::{Belief, Rule};
 use crate::world::World;
 
 /// How long after it was made by an earlier life the daemon cannot know a machine yet.
@@ -20,7 +20,8 @@ impl World {
     /// What the checker has stopped, and what waits for a lane that is free.
     pub(crate) fn judge_turn(&mut self, turn: &Turn) {
         for (action, violation) in &turn.violations {
-            self.judge.breaks(violation.invariant, format!("the checker stopped {action:?}: {violation}"));
+            let what = format!("the checker stopped {action:?}: {violation}");
+            self.judge.breaks_invariant(Rule::Checker, violation.invariant, what);
         }
         self.judge_decisions(turn);
         self.judge_size(turn);
@@ -28,7 +29,8 @@ impl World {
             let fitting = self.policy.pools.iter().filter(|pool| planner::label::fits(&job.runs_on, &pool.labels));
             let mut busy = fitting.map(|pool| self.is_busy(&pool.backend));
             if !busy.any(|busy| busy) {
-                self.judge.breaks(9, format!("{} waits for a lane although its lanes are free", job.handle));
+                self.judge
+                    .breaks(Rule::FreeLanes, format!("{} waits for a lane although its lanes are free", job.handle));
             }
         }
     }
@@ -58,10 +60,10 @@ impl World {
         let twice = begun.last() == Some(&self.now);
         begun.push(self.now);
         if twice {
-            self.judge.breaks(1, format!("{about}: {} was called twice at once", action.word()));
+            self.judge.breaks(Rule::CalledOnce, format!("{about}: {} was called twice at once", action.word()));
         } else if begun.len() > HOT_CALLS {
             let count = begun.len();
-            self.judge.breaks(13, format!("{about}: {} was called {count} times in 20 s", action.word()));
+            self.judge.breaks(Rule::HotLoop, format!("{about}: {} was called {count} times in 20 s", action.word()));
         }
     }
 
@@ -83,16 +85,16 @@ impl World {
             self.backends.get(backend).and_then(|model| model.machines.get(name)).map(|it| it.tags.pool().clone());
         let pool_max = pool.as_ref().and_then(|pool| policy.pool(pool)).map(|pool| pool.max);
         let broken = if exceeds(count(&|_, machine| Some(machine.tags.pool()) == pool.as_ref()), pool_max) {
-            Some(format!("pool {pool:?} has more machines than its max"))
+            Some((Rule::PoolMax, format!("pool {pool:?} has more machines than its max")))
         } else if exceeds(count(&|id, _| id == backend), policy.backends.get(backend).and_then(|it| it.max)) {
-            Some(format!("backend {backend} has more machines than its max"))
+            Some((Rule::BackendMax, format!("backend {backend} has more machines than its max")))
         } else if exceeds(count(&|_, _| true), policy.max) {
-            Some("the deployment has more machines than its max".to_owned())
+            Some((Rule::DeploymentMax, "the deployment has more machines than its max".to_owned()))
         } else {
             None
         };
-        if let Some(what) = broken {
-            self.judge.breaks(4, what);
+        if let Some((rule, what)) = broken {
+            self.judge.breaks(rule, what);
         }
     }
 }

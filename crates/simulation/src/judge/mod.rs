@@ -15,6 +15,7 @@ mod limits;
 mod progress;
 mod registrations;
 mod removals;
+mod rule;
 mod stops;
 mod suspects;
 
@@ -29,13 +30,16 @@ use planner::policy::Policy;
 pub use bounds::{Bound, Measured};
 pub(crate) use calm::Place;
 pub use progress::{LAUNCH_BOUND_MS, REMOVAL_BOUND_MS};
+pub use rule::Rule;
 
 use crate::world::World;
 
 /// A broken invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
-    /// Its number; 0 for "a turn without news comes to nothing".
+    /// Which rule was broken.
+    pub rule: Rule,
+    /// The number of the invariant; 0 for none of them.
     pub invariant: u8,
     /// What broke it.
     pub what: String,
@@ -89,6 +93,8 @@ const FIRST_LISTS_MS: u64 = 5_700;
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
     pub(crate) broken: Option<Broken>,
+    /// All that was broken first of each rule, in a world that goes on whatever breaks.
+    pub(crate) all_broken: Option<BTreeMap<Rule, Broken>>,
     excuses: BTreeMap<String, BTreeSet<Excuse>>,
     deaths: BTreeMap<String, Death>,
     /// Machines that the daemon cannot know yet, until then.
@@ -150,8 +156,20 @@ impl Judge {
         }
     }
 
-    pub(crate) fn breaks(&mut self, invariant: u8, what: String) {
-        self.broken.get_or_insert(Broken { invariant, what });
+    pub(crate) fn breaks(&mut self, rule: Rule, what: String) {
+        self.breaks_invariant(rule, rule.invariant(), what);
+    }
+
+    fn breaks_invariant(&mut self, rule: Rule, invariant: u8, what: String) {
+        let broken = Broken { rule, invariant, what };
+        match &mut self.all_broken {
+            Some(all) => {
+                all.entry(rule).or_insert(broken);
+            }
+            None => {
+                self.broken.get_or_insert(broken);
+            }
+        }
     }
 
     pub(crate) fn excuse(&mut self, handle: &str, excuse: Excuse) {

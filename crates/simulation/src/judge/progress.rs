@@ -5,6 +5,7 @@ use forge_model::{AttemptRecord, Status};
 use planner::label::fits;
 use planner::policy::PoolPolicy;
 
+use super::Rule;
 use crate::forge::ForgeSide;
 use crate::world::World;
 
@@ -22,7 +23,7 @@ pub const REMOVAL_BOUND_MS: u64 = 8 * 60_000;
 impl World {
     /// Called every second of the quiet phase.
     pub(crate) fn judge_progress(&mut self) {
-        let mut idle: Vec<(u8, u64, String)> = Vec::new();
+        let mut idle: Vec<(Rule, u64, String)> = Vec::new();
         for forge in self.forges.values() {
             let attempts = forge.model.books().attempts().iter().filter(|attempt| attempt.status == Status::Waiting);
             let waiting = attempts.filter(|attempt| !forge.unservable.contains(&attempt.run));
@@ -32,7 +33,7 @@ impl World {
                 let mut pools = self.policy.pools.iter().filter(|pool| fits(&labels, &pool.labels));
                 if pools.any(|pool| self.has_room(pool)) {
                     let bound = LAUNCH_BOUND_MS + PROBE_BOUND_MS * self.others_like(forge, attempt);
-                    idle.push((8, bound, format!("{} could run and is not launched", attempt.handle)));
+                    idle.push((Rule::Launched, bound, format!("{} could run and is not launched", attempt.handle)));
                 }
             }
         }
@@ -40,16 +41,16 @@ impl World {
             let Some(job) = machine.serves() else { continue };
             let over = self.status_of(job.handle.as_str()).is_none_or(Status::is_final);
             if over && self.now >= machine.undeletable_until {
-                idle.push((6, REMOVAL_BOUND_MS, format!("machine {name} outlives its job")));
+                idle.push((Rule::Outlives, REMOVAL_BOUND_MS, format!("machine {name} outlives its job")));
             }
         }
         idle.extend(self.waits_in_vain());
         let now = self.now;
         self.judge.idle_since.retain(|what, _| idle.iter().any(|(.., idle)| idle == what));
-        for (invariant, bound, what) in idle {
+        for (rule, bound, what) in idle {
             let since = *self.judge.idle_since.entry(what.clone()).or_insert(now);
             if now > since + bound {
-                self.judge.breaks(invariant, format!("{what} for {} s", bound / 1_000));
+                self.judge.breaks(rule, format!("{what} for {} s", bound / 1_000));
             }
         }
     }
@@ -65,7 +66,7 @@ impl World {
     }
 
     /// Runners that wait for a job which their forge holds back.
-    fn waits_in_vain(&self) -> Vec<(u8, u64, String)> {
+    fn waits_in_vain(&self) -> Vec<(Rule, u64, String)> {
         let machines = self.backends.values().flat_map(|model| &model.machines);
         let removable = machines.filter(|(_, machine)| self.now >= machine.undeletable_until);
         let runners = removable.filter_map(|(name, machine)| Some((name, machine.process.as_ref()?)));
@@ -75,7 +76,8 @@ impl World {
             let attempt = model.books().attempt(&forge_model::Handle(process.handle.clone()));
             attempt.is_some_and(|of| of.status == Status::Waiting && !model.is_offered(of.job))
         });
-        held.map(|(name, _)| (8, HOLD_BOUND_MS, format!("{name} waits for a job that is held back"))).collect()
+        held.map(|(name, _)| (Rule::WaitsInVain, HOLD_BOUND_MS, format!("{name} waits for a job that is held back")))
+            .collect()
     }
 
     fn has_machine(&self, handle: &str) -> bool {

@@ -3,7 +3,7 @@
 use forge_model::RunnerId as ModelRunner;
 use planner::ids::{RunnerId, ScopeKey};
 
-use super::{Belief, Excuse};
+use super::{Belief, Excuse, Rule};
 use crate::forge::Door;
 use crate::world::{World, note};
 
@@ -17,7 +17,7 @@ impl World {
             return;
         }
         if forge.foreign.contains(&id) {
-            return self.judge.breaks(7, format!("runner {id} is somebody else's"));
+            return self.judge.breaks(Rule::Foreign, format!("runner {id} is somebody else's"));
         }
         let books = forge.model.books();
         let Some(uuid) = books.registration(id).map(|record| record.uuid.clone()) else { return };
@@ -34,7 +34,7 @@ impl World {
                 self.judge.deceived += 1;
                 return self.judge.excuse(handle.as_str(), Excuse::Race);
             }
-            return self.judge.breaks(3, format!("runner {id} is deleted although it holds {handle}"));
+            return self.judge.breaks(Rule::HoldsJob, format!("runner {id} is deleted although it holds {handle}"));
         }
         if !self.forge(&scope.forge).model.runners_now().contains(&id) || !self.lives(&uuid) {
             return;
@@ -47,7 +47,10 @@ impl World {
         } else if open && waits && belief.in_vain && belief.race_is_known {
             self.judge.races += 1;
         } else if open && waits {
-            self.judge.breaks(3, format!("runner {id} is deleted although its process lives and could get its job"));
+            self.judge.breaks(
+                Rule::CouldGetJob,
+                format!("runner {id} is deleted although its process lives and could get its job"),
+            );
         }
     }
 }

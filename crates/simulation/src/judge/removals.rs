@@ -4,6 +4,7 @@ use forge_model::{HandOut, Handle as ModelHandle, Status};
 use planner::ids::{AssignmentKey, BackendId, ForgeId, MachineName, RunnerUuid, TaskId};
 use planner::seen::Exit;
 
+use super::Rule;
 use super::bounds::{Bound, Standing, millis};
 use crate::backends::Machine;
 use crate::world::World;
@@ -169,7 +170,7 @@ impl World {
     pub(crate) fn judge_told(&mut self, forge: &ForgeId, task: TaskId, reason: &str) {
         let log = self.forge(forge).model.task_log(forge_model::TaskId(task.0));
         if reason.is_empty() || log.last().is_none_or(|line| line != reason) {
-            self.judge.breaks(6, format!("task {} is ended early and its log does not say why", task.0));
+            self.judge.breaks(Rule::Told, format!("task {} is ended early and its log does not say why", task.0));
         }
     }
 }

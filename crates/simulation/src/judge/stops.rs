@@ -7,7 +7,7 @@ use planner::action::Action;
 use planner::event::EndReason;
 use planner::ids::{BackendId, MachineName, RunnerUuid};
 
-use super::{Death, Excuse};
+use super::{Death, Excuse, Rule};
 use crate::forge::Door;
 use crate::world::{World, note};
 
@@ -48,7 +48,7 @@ impl World {
             self.judge.excuse(&handle, Excuse::Race);
         } else {
             let what = format!("{name} is stopped although {handle} runs on it since {since} ({belief:?})");
-            self.judge.breaks(2, what);
+            self.judge.breaks(Rule::Stopped, what);
         }
     }
 
@@ -56,7 +56,7 @@ impl World {
     pub(crate) fn judge_early_end(&mut self, runner: &RunnerUuid) {
         let Some(handle) = self.living(runner.as_str()) else { return };
         if self.held_by(&handle, runner.as_str()).is_some() {
-            self.judge.breaks(2, format!("{handle} is failed although its process lives"));
+            self.judge.breaks(Rule::EarlyEnd, format!("{handle} is failed although its process lives"));
         }
     }
 
@@ -94,7 +94,7 @@ impl World {
         let early = u128::from(self.now - ended) < clocks.grace.as_millis();
         if early && !ran_long && !machine.stopping && !machine.hidden && !self.is_unknown(name) {
             let what = format!("{name} is stopped within the grace after the end of {}", process.handle);
-            self.judge.breaks(2, what);
+            self.judge.breaks(Rule::Grace, what);
         }
     }
 
@@ -122,7 +122,7 @@ impl World {
         let unseen = belief.adopted && self.now < process.since + UNSEEN_MS;
         if exists && waits && !over && !machine.hidden && !machine.stopping && !unseen {
             let what = format!("{name} is stopped although {} waits and its runner's time is not over", process.handle);
-            self.judge.breaks(5, what);
+            self.judge.breaks(Rule::StopBegun, what);
         }
     }
 }

@@ -7,8 +7,8 @@ use planner::event::{Decision, EndReason};
 use planner::ids::{AssignmentKey, JobKey, MachineName};
 use planner::step::Turn;
 
-use super::Kind;
 use super::stops::SLACK_MS;
+use super::{Kind, Rule};
 use crate::world::World;
 
 impl World {
@@ -40,7 +40,8 @@ impl World {
         let Some(declared_at) = machine.and_then(|machine| machine.process.as_ref()?.declared_at) else { return };
         let claim = self.first_policy.pool(&assignment.pool).map_or(0, |pool| pool.clocks.claim.as_millis());
         if u128::from(self.active_since(declared_at) + SLACK_MS) < claim {
-            self.judge.breaks(5, format!("{key} is held back although its runner has only just come"));
+            self.judge
+                .breaks(Rule::HeldBackEarly, format!("{key} is held back although its runner has only just come"));
         }
     }
 
@@ -55,7 +56,7 @@ impl World {
             lives.then(|| format!("{name} of {key} is said to be dead and lives"))
         });
         if let Some(what) = lives.collect::<Vec<_>>().into_iter().next() {
-            self.judge.breaks(2, what);
+            self.judge.breaks(Rule::Dead, what);
         }
     }
 
@@ -67,7 +68,7 @@ impl World {
         let forge = self.forge(&key.job.forge);
         let exists = forge.door(self.now, uuid.as_str()) != crate::forge::Door::Gone;
         if exists && !forge.is_swapped(&assignment.scope) {
-            self.judge.breaks(5, format!("{key} is said to be gone although its runner {uuid} is registered"));
+            self.judge.breaks(Rule::Gone, format!("{key} is said to be gone although its runner {uuid} is registered"));
         }
     }
 
@@ -101,7 +102,8 @@ impl World {
         let tried = tried.count();
         let claimed = self.kind_runs(&kind);
         if tried > 0 && !claimed {
-            self.judge.breaks(8, format!("{key} is tried although {tried} like it are, and one was held back"));
+            self.judge
+                .breaks(Rule::OneProbe, format!("{key} is tried although {tried} like it are, and one was held back"));
         }
     }
 

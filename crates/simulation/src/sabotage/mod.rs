@@ -1,11 +1,15 @@
 //! Shows that checker and judge can fail: each deliberate defect of the planner must break a world within a bound.
 
+mod rules;
+
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use simulation::Shape;
 use simulation::sabotage::{Sabotage, choose};
+
+pub(crate) use rules::run as run_rules;
 
 use crate::simulate::say;
 
