@@ -4,7 +4,8 @@
 //! a job that ran here ends ─────► its machine is gone          removal: grace + stop + 3 polls
 //! a process dies, its job runs on ─► we end that job            lost: a list of machines, then 2 polls, or 1
 //! one of a kind was held back ──► one machine waits beside      surplus: boot + claim + settle + stop + 3 polls
-//! the job before it ends ───────► the next one runs             turn: a poll and a launch, after a probe under way
+//! the job before it ends ───────► the next one runs             turn: a poll and a launch, after a probe under way, or
+//!                                                                those of all that are alike and held back on
 //! ```
 //!
 //! Each is counted from when what it is about was last disturbed ([`super::calm`]), and only for what no fault has struck
@@ -42,14 +43,16 @@ pub enum Bound {
     Turn,
     /// The same where another was being tried.
     TurnAfterProbe,
+    /// The same where older jobs of its kind are held back on, as where two groups have jobs of one name: they are tried in turn.
+    RoundRobin,
     /// From when a job could run and there is room until its machine is asked for, whatever else is broken.
     Launch,
 }
 
 impl Bound {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Removal, Self::Lost, Self::Surplus, Self::Turn, Self::TurnAfterProbe, Self::Launch];
+    pub const ALL: [Self; 7] =
+        [Self::Removal, Self::Lost, Self::Surplus, Self::Turn, Self::TurnAfterProbe, Self::RoundRobin, Self::Launch];
 
     /// The bound of that name in scenario files.
     pub fn named(word: &str) -> Option<Self> {
@@ -63,6 +66,7 @@ impl Bound {
             Self::Surplus => "surplus",
             Self::Turn => "turn",
             Self::TurnAfterProbe => "turn-after-probe",
+            Self::RoundRobin => "round-robin",
             Self::Launch => "launch",
         }
     }
@@ -75,6 +79,7 @@ impl Bound {
             Self::Surplus => "machines beyond one for jobs that are held back",
             Self::Turn => "turn of a job that was held back",
             Self::TurnAfterProbe => "turn of a job that was held back, after another's probe",
+            Self::RoundRobin => "turn of a job that was held back, among older ones that still are",
             Self::Launch => "launch of a job with room",
         }
     }
@@ -87,6 +92,7 @@ impl Bound {
             Self::Surplus => Rule::SurplusBound,
             Self::Turn => Rule::TurnBound,
             Self::TurnAfterProbe => Rule::TurnAfterProbeBound,
+            Self::RoundRobin => Rule::RoundRobinBound,
             Self::Launch if beside => Rule::LaunchBesideBound,
             Self::Launch => Rule::LaunchBound,
         }
@@ -183,7 +189,9 @@ impl World {
     fn holds_in_seeds(&self, bound: Bound) -> bool {
         match bound {
             Bound::Surplus | Bound::Launch => true,
-            Bound::Removal | Bound::Lost | Bound::Turn | Bound::TurnAfterProbe => self.judge.calm.of_all() == 0,
+            Bound::Removal | Bound::Lost | Bound::Turn | Bound::TurnAfterProbe | Bound::RoundRobin => {
+                self.judge.calm.of_all() == 0
+            }
         }
     }
 

@@ -24,6 +24,7 @@ pub(super) struct Offered {
 
 /// A job of a kind, as the forge has it.
 struct Alike {
+    id: i64,
     handle: String,
     is_offered: bool,
 }
@@ -66,6 +67,7 @@ impl World {
         let attempts = model.books().attempts().iter().filter(move |attempt| is(attempt.status));
         let alike = attempts.filter(move |attempt| attempt.repo.0 == *repository && attempt.name == *name);
         alike.filter(move |attempt| model.labels_of(attempt.job) == *labels).map(|attempt| Alike {
+            id: attempt.job.0,
             handle: attempt.handle.as_str().to_owned(),
             is_offered: model.is_offered(attempt.job),
         })
@@ -78,7 +80,7 @@ impl World {
             let Some((vain, probe)) = self.longest_waits(&kind.0) else { continue };
             let waiting: Vec<Alike> = self.alike(kind, |status| status == Status::Waiting).collect();
             let in_vain = waiting.iter().filter(|job| !job.is_offered);
-            let machines: u64 = in_vain.map(|job| self.machines_for(&job.handle)).sum();
+            let machines: u64 = in_vain.clone().map(|job| self.machines_for(&job.handle)).sum();
             if machines > 1 {
                 let begun = self.judge.surplus.get(kind).copied().unwrap_or(self.now);
                 surplus.insert(kind.clone(), begun);
@@ -94,16 +96,22 @@ impl World {
             }
             let mut probes = waiting.iter().filter_map(|job| tried.get(&job.handle));
             let is_probed = probes.any(|last| self.now <= last + tail);
-            for job in waiting.into_iter().filter(|job| job.is_offered && self.may_have_its_turn(job, kind)) {
+            let in_vain: Vec<i64> = in_vain.map(|job| job.id).collect();
+            for job in waiting.iter().filter(|job| job.is_offered && self.may_have_its_turn(job, kind)) {
                 let known = self.judge.offered.get(&job.handle).copied();
                 // One that has a machine already is its kind's probe, and may be taken back at this moment.
                 let mut turn = known.unwrap_or(Offered { since: self.now, probed: is_probed });
                 turn.probed |= machines > 0;
                 offered.insert(job.handle.clone(), turn);
                 let quick = self.longest_poll(&kind.0) + self.launch_ms() + self.calls_ms();
-                let (bound, limit) =
-                    if turn.probed { (Bound::TurnAfterProbe, probe + quick) } else { (Bound::Turn, quick) };
-                standing.push(Standing { bound, subject: job.handle, since: turn.since.max(peace), limit });
+                let (bound, limit) = if in_vain.iter().any(|id| *id < job.id) {
+                    (Bound::RoundRobin, in_vain.len() as u64 * (probe + REST_MS) + probe + quick)
+                } else if turn.probed {
+                    (Bound::TurnAfterProbe, probe + quick)
+                } else {
+                    (Bound::Turn, quick)
+                };
+                standing.push(Standing { bound, subject: job.handle.clone(), since: turn.since.max(peace), limit });
             }
         }
         self.judge.offered = offered;

@@ -105,6 +105,8 @@ rules! {
     TurnBound 8 "bound: turn of a job that was held back";
     /// The same after another's probe.
     TurnAfterProbeBound 8 "bound: turn of a job that was held back, after another's probe";
+    /// The same among older ones that are held back on.
+    RoundRobinBound 8 "bound: turn of a job that was held back, among older ones that still are";
     /// How soon a job with room is launched.
     LaunchBound 8 "bound: launch of a job with room";
     /// The same while something else is broken.
