@@ -391,12 +391,17 @@ fn registration(state: &State, scope: &ScopeKey, id: RunnerId) -> String {
 
 #[cfg(test)]
 mod tests {
-    use planner::event::Outcome;
-    use planner::ids::{BackendId, ForgeId, Handle, JobKey, MachineName, PoolId, ScopeId, Try};
+    use planner::action::Leaving;
+    use planner::event::{Event, Outcome};
+    use planner::fold::fold;
+    use planner::ids::{ActionId, BackendId, ForgeId, Handle, JobKey, MachineName, PoolId, ScopeId, Try};
+    use planner::seen::{Listing, MachineSeen, MachineState, WarmTags};
     use planner::step::Ended;
     use planner::time::Tick;
 
     use super::*;
+    use crate::config::Config;
+    use crate::config::tests::{Place, surroundings};
 
     #[test]
     fn a_machine_that_was_set_aside_and_then_removed_is_told_once_as_removed() {
@@ -423,5 +428,31 @@ mod tests {
             collecting.removed,
             ["machine fs-1 on backend b (pool p) for h try 1, after it could not be removed for a while"]
         );
+    }
+
+    #[test]
+    fn a_machine_without_a_job_is_waited_for_until_it_is_gone_and_then_told_as_removed() {
+        let (mut collecting, _collected, _waiting) =
+            Collecting::new(Collect { dry_run: false, another: false, force: false });
+        let place = Place::new();
+        let text = "deployment = \"d\"\n[[forge]]\nurl = \"https://f\"\ntoken_file = \"token\"\nscopes = [\"user\"]\n\
+            [[pool]]\nname = \"p\"\nlabels = [\"x:docker://x\"]\nbackend = \"b\"\nmax = 1\n[backend.b]\nkind = \"docker\"";
+        let mut policy = Config::parse(text, place.path(), &surroundings(&place)).unwrap().policy();
+        policy.scopes.clear();
+        let (backend, machine) = (BackendId::new("b"), MachineName::new("fs-1"));
+        let tags = WarmTags { pool: PoolId::new("p"), image: None, made_of: String::new() };
+        let row = MachineSeen { name: machine.clone(), tags: tags.into(), binding: None, state: MachineState::Ready };
+        let listing = Listing { begun_at: Tick(1), complete: true, rows: vec![row] };
+        let mut state = State::default();
+        fold(&mut state, &policy, &Event::MachinesListed { backend: backend.clone(), listing }, Tick(2));
+        assert_eq!(state.journal.warm.len(), 1);
+        let nothing = Turn::default();
+        assert_eq!(collecting.over(&policy, &state, &nothing), None, "its removal is tried again later");
+        let destroy = Action::DestroyWarm { backend, machine, why: Leaving::Surplus };
+        collecting.note(&state, &Turn { actions: vec![(ActionId(1), destroy)], ..Turn::default() });
+        state.journal.warm.clear();
+        assert_eq!(collecting.over(&policy, &state, &nothing), Some(Over::Finished));
+        let done = collecting.done(Over::Finished, &state, &nothing);
+        assert_eq!(done.collected.removed, ["machine fs-1 on backend b (pool p), without a job"]);
     }
 }

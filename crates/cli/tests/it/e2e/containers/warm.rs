@@ -5,14 +5,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bollard::query_parameters::EventsOptionsBuilder;
 use forge_model::Status;
+use forge_model::script::{Concurrency, JobSpec};
 use futures_util::StreamExt as _;
 use planner::ids::DeploymentId;
 
 use super::gate::Gate;
-use super::{Engine, blocking};
+use super::{Engine, PROGRAM, blocking};
 use crate::e2e::config::{Pool, Setup};
 use crate::e2e::control::ask;
-use crate::e2e::world::{World, wait};
+use crate::e2e::world::{Pushed, World, wait};
 use crate::real_engine::filter;
 use crate::{check_quiet, forgescale, run};
 
@@ -157,6 +158,61 @@ fn those_that_wait_are_renewed_when_they_would_be_made_otherwise() {
 }
 
 #[test]
+fn a_runner_that_is_exchanged_in_its_place_is_used_after_a_reload() {
+    let Some(engine) = Engine::docker() else { return };
+    let pools = vec![Pool { more: "warm = 1", ..Pool::new("debian", 4) }];
+    let mut world = World::new(&Setup { engine: Some(engine.clone()), pools, ..Setup::new(4) });
+    let runner = world.place.path().join("runner");
+    let exchange = || {
+        let beside = runner.with_extension("new");
+        std::fs::copy(PROGRAM, &beside).expect("a copy");
+        std::fs::rename(&beside, &runner).expect("a runner in its place");
+    };
+    exchange();
+    world.rewrite(&format!("runner = [\"{PROGRAM}\""), "runner = [\"./runner\"");
+    world.start(&[]);
+    let before = until_ready(&world, 1);
+    let volumes = || engine.things(&world.deployment).into_iter().filter(|thing| thing.starts_with("volume "));
+    let volume = volumes().next().expect("a volume with the runner");
+    exchange();
+    check_quiet(&ask(&world, "reload"));
+    world.until("it is another one", || machines(&world).keys().all(|id| !before.contains(id)));
+    until_ready(&world, 1);
+    assert!(volumes().any(|other| other != volume), "{volume} is all there is");
+    let job = world.push("greet", "echo hello");
+    world.until_is(&job, Status::Success);
+    world.check_success(&[job]);
+    finish(world, "warm = 1", "warm = 0");
+}
+
+#[test]
+fn the_container_of_a_job_that_is_held_back_is_taken_back_and_none_is_lost() {
+    let Some(engine) = Engine::docker() else { return };
+    let gate = Gate::new(engine.forge);
+    let pools = vec![Pool { more: "warm = 1", claim: "1s", ..Pool::new("debian", 4) }];
+    let mut world = World::new(&Setup { engine: Some(engine.clone()), pools, ..Setup::new(4) });
+    world.start(&[]);
+    until_ready(&world, 1);
+    let push = |name: &str, script: &str| {
+        let job = JobSpec::shell("build", &["debian"], script).named(name);
+        world.push_job(job, Concurrency::queue("deploy"))
+    };
+    let first = push("first", &gate.script());
+    world.until_is(&first, Status::Running);
+    let others: Vec<Pushed> = (0..3).map(|number| push(&format!("later {number}"), "echo hello")).collect();
+    let taken_back = "taking the machine of a job that does not begin back";
+    world.until("a runner waits in vain and is taken back", || world.logged(taken_back));
+    gate.open();
+    for job in &others {
+        world.until_is(job, Status::Success);
+    }
+    until_ready(&world, 1);
+    world.check_success(&others);
+    world.check_success(&[first]);
+    finish(world, "warm = 1", "warm = 0");
+}
+
+#[test]
 fn a_clean_up_by_hand_takes_those_that_wait_and_of_another_deployment_by_force_alone() {
     let Some(engine) = Engine::docker() else { return };
     let (mut world, _) = world(&engine, "warm = 2");
@@ -175,7 +231,10 @@ fn a_clean_up_by_hand_takes_those_that_wait_and_of_another_deployment_by_force_a
     let old = world.deployment.clone();
     world.rewrite(&format!("deployment = \"{old}\""), &format!("deployment = \"{old}-new\""));
     let out = gc(&["--deployment", &old]);
-    assert!(out.contains("left alone, since it may be in use") && out.matches(", without a job\n").count() == 2, "{out}");
+    assert!(
+        out.contains("left alone, since it may be in use") && out.matches(", without a job\n").count() == 2,
+        "{out}"
+    );
     assert_eq!(machines(&world).into_keys().collect::<BTreeSet<_>>(), idle);
     let out = gc(&["--deployment", &old, "--force"]);
     assert!(out.contains("removed:\n") && out.matches(", without a job\n").count() == 2, "{out}");
