@@ -101,7 +101,8 @@ impl WarmMachine {
 
     /// Whether it cannot be removed, as it seems.
     pub fn is_set_aside(&self) -> bool {
-        self.destroys >= Self::REMOVALS && self.failures > 0
+        // One that is under way is no vain one yet.
+        self.destroys.saturating_sub(u32::from(self.busy.is_some())) >= Self::REMOVALS
     }
 
     /// Whether a machine of a pool, made anew now, would be like it.

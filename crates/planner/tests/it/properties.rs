@@ -1,11 +1,13 @@
 //! What holds whatever happens: random lists, answers, losses, pauses and restarts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use planner::action::Action;
 use planner::error_class::ErrorClass;
 use planner::event::{Answer, Event};
-use planner::ids::TaskId;
+use planner::ids::{MachineName, RunnerUuid, TaskId};
+use planner::policy::{Policy, WarmPolicy};
 use planner::seen::{Exit, JobState, MachineSeen, MachineState, RunnerSeen, RunnerStatus};
 use planner::state::State;
 use planner::step::step;
@@ -44,6 +46,8 @@ enum Happening {
     Forgets,
     Drains(bool),
     Max(u32),
+    Warm(u32),
+    Outdates(bool),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -72,6 +76,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Forgets),
         1 => any::<bool>().prop_map(Happening::Drains),
         1 => (1..=MAX).prop_map(Happening::Max),
+        1 => (0..=MAX).prop_map(Happening::Warm),
+        1 => any::<bool>().prop_map(Happening::Outdates),
     ]
 }
 
@@ -141,6 +147,11 @@ fn happens(scene: &mut Scene, happening: &Happening) {
         Happening::Forgets => scene.state.journal.credentials.clear(),
         Happening::Drains(draining) => scene.policy.draining = *draining,
         Happening::Max(max) => scene.policy.pools[0].max = *max,
+        Happening::Warm(count) => {
+            let pool = scene.policy.pools[0].id.clone();
+            scene.fold(&Event::WarmCount { pool, count: *count });
+        }
+        Happening::Outdates(is_other) => scene.policy.pools[0].warm.made_of = is_other.to_string(),
         Happening::Waits(_) | Happening::Claims(_) | Happening::RunsElsewhere(_) | Happening::Finishes(_) => {}
     }
     scene.turn();
@@ -180,7 +191,15 @@ fn answers(scene: &mut Scene, well: u8) {
     let Some((_, action)) = scene.open.first().cloned() else { return };
     let asks = matches!(action, Action::AskWhose { .. });
     let startable = match &action {
-        Action::Start { machine, .. } => scene.machines.iter().any(|(_, row)| row.name == *machine),
+        Action::Start { key, machine, .. } => {
+            let row = scene.machines.iter().map(|(_, row)| row).find(|row| row.name == *machine);
+            let is_its = |row: &MachineSeen| row.handle().is_none_or(|handle| *handle == key.job.handle);
+            row.is_some_and(|row| matches!(row.state, MachineState::Ready | MachineState::Running) && is_its(row))
+        }
+        Action::Release { machine, .. } => {
+            let is_it = |row: &MachineSeen| row.name == *machine && row.state == MachineState::Running;
+            scene.machines.iter().any(|(_, row)| is_it(row))
+        }
         _ => true,
     };
     let answer = match well {
@@ -205,6 +224,13 @@ fn holds(scene: &mut Scene) -> Result<(), TestCaseError> {
     prop_assert_eq!(again.actions, vec![], "a turn without news acts");
     prop_assert_eq!(again.decisions, vec![], "a turn without news decides");
     let journal = &scene.state.journal;
+    let assigned = journal.assignments.values().filter(|of| of.parted.is_none());
+    let mut machines: Vec<_> = assigned.map(|of| &of.machine_name).collect();
+    machines.extend(journal.warm.keys().map(|(_, name)| name));
+    let count = machines.len();
+    machines.sort();
+    machines.dedup();
+    prop_assert_eq!(machines.len(), count, "a machine is in the books twice");
     for job in journal.assignments.keys().map(|key| &key.job) {
         // What an earlier life left behind may be more than one: it was not decided in this one.
         let decided = journal.assignments_of(job).filter(|(_, of)| of.keeps_its_job() && !of.adopted).count();
@@ -217,7 +243,38 @@ fn holds(scene: &mut Scene) -> Result<(), TestCaseError> {
 
 /// How many machines there may be, as far as the journal knows.
 fn occupied(scene: &Scene) -> usize {
-    scene.state.journal.assignments.values().filter(|assignment| assignment.occupies()).count()
+    let journal = &scene.state.journal;
+    journal.assignments.values().filter(|assignment| assignment.occupies()).count() + journal.warm.len()
+}
+
+/// Machines on which a job was seen to run, and with which runner: none of them is given another.
+#[derive(Default)]
+struct Used(BTreeMap<MachineName, RunnerUuid>);
+
+impl Used {
+    fn look(&mut self, scene: &Scene) -> Result<(), TestCaseError> {
+        let rows = || scene.machines.iter().map(|(_, row)| row);
+        self.0.retain(|name, _| rows().any(|row| row.name == *name));
+        for row in rows() {
+            let runner = row.binding.as_ref().map(|binding| &binding.runner);
+            if let Some(before) = self.0.get(&row.name) {
+                prop_assert_eq!(Some(before), runner, "a machine on which a job ran was used again");
+            }
+            let mut runners = scene.runners.iter().map(|(_, row)| row);
+            if let Some(runner) = runner
+                && runners.any(|row| row.uuid == *runner && row.status == RunnerStatus::Active)
+            {
+                self.0.insert(row.name.clone(), runner.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A pool that keeps so many machines without a job.
+fn keeps(policy: &mut Policy, warm: u32) {
+    policy.pools[0].max = MAX;
+    policy.pools[0].warm = WarmPolicy { count: warm, max_age: Duration::from_mins(5), made_of: false.to_string() };
 }
 
 /// The same worlds in every run, so that a red test is red again.
@@ -229,15 +286,21 @@ proptest! {
     #![proptest_config(bounded())]
 
     #[test]
-    fn whatever_happens_the_rules_hold(happenings in prop::collection::vec(happening(), 1..160)) {
+    fn whatever_happens_the_rules_hold(
+        happenings in prop::collection::vec(happening(), 1..160),
+        warm in 0..=MAX,
+    ) {
+        let mut used = Used::default();
         let mut scene = Scene::with(|policy| {
-            policy.pools[0].max = MAX;
+            keeps(policy, warm);
             policy.backends.get_mut(&here()).expect("it is there").parallel_creates = 2;
         });
         for happening in &happenings {
             scene.took();
             happens(&mut scene, happening);
-            let created = scene.created().len();
+            used.look(&scene)?;
+            let made = |action: &Action| matches!(action, Action::Create { .. } | Action::CreateWarm { .. });
+            let created = scene.took_actions().iter().filter(|action| made(action)).count();
             let max = scene.policy.pools[0].max as usize;
             prop_assert!(created == 0 || occupied(&scene) <= max, "{} machines of {max}", occupied(&scene));
             prop_assert!(created == 0 || !scene.policy.draining);
@@ -246,26 +309,31 @@ proptest! {
     }
 
     #[test]
-    fn once_all_is_well_nothing_is_left(happenings in prop::collection::vec(happening(), 1..100)) {
-        let mut scene = Scene::with(|policy| policy.pools[0].max = MAX);
+    fn once_all_is_well_nothing_is_left(happenings in prop::collection::vec(happening(), 1..100), warm in 0..=MAX) {
+        let mut scene = Scene::with(|policy| keeps(policy, warm));
         for happening in &happenings {
             happens(&mut scene, happening);
         }
         scene.jobs.clear();
+        scene.policy.draining = true;
         for _ in 0..400 {
             scene.passes(Duration::from_secs(3));
             scene.poll();
             while let Some((_, action)) = scene.open.first().cloned() {
                 let answer = match action {
                     Action::AskWhose { .. } => Answer::Another,
-                    Action::Start { .. } if !scene.machines.iter().any(|(_, row)| Some(&row.name) == machine_of(&action)) => {
+                    Action::Start { .. } | Action::Release { .. }
+                        if !scene.machines.iter().any(|(_, row)| Some(&row.name) == machine_of(&action)) =>
+                    {
                         refused(ErrorClass::NotFound)
                     }
                     _ => scene.carries_out(&action),
                 };
                 scene.answers(action.word(), answer);
             }
-            if scene.machines.is_empty() && scene.runners.is_empty() && scene.state.journal.assignments.is_empty() {
+            let journal = &scene.state.journal;
+            let is_empty = journal.assignments.is_empty() && journal.warm.is_empty() && journal.strays.is_empty();
+            if scene.machines.is_empty() && scene.runners.is_empty() && is_empty {
                 break;
             }
         }
@@ -284,7 +352,7 @@ proptest! {
 
 fn machine_of(action: &Action) -> Option<&planner::ids::MachineName> {
     match action {
-        Action::Start { machine, .. } => Some(machine),
+        Action::Start { machine, .. } | Action::Release { machine, .. } => Some(machine),
         _ => None,
     }
 }

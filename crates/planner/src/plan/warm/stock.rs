@@ -81,7 +81,7 @@ impl<'a> Stock<'a> {
         plan: &mut Plan,
     ) {
         let mix = Mix::spread(context, self.pool, self.wanted);
-        self.part_with_surplus(&mix, spares);
+        self.part_with_surplus(context, &mix, spares);
         if self.wanted == 0 || !may_make(context, self.pool) {
             return;
         }
@@ -104,7 +104,7 @@ impl<'a> Stock<'a> {
     }
 
     /// Lets go what is there beyond what is wanted: the oldest of those of whose image there are too many.
-    fn part_with_surplus(&mut self, mix: &Mix<'_>, spares: &mut Spares<'a>) {
+    fn part_with_surplus(&mut self, context: &Context<'a>, mix: &Mix<'_>, spares: &mut Spares<'a>) {
         let mut surplus = self.has().saturating_sub(self.wanted);
         let mut has: BTreeMap<Option<&str>, u32> = BTreeMap::new();
         for (of, _) in &self.there {
@@ -118,12 +118,22 @@ impl<'a> Stock<'a> {
                 surplus -= 1;
                 *count -= 1;
                 self.goes(image);
-                spares.goes(key, Leaving::Surplus);
+                spares.goes(key, self.why(context, of));
             } else {
                 kept.push((of, key));
             }
         }
         self.there = kept;
+    }
+
+    fn is_too_old(&self, context: &Context<'_>, of: &WarmMachine) -> bool {
+        let max_age = self.pool.warm.max_age;
+        !max_age.is_zero() && context.now.since(of.since) > max_age
+    }
+
+    /// Why one goes that is not needed.
+    fn why(&self, context: &Context<'_>, of: &WarmMachine) -> Leaving {
+        if self.is_too_old(context, of) { Leaving::TooOld } else { Leaving::Surplus }
     }
 
     fn goes(&mut self, image: Option<&'a str>) {
@@ -172,11 +182,12 @@ impl<'a> Stock<'a> {
         if self.coming > 0 || self.going > 0 {
             return;
         }
-        let max_age = self.pool.warm.max_age;
-        let is_too_old = |of: &WarmMachine| !max_age.is_zero() && context.now.since(of.since) > max_age;
         let some_lack = !mix.lacking(&self.images).is_empty();
         let is_misplaced = |of: &WarmMachine| some_lack && mix.of(of.tags.image.as_deref()) == 0;
-        let Some(&(of, key)) = self.there.iter().find(|(of, _)| is_too_old(of) || is_misplaced(of)) else { return };
+        let Some(&(of, key)) = self.there.iter().find(|(of, _)| self.is_too_old(context, of) || is_misplaced(of))
+        else {
+            return;
+        };
         self.goes(of.tags.image.as_deref());
         let lacking = mix.lacking(&self.images);
         if lacking.iter().all(|image| rests(context, self.pool, *image)) {
@@ -184,7 +195,7 @@ impl<'a> Stock<'a> {
         }
         let is_full = room.full(context.policy, self.pool).is_some();
         if is_full {
-            spares.goes(key, if is_too_old(of) { Leaving::TooOld } else { Leaving::Surplus });
+            spares.goes(key, self.why(context, of));
         } else {
             self.make_first_of(&lacking, context, spares, room, budget, plan);
         }

@@ -58,6 +58,7 @@ impl Scene {
     /// Fails unless nothing at all is left of what was made.
     pub(crate) fn nothing_is_left(&self) {
         assert!(self.state.journal.assignments.is_empty(), "{:?}", self.state.journal.assignments);
+        assert!(self.state.journal.warm.is_empty(), "{:?}", self.state.journal.warm);
         assert!(self.state.journal.strays.is_empty() && self.state.journal.credentials.is_empty());
         assert_eq!((self.machines.len(), self.runners.len(), self.open.len()), (0, 0, 0));
     }
