@@ -21,7 +21,7 @@ pub(super) struct Stock<'a> {
     wanted: u32,
     /// Those that wait, the oldest first.
     there: Vec<(&'a WarmMachine, &'a Key)>,
-    /// How many are being made, or come back from a job that did not run.
+    /// How many are being made, or may come back from a job that does not run.
     coming: u32,
     /// How many of each image are there or coming.
     images: BTreeMap<Option<&'a str>, u32>,
@@ -202,11 +202,14 @@ impl<'a> Stock<'a> {
     }
 }
 
-/// Whether the machine of an assignment is expected to wait for a job again soon.
+/// Whether the machine of an assignment may wait for a job again soon: its job was not seen to run. Most are within seconds,
+/// and another takes the machine's place then; but for each job that is held back there would be one too many.
 fn comes_back(assignment: &Assignment) -> bool {
-    let Some(end) = assignment.ending.as_ref().filter(|_| assignment.is_reusable()) else { return false };
-    let waits_in_vain = end.reason == EndReason::HeldBack && assignment.track.running_since.is_none();
-    assignment.destroys == 0 && (assignment.start == Start::No || waits_in_vain)
+    let may = match &assignment.ending {
+        None => true,
+        Some(end) => assignment.start == Start::No || end.reason == EndReason::HeldBack,
+    };
+    may && assignment.is_reusable() && assignment.destroys == 0 && assignment.track.running_since.is_none()
 }
 
 /// Whether anything may be made in a pool at all.

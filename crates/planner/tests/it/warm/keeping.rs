@@ -120,6 +120,9 @@ fn an_image_that_was_not_asked_for_lately_gives_way_to_one_that_was() {
     let mut scene = changed(2, |policy| policy.pools[0].max = 10);
     scene = kept(scene);
     scene.waits_for("h1", "old");
+    scene.goes_on(1);
+    scene.contacts("h1");
+    scene.claims("h1");
     scene.goes_on(10);
     assert_eq!(scene.images(), ["old:1", "old:1"]);
     let took = scene.left_for();
