@@ -11,6 +11,9 @@ use crate::processes::Process;
 /// How long after the end of faults a machine that could not be removed can be.
 const REMOVABLE_AFTER_MS: u64 = 180_000;
 
+/// So many of a thousand backends can make machines without a job.
+const WARM: u64 = 500;
+
 /// One backend.
 #[derive(Debug)]
 pub(crate) struct ModelBackend {
@@ -25,6 +28,8 @@ pub(crate) struct ModelBackend {
     pub(crate) removes_stopped: bool,
     /// How long a machine takes to be made, at the least and at the most.
     pub(crate) boot: Boot,
+    /// Whether it can make machines without a job.
+    pub(crate) warm: bool,
 }
 
 /// A span from the first to the second, in milliseconds.
@@ -46,21 +51,29 @@ pub(crate) struct Machine {
     pub(crate) hidden: bool,
     /// Whether it was told to go.
     pub(crate) stopping: bool,
-    /// When it was asked for.
+    /// Whom the daemon has promised it to, where it was made without a job and no runner was started on it yet.
+    pub(crate) promised: Option<JobTags>,
+    /// Whether a job was ever given to a runner on it.
+    pub(crate) has_run: bool,
+    /// How often it came back from a job that did not run.
+    pub(crate) returns: u32,
+    /// When it was asked for, or promised to a job.
     pub(crate) asked_at: u64,
     /// Until when it cannot be removed.
     pub(crate) undeletable_until: u64,
 }
 
 impl ModelBackend {
-    pub(crate) fn new(removes_stopped: bool, boot: Boot) -> Self {
-        Self { machines: BTreeMap::new(), used: BTreeSet::new(), down_until: 0, full_until: 0, removes_stopped, boot }
+    pub(crate) fn new(removes_stopped: bool, boot: Boot, warm: bool) -> Self {
+        let (machines, used) = (BTreeMap::new(), BTreeSet::new());
+        Self { machines, used, down_until: 0, full_until: 0, removes_stopped, boot, warm }
     }
 
     /// One with the ways that a seed gives it.
     pub(crate) fn drawn(seed: u64, id: &BackendId, removes_stopped: bool) -> Self {
         let boots = Dice::of(seed, &format!("boot of {id}")).chance(250);
-        Self::new(removes_stopped, if boots { VIRTUAL_MACHINE } else { CONTAINER })
+        let warm = Dice::of(seed, &format!("warm of {id}")).chance(WARM);
+        Self::new(removes_stopped, if boots { VIRTUAL_MACHINE } else { CONTAINER }, warm)
     }
 
     /// Faults end. Returns the machines that shall be listed again.
@@ -100,13 +113,30 @@ impl ModelBackend {
 }
 
 impl Machine {
-    /// The job that it was made for, or that is bound to it.
+    /// One that is being made.
+    pub(crate) fn asked_for(tags: MachineTags, promised: Option<JobTags>, now: u64) -> Self {
+        Self {
+            tags,
+            binding: None,
+            state: MachineState::Creating,
+            process: None,
+            hidden: false,
+            stopping: false,
+            promised,
+            has_run: false,
+            returns: 0,
+            asked_at: now,
+            undeletable_until: 0,
+        }
+    }
+
+    /// The job that it was made for, or that is bound to it, or that it is promised to.
     pub(crate) fn serves(&self) -> Option<JobTags> {
         let pool = match &self.tags {
             MachineTags::Job(tags) => return Some(tags.clone()),
             MachineTags::Warm(tags) => tags.pool.clone(),
         };
-        let Binding { handle, attempt, at, .. } = self.binding.clone()?;
+        let Some(Binding { handle, attempt, at, .. }) = self.binding.clone() else { return self.promised.clone() };
         let at = at?;
         Some(JobTags { pool, scope: at.scope, handle, attempt, scope_id: at.scope_id })
     }

@@ -6,7 +6,7 @@ use planner::action::Action;
 use planner::error_class::{Acted, Concerns, ErrorClass, Failure};
 use planner::event::{Answer, Event};
 use planner::ids::{ActionId, AssignmentKey, BackendId, MachineName, RunnerUuid};
-use planner::seen::{Binding, Exit, MachineState};
+use planner::seen::{Binding, Exit, MachineState, MachineTags};
 
 use crate::backends::Machine;
 use crate::daemon::WAKE_MS;
@@ -26,6 +26,7 @@ impl World {
         let life = self.daemon.life;
         let word = action.word();
         self.script.called(word);
+        self.count_leaving(&action);
         let there = if self.strikes(Fault::Slow, word) {
             self.dice.fault(Fault::Slow).between(300, 3_000)
         } else {
@@ -131,9 +132,9 @@ impl World {
                 self.start(&key, &backend, &machine, &pool, binding)
             }
             Action::Destroy { backend, machine, stop, .. } => self.destroy(&backend, &machine, stop, belief),
-            Action::CreateWarm { .. } | Action::DestroyWarm { .. } | Action::Release { .. } => {
-                failed(ErrorClass::Permanent, Acted::No, "no backend here has machines without a job")
-            }
+            Action::CreateWarm { .. } => return self.create(life, id, action, belief, answered),
+            Action::DestroyWarm { backend, machine, .. } => self.destroy(&backend, &machine, Duration::ZERO, belief),
+            Action::Release { .. } => return self.release(life, id, &action, belief, answered),
             Action::ReadLog { .. } => Answer::Log { lines: vec!["last words".to_owned()] },
             Action::Register { scope, machine, identity, .. } => {
                 let name = identity.runner_name(&machine);
@@ -227,7 +228,7 @@ impl World {
         }
     }
 
-    fn return_answer(&mut self, life: u32, id: ActionId, answer: Answer, answered: Answered) {
+    pub(crate) fn return_answer(&mut self, life: u32, id: ActionId, answer: Answer, answered: Answered) {
         if answered == Answered::Yes {
             let back = self.dice.calls.between(1, 50);
             self.after(back, Happening::Deliver { life, event: Event::Answered { id, answer } });
@@ -235,8 +236,17 @@ impl World {
     }
 
     fn create(&mut self, life: u32, id: ActionId, action: Action, belief: &Belief, answered: Answered) {
-        let Action::Create { backend, machine: name, tags, warm, .. } = action else { return };
-        let word = "create";
+        let word = action.word();
+        let (backend, name, tags, promised) = match action {
+            // Made like those without a job, so that it can become one.
+            Action::Create { backend, machine, tags, warm: Some(warm), .. } => {
+                let promised = self.is_this_life(life).then_some(tags);
+                (backend, machine, MachineTags::Warm(warm), promised)
+            }
+            Action::Create { backend, machine, tags, warm: None, .. } => (backend, machine, tags.into(), None),
+            Action::CreateWarm { backend, machine, tags, .. } => (backend, machine, MachineTags::Warm(tags), None),
+            _ => return,
+        };
         let undeletable = self.strikes(Fault::Undeletable, word);
         let never = self.strikes(Fault::NeverMade, word);
         let late = self.strikes(Fault::MadeLate, word);
@@ -258,16 +268,11 @@ impl World {
         if now < model.full_until {
             return self.return_answer(life, id, failed(ErrorClass::Capacity, Acted::No, "no room"), answered);
         }
-        let mut machine = Machine {
-            tags: warm.map_or_else(|| tags.into(), planner::seen::MachineTags::from),
-            binding: None,
-            state: MachineState::Creating,
-            process: None,
-            hidden: false,
-            stopping: false,
-            asked_at: now,
-            undeletable_until: 0,
-        };
+        if !model.warm && matches!(tags, MachineTags::Warm(_)) {
+            let answer = failed(ErrorClass::Permanent, Acted::No, "it makes no machines without a job");
+            return self.return_answer(life, id, answer, answered);
+        }
+        let mut machine = Machine::asked_for(tags, promised, now);
         if undeletable {
             machine.undeletable_until = now + self.dice.fault(Fault::Undeletable).between(60_000, 2_400_000);
         }
@@ -340,8 +345,15 @@ impl World {
             return failed(ErrorClass::Permanent, Acted::No, "the machine is not ready");
         }
         let runner = binding.runner.clone();
+        let is_warm = matches!(machine.tags, MachineTags::Warm(_));
         machine.binding = Some(binding);
+        machine.promised = None;
         machine.state = MachineState::Running;
+        if is_warm && self.strikes(Fault::NotLaunched, "start") {
+            self.stays_unlaunched(backend, name);
+            return failed(ErrorClass::Transient, Acted::Maybe, "the launch was not handed over");
+        }
+        self.judge_started(backend, name, &key.job);
         self.spawn(backend, name, &key.job, &runner, token, labels);
         self.judge_doors(&key.job.forge, key.job.handle.as_str());
         Answer::Started

@@ -88,6 +88,7 @@ impl World {
         for place in crate::reasons::of_report(&turn.report) {
             self.tally.reason(place);
         }
+        self.keep_promises(&turn);
         self.script.reads(self.now, &turn.report);
         let survives = self.survives(&turn);
         for (id, action) in turn.actions.into_iter().take(survives.unwrap_or(usize::MAX)) {

@@ -125,9 +125,12 @@ impl World {
                 return Some((Rule::JobsLeft, format!("{} is {}", attempt.handle, attempt.status.word())));
             }
         }
-        let machine = self.backends.values().find_map(|model| model.machines.keys().next());
-        if let Some(name) = machine {
+        let mut machines = self.backends.values().flat_map(|model| &model.machines);
+        if let Some((name, _)) = machines.find(|(_, machine)| !machine.is_spare()) {
             return Some((Rule::MachinesLeft, format!("machine {name} is still there")));
+        }
+        if let Some(left) = self.spares_left() {
+            return Some(left);
         }
         for forge in self.forges.values() {
             let runner = forge.model.runners_now().into_iter().find(|id| !forge.foreign.contains(id));

@@ -185,6 +185,16 @@ faults! {
     MaxZero "reload-max-zero" Every(100_000, 600_000);
     /// The labels of a pool change.
     LabelsChanged "reload-labels-changed" Every(100_000, 600_000);
+    /// A pool keeps another count of machines without a job.
+    WarmChanged "reload-warm-changed" Every(100_000, 600_000);
+    /// The machines of a pool are made of something else, and its labels name other images.
+    MadeAnew "reload-image-changed" Every(100_000, 600_000);
+    /// A machine that waits for a job ends.
+    SpareDies "spare-dies" Every(20_000, 150_000);
+    /// A runner is half taken back from its machine: the next list goes on with it.
+    LeftHalfWay "release-half-way" Of(200);
+    /// A machine without a job is bound to a launch that it never gets.
+    NotLaunched "start-without-launch" Of(60);
     /// A persistent runner of somebody else takes jobs.
     Rival "rival-runner" Every(1_000, 30_000);
     /// Another autoscaler takes jobs and leaves registrations.

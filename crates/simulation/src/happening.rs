@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use planner::action::Action;
 use planner::event::Event;
-use planner::ids::{ActionId, BackendId, ForgeId, MachineName, ScopeKey};
+use planner::ids::{ActionId, BackendId, ForgeId, MachineName, PoolId, ScopeKey};
 
 use crate::fault::Fault;
 use crate::judge::Belief;
@@ -31,6 +31,12 @@ pub(crate) enum Happening {
     Arrive { life: u32, id: ActionId, action: Action, belief: Belief, answered: Answered },
     /// A machine has been made.
     Made { life: u32, id: ActionId, backend: BackendId, machine: MachineName, answered: Answered },
+    /// A runner has been taken back from its machine.
+    TakenBack { life: u32, id: ActionId, backend: BackendId, machine: MachineName, answered: Answered },
+    /// A machine that was bound is told that no launch comes.
+    NeverLaunched { backend: BackendId, machine: MachineName },
+    /// By the schedule of a pool another hour begins.
+    Hour { pool: PoolId, count: u32 },
     /// The daemon begins again.
     Born,
     /// A daemon that was told to end has waited long enough for its jobs.

@@ -53,6 +53,28 @@ kinds! {
     RemovesStopped "backend removes what stopped";
     /// A backend that lists what it has stopped until it is removed.
     KeepsStopped "backend keeps what stopped";
+    /// A backend that can make machines without a job.
+    Warm "backend with machines without a job";
+    /// A pool that keeps such machines ready.
+    WarmPool "pool with machines without a job";
+    /// A pool whose count of them follows the hour.
+    Hourly "count of them by the hour";
+    /// A job got a machine that waited.
+    Bound "job bound to a machine that waited";
+    /// A job got a machine that came back from another.
+    BoundAgain "job bound to one that came back";
+    /// A runner was taken back, and its machine waits again.
+    Released "runner taken back";
+    /// A machine came back before a runner was asked for on it.
+    HandedBack "machine handed back unused";
+    /// A machine went since a job lacked its room.
+    MadeRoom "machine that made room for a job";
+    /// A machine went for its age.
+    Renewed "machine renewed for its age";
+    /// A machine went since it would be made otherwise now.
+    Outdated "machine that was outdated";
+    /// A machine went since there were more than were wanted.
+    Surplus "machine that was one too many";
     /// More than one pool.
     Pools "pools on one backend or more";
     /// A limit for all machines, or for those of a backend.
@@ -113,6 +135,9 @@ impl World {
         count(Kind::VirtualMachine, backends().any(|backend| backend.boot == VIRTUAL_MACHINE));
         count(Kind::RemovesStopped, backends().any(|backend| backend.removes_stopped));
         count(Kind::KeepsStopped, backends().any(|backend| !backend.removes_stopped));
+        count(Kind::Warm, backends().any(|backend| backend.warm));
+        count(Kind::WarmPool, self.policy.pools.iter().any(|pool| pool.warm.count > 0));
+        count(Kind::Hourly, self.policy.pools.iter().any(|pool| self.hours.count(&pool.id).is_some()));
         count(Kind::Pools, self.policy.pools.len() > 1);
         let limits = self.policy.backends.values().map(|backend| backend.max).chain([self.policy.max]);
         count(Kind::Limited, limits.flatten().next().is_some());

@@ -20,6 +20,7 @@
 //! | `shape`, `setting`, `people` | which world; forges and configuration; the work |
 //! | `fault`, `weather`, `outages`, `reload`, `rivals` | what may go wrong, how often, and what comes by itself |
 //! | `forge`, `backends`, `processes`, `calls`, `listings` | what daemons talk to, and what becomes of calls and listings |
+//! | `warm` | machines without a job |
 //! | `daemon`, `lives` | the daemon, and what a new life finds |
 //! | `judge`, `ending` | the invariants, on every step and in the end |
 //! | `tally`, `reasons`, `kind` | what was counted |
@@ -55,6 +56,7 @@ mod shape;
 mod shrink;
 mod tally;
 mod trace;
+mod warm;
 mod weather;
 mod world;
 

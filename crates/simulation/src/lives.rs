@@ -117,6 +117,8 @@ impl World {
             self.after(0, Happening::Deliver { life, event: Event::CredentialsFound { runner: uuid.clone() } });
         }
         self.daemon.credentials = credentials;
+        self.forget_promises();
+        self.tell_hours();
         for scope in self.scopes() {
             let span = self.dice.lives.between(0, 500);
             self.after(span, Happening::PollScope { life, scope, again: true });

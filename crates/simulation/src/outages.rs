@@ -41,7 +41,9 @@ impl World {
         let host_until = self.host_pause.1;
         let until = match fault {
             Fault::Killed | Fault::SecondDaemon | Fault::Paused | Fault::Drained => host_until,
-            Fault::PoolRemoved | Fault::MaxZero | Fault::LabelsChanged => host_until.max(self.daemon.paused_until),
+            Fault::PoolRemoved | Fault::MaxZero | Fault::LabelsChanged | Fault::WarmChanged | Fault::MadeAnew => {
+                host_until.max(self.daemon.paused_until)
+            }
             _ => 0,
         };
         self.now < until
@@ -72,7 +74,10 @@ impl World {
             Fault::SecondDaemon => self.second_daemon(),
             Fault::Paused | Fault::HostPaused => self.pause(fault, span),
             Fault::Drained => self.drain(span),
-            Fault::PoolRemoved | Fault::MaxZero | Fault::LabelsChanged => self.change_policy(fault, whom, span),
+            Fault::PoolRemoved | Fault::MaxZero | Fault::LabelsChanged | Fault::WarmChanged | Fault::MadeAnew => {
+                self.change_policy(fault, whom, span);
+            }
+            Fault::SpareDies => self.spare_dies(whom),
             Fault::Rival => self.rival_asks(),
             Fault::RivalAutoscaler => self.rival_autoscaler_acts(),
             _ => {}

@@ -1,4 +1,5 @@
-//! Changes of the configuration while all goes on: a pool is removed, gets a max of 0, or other labels, for a while.
+//! Changes of the configuration while all goes on: a pool is removed, gets a max of 0, other labels or images, or keeps
+//! another count of machines without a job, for a while.
 
 use std::rc::Rc;
 
@@ -10,6 +11,7 @@ use planner::policy::Policy;
 use crate::fault::Fault;
 use crate::happening::Happening;
 use crate::setting::parsed;
+use crate::warm::imaged;
 use crate::world::{World, note};
 
 impl World {
@@ -25,6 +27,17 @@ impl World {
             Fault::PoolRemoved => policy.pools.retain(|pool| pool.id != whom),
             Fault::MaxZero => {
                 policy.pools.iter_mut().filter(|pool| pool.id == whom).for_each(|pool| pool.max = 0);
+            }
+            Fault::WarmChanged | Fault::MadeAnew if !self.can_be_warm(&whom) => return,
+            Fault::WarmChanged => {
+                let count = u32::try_from(self.dice.fault(fault).between(0, 4)).unwrap_or(0);
+                policy.pools.iter_mut().filter(|pool| pool.id == whom).for_each(|pool| pool.warm.count = count);
+            }
+            Fault::MadeAnew => {
+                for pool in policy.pools.iter_mut().filter(|pool| pool.id == whom) {
+                    pool.warm.made_of = "made anew".to_owned();
+                    pool.labels = imaged(&pool.labels, "newer");
+                }
             }
             _ => {
                 let others = parsed(&["tools", "arm"]);
@@ -56,5 +69,6 @@ impl World {
         }
         self.policy = Rc::new(policy);
         self.deliver(self.daemon.life, &Event::PolicyReplaced);
+        self.tell_hours();
     }
 }

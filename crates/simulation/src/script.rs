@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use forge_model::script::{Concurrency, JobSpec, RunSpec};
 use forge_model::{JobId, Status};
-use planner::ids::ForgeId;
+use planner::ids::{ForgeId, PoolId};
 use planner::report::Report;
 
 use crate::fault::Fault;
@@ -29,6 +29,8 @@ pub(crate) enum Act {
     Strike { fault: Fault, on: String, times: u32 },
     /// A fault comes by itself.
     Befall { fault: Fault, whom: Option<String>, span: Option<u64> },
+    /// By the schedule of a pool another hour begins.
+    Hour { pool: PoolId, count: u32 },
     /// Something must be true now.
     Expect(Expectation),
     /// Something must be true from now on.
@@ -62,6 +64,8 @@ pub(crate) enum Expectation {
     HandedOut { job: String, count: u32 },
     /// There are so many machines now, at the least and at the most.
     Machines { least: usize, most: usize },
+    /// So many machines wait for a job now, at the least and at the most.
+    Spares { least: usize, most: usize },
     /// So many registrations of ours exist now.
     Runners { count: usize },
     /// So many machines were made until now, at the least and at the most.
@@ -173,6 +177,7 @@ impl World {
                 let whom = whom.as_ref().map(|whom| self.machine_of(&forge, whom).unwrap_or_else(|| whom.clone()));
                 self.befall(*fault, whom.as_deref(), *span);
             }
+            Act::Hour { pool, count } => self.hour_begins(pool, *count),
             Act::Expect(expectation) => self.expect(&forge, expectation),
             Act::Always(expectation) => {
                 self.expect(&forge, expectation);
@@ -264,6 +269,10 @@ impl World {
             }
             Expectation::Machines { least, most } => (machines < *least || machines > *most)
                 .then(|| format!("there are {machines} machines, not {least} to {most}")),
+            Expectation::Spares { least, most } => {
+                let is = self.spares().count();
+                (is < *least || is > *most).then(|| format!("{is} machines wait for a job, not {least} to {most}"))
+            }
             Expectation::Runners { count } => {
                 let side = self.forge(forge);
                 let is = side.model.runners_now().into_iter().filter(|id| !side.foreign.contains(id)).count();

@@ -110,9 +110,13 @@ fn pool(dice: &mut Dice, number: u64, backends: &[BackendId]) -> PoolPolicy {
     }
 }
 
-/// Labels of a pool, all for the host.
+/// Labels of a pool, for the host but for those that name an image: `debian=node`.
 pub(crate) fn parsed(labels: &[&str]) -> Vec<Label> {
-    labels.iter().filter_map(|label| Label::parse(&format!("{label}:host")).ok()).collect()
+    let text = |label: &&str| match label.split_once('=') {
+        Some((name, image)) => format!("{name}:docker://{image}"),
+        None => format!("{label}:host"),
+    };
+    labels.iter().filter_map(|label| Label::parse(&text(label)).ok()).collect()
 }
 
 fn limits(dice: &mut Dice) -> Limits {

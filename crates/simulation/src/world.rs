@@ -18,6 +18,7 @@ use crate::script::Script;
 use crate::shape::Shape;
 use crate::tally::Tally;
 use crate::trace::Trace;
+use crate::warm::Hours;
 use crate::weather::Weather;
 
 /// Streams of draws, one for each consumer.
@@ -29,6 +30,7 @@ pub(crate) struct Streams {
     pub(crate) processes: Dice,
     pub(crate) lives: Dice,
     pub(crate) rivals: Dice,
+    pub(crate) warm: Dice,
     faults: Vec<Dice>,
 }
 
@@ -42,6 +44,7 @@ impl Streams {
             processes: stream("processes"),
             lives: stream("lives"),
             rivals: stream("rivals"),
+            warm: stream("warm"),
             faults: Fault::ALL.iter().map(|fault| stream(fault.word())).collect(),
         }
     }
@@ -70,6 +73,8 @@ pub(crate) struct World {
     pub(crate) daemon: Daemon,
     pub(crate) judge: Judge,
     pub(crate) workload: Workload,
+    /// What the schedules of pools say.
+    pub(crate) hours: Hours,
     pub(crate) tally: Tally,
     pub(crate) trace: Trace,
     pub(crate) script: Script,
@@ -101,12 +106,16 @@ impl World {
         let seed = shape.seed;
         let mut setting = Dice::of(seed, "setting");
         let forges = crate::setting::forges(seed, &mut setting);
-        let (policy, forges) = crate::setting::policy(&mut setting, forges);
+        let (mut policy, forges) = crate::setting::policy(&mut setting, forges);
         let backend = |id: &BackendId| (id.clone(), ModelBackend::drawn(seed, id, setting.chance(500)));
         let backends = policy.backends.keys().map(backend).collect();
+        let hours = crate::warm::draw(seed, &mut policy, &backends);
         let workload = Workload::drawn(&mut setting, shape.jobs);
         let weather = Weather::drawn(shape);
         let mut world = Self::of(seed, policy, forges, backends, weather, workload, Script::default(), traced);
+        for (pool, count) in hours {
+            world.schedule(&pool, count);
+        }
         world.agenda.enter(0, Happening::Person);
         let quiet_at = setting.between(120_000, 300_000);
         world.quiet_due = shape.quiet_at.unwrap_or(quiet_at);
@@ -143,6 +152,7 @@ impl World {
             daemon: Daemon::default(),
             judge: Judge::default(),
             workload,
+            hours: Hours::default(),
             tally: Tally::default(),
             trace: Trace::new(traced),
             script,
@@ -189,6 +199,11 @@ impl World {
             Happening::Made { life, id, backend, machine, answered } => {
                 self.made(life, id, &backend, &machine, answered);
             }
+            Happening::TakenBack { life, id, backend, machine, answered } => {
+                self.taken_back(life, id, &backend, &machine, answered);
+            }
+            Happening::NeverLaunched { backend, machine } => self.never_launched(&backend, &machine),
+            Happening::Hour { pool, count } => self.hour_begins(&pool, count),
             Happening::Born => self.daemon_is_born(),
             Happening::Stopped { life } => self.daemon_stops(life),
             Happening::Befalls { fault } => self.befalls(fault),
@@ -220,7 +235,9 @@ impl World {
             | Happening::Deliver { .. } => self.daemon.paused_until.max(host_until),
             Happening::Born | Happening::Stopped { .. } => host_until,
             // What is left to do takes as long as it would have taken.
-            Happening::Process { .. } | Happening::Made { .. } if self.now < host_until => {
+            Happening::Process { .. } | Happening::Made { .. } | Happening::TakenBack { .. }
+                if self.now < host_until =>
+            {
                 host_until + (self.now - paused_at)
             }
             _ => 0,

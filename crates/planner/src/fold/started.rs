@@ -7,7 +7,7 @@ use crate::ids::{ActionId, AssignmentKey, BackendId, MachineName};
 use crate::policy::Policy;
 use crate::sabotage::{self, Sabotage};
 use crate::seen::JobTags;
-use crate::state::{Assignment, InFlight, Registration, Start, State, SuspectKey, TryFacts, note_image};
+use crate::state::{Assignment, InFlight, Registration, Start, State, SuspectKey, TryFacts};
 use crate::time::Tick;
 
 pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: &Action, now: Tick) {
@@ -16,7 +16,7 @@ pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: 
     let deadline = now.plus(action.deadline(&policy.limits));
     journal.in_flight.insert(id, InFlight { action: action.clone(), since: now, deadline });
     if let Action::Create { key, backend, machine, tags, warm, .. } = action {
-        let mut assignment = begun(state, policy, key, backend, machine, tags, now);
+        let mut assignment = begun(state, key, backend, machine, tags, now);
         assignment.warm.clone_from(warm);
         state.journal.assignments.insert(key.clone(), assignment);
     }
@@ -51,7 +51,6 @@ pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: 
 /// The assignment that begins with a machine for a job: one that is asked for, or one that is there.
 pub(super) fn begun(
     state: &mut State,
-    policy: &Policy,
     key: &AssignmentKey,
     backend: &BackendId,
     machine: &MachineName,
@@ -70,9 +69,6 @@ pub(super) fn begun(
     assignment.waited = waited;
     note_probe(state, key, assignment.job.as_ref(), now);
     let job = assignment.job.clone();
-    if let (Some(pool), Some(label)) = (policy.pool(&tags.pool), job.as_ref().and_then(|job| job.runs_on.first())) {
-        note_image(state.journal.images_asked_for.entry(tags.pool.clone()).or_default(), pool.image(label), now);
-    }
     let memory = state.journal.handle_mut(&key.job);
     memory.saw(key.attempt);
     memory.listed_at = now;

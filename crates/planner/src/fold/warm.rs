@@ -7,11 +7,11 @@ use crate::action::Action;
 use crate::backoff::backoff;
 use crate::error_class::{Acted, Concerns, ErrorClass, Failure};
 use crate::event::Answer;
-use crate::ids::{ActionId, AssignmentKey, BackendId, MachineName};
+use crate::ids::{ActionId, AssignmentKey, BackendId, MachineName, PoolId};
 use crate::policy::{Limits, Policy};
 use crate::sabotage::{self, Sabotage};
 use crate::seen::{Binding, Exit, JobTags, Listing, MachineSeen, MachineState, WarmTags};
-use crate::state::{InFlight, Journal, MachineFact, Refused, Start, State, WarmMachine};
+use crate::state::{InFlight, Journal, MachineFact, Refused, Start, State, WarmMachine, note_image};
 use crate::time::Tick;
 
 use super::answered::longer_rest;
@@ -35,6 +35,10 @@ pub(super) fn started(state: &mut State, id: ActionId, action: &Action, now: Tic
 
 /// A call for such a machine was answered, or its answer was lost.
 pub(super) fn answered(journal: &mut Journal, policy: &Policy, flight: &InFlight, answer: &Answer, now: Tick) {
+    // Not before the answer: nothing of a plan may follow from what was planned beside it.
+    if let Action::Create { tags, label, .. } = &flight.action {
+        note_label(journal, policy, &tags.pool, label, now);
+    }
     if let Action::CreateWarm { backend, machine, tags, .. } = &flight.action {
         rest_after(journal, policy, tags, answer, now);
         let key = (backend.clone(), machine.clone());
@@ -49,6 +53,13 @@ pub(super) fn answered(journal: &mut Journal, policy: &Policy, flight: &InFlight
             journal.warm.remove(&key);
             journal.buried.insert(key, now);
         }
+    }
+}
+
+/// A job was launched whose first label is this.
+fn note_label(journal: &mut Journal, policy: &Policy, pool: &PoolId, label: &str, now: Tick) {
+    if let Some(policy) = policy.pool(pool) {
+        note_image(journal.images_asked_for.entry(pool.clone()).or_default(), policy.image(label), now);
     }
 }
 
@@ -163,12 +174,14 @@ pub(super) fn bound(
     now: Tick,
 ) {
     let Some(of) = state.journal.warm.remove(&(backend.clone(), machine.clone())) else { return };
-    let mut assignment = super::started::begun(state, policy, key, backend, machine, tags, now);
+    let mut assignment = super::started::begun(state, key, backend, machine, tags, now);
     assignment.warm = Some(of.tags);
     assignment.machine = of.machine;
     assignment.machine_since = of.since;
     assignment.machine_touched = of.touched;
     assignment.machine_absent = of.absent;
+    let label = assignment.job.as_ref().and_then(|job| job.runs_on.first());
+    note_label(&mut state.journal, policy, &tags.pool, label.map_or("", String::as_str), now);
     state.journal.assignments.insert(key.clone(), assignment);
 }
 

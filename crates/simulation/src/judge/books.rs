@@ -55,9 +55,10 @@ impl World {
             state.seen.scopes.values().flat_map(|seen| seen.jobs.keys()).map(planner::ids::Handle::as_str).collect();
         let left = [
             ("assignments", journal.assignments.len()),
-            ("calls", journal.in_flight.len()),
+            // Machines without a job become too old for ever, and are made anew one at a time in each pool.
+            ("calls", journal.in_flight.values().filter(|flight| flight.action.key().is_some()).count()),
             ("strays", journal.strays.len()),
-            ("removed machines", journal.buried.len()),
+            ("removed machines", journal.buried.len().saturating_sub(self.policy.pools.len())),
             ("credentials", journal.credentials.iter().filter(|runner| self.judge.ledger.has_made(runner)).count()),
             ("lost calls", journal.lost_registers.len()),
             ("handles", journal.handles.keys().filter(|key| !listed.contains(key.handle.as_str())).count()),

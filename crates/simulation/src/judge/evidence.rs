@@ -172,7 +172,10 @@ impl Ledger {
             facts.fenced |= matches!(answer, Answer::Fenced);
         }
         let (Action::Create { backend, machine, .. }
+        | Action::CreateWarm { backend, machine, .. }
         | Action::Start { backend, machine, .. }
+        | Action::Release { backend, machine, .. }
+        | Action::DestroyWarm { backend, machine, .. }
         | Action::Destroy { backend, machine, .. }) = action
         else {
             return;

@@ -132,7 +132,7 @@ impl World {
             return false;
         }
         let mut pools = self.policy.pools.iter().filter(|pool| planner::label::fits(labels, &pool.labels));
-        self.machines_for(&job.handle) > 0 || pools.any(|pool| self.has_room(pool))
+        self.machines_for(&job.handle) > 0 || pools.any(|pool| self.has_room(pool) || self.has_spare(pool, labels))
     }
 
     /// Whether launches in a pool were struck, so that it may rest, or be probed by one launch at a time.

@@ -18,7 +18,9 @@ const LANE_MS: u64 = 1_000 + 2 * CALL_MS;
 impl World {
     pub(super) fn launches(&mut self, standing: &mut Vec<Standing>) {
         let mut wanted = BTreeMap::new();
-        let pools = self.policy.pools.iter().filter(|pool| self.has_room(pool) && !self.rests(pool));
+        let has_any = |pool: &PoolPolicy| self.spares().any(|(_, _, machine)| *machine.tags.pool() == pool.id);
+        let pools = self.policy.pools.iter();
+        let pools = pools.filter(|pool| !self.rests(pool) && (self.has_room(pool) || has_any(pool)));
         let with_room: Vec<&PoolPolicy> = pools.collect();
         if !with_room.is_empty() && !self.has_ghosts() {
             for (id, side) in &self.forges {
@@ -28,7 +30,9 @@ impl World {
                     let handle = attempt.handle.as_str().to_owned();
                     let since = self.judge.wanted.get(&handle).copied().unwrap_or(self.now);
                     wanted.insert(handle.clone(), since);
-                    let limit = self.longest_poll(id) + 2 * self.machines_ms(&pool.backend) + self.line_ms();
+                    // One that waits may be in doubt: found, or taken back just now.
+                    let doubt = if self.has_room(pool) { 0 } else { self.settle_ms() };
+                    let limit = self.longest_poll(id) + 2 * self.machines_ms(&pool.backend) + self.line_ms() + doubt;
                     let since = since.max(rested(peace));
                     standing.push(Standing { bound: Bound::Launch, subject: handle, since, limit });
                 }
@@ -56,6 +60,7 @@ impl World {
         }
         let scopes = shown_in(&side.areas, attempt.repo);
         let pools = with_room.iter().filter(|pool| fits(&labels, &pool.labels));
+        let pools = pools.filter(|pool| self.has_room(pool) || self.has_spare(pool, &labels));
         pools.map(|pool| (*pool, self.in_peace(id, &scopes, pool))).min_by_key(|(_, peace)| *peace)
     }
 

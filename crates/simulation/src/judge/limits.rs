@@ -24,6 +24,7 @@ impl World {
             self.judge.breaks_invariant(Rule::Checker, violation.invariant, what);
         }
         self.judge_decisions(turn);
+        self.judge_bindings();
         self.judge_size(turn);
         for job in turn.report.jobs.iter().filter(|job| job.reason == Reason::NextInLine) {
             let fitting = self.policy.pools.iter().filter(|pool| planner::label::fits(&job.runs_on, &pool.labels));
@@ -46,12 +47,16 @@ impl World {
     pub(crate) fn judge_begun(&mut self, action: &Action) {
         self.judge_stop_begun(action);
         self.judge_grace(action);
-        self.judge_probe(action);
+        if let Action::Create { key, .. } = action {
+            self.judge_probe(key);
+        }
         self.judge_deletion_begun(action);
         self.note_open(action);
+        self.judge_stocking(action);
         let about = match action {
             Action::CheckScope { scope } => scope.to_string(),
             Action::Sweep { scope, id } => format!("runner {} of {scope}", id.0),
+            Action::CreateWarm { machine, .. } | Action::DestroyWarm { machine, .. } => machine.to_string(),
             _ => action.key().map(ToString::to_string).unwrap_or_default(),
         };
         let since = self.now.saturating_sub(HOT_SPAN_MS);

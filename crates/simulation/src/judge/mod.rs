@@ -18,6 +18,7 @@ mod removals;
 mod rule;
 mod stops;
 mod suspects;
+mod warm;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;

@@ -88,11 +88,14 @@ impl World {
     /// Whether every limit leaves room for one more machine of a pool, and its backend takes one more order: where machines
     /// boot for long, jobs wait in line.
     pub(super) fn has_room(&self, pool: &PoolPolicy) -> bool {
+        pool.max_per_repository.is_none() && !self.is_busy(&pool.backend) && self.limits_leave_room(pool)
+    }
+
+    /// Whether pool, backend and deployment have room for one more machine of a pool.
+    pub(super) fn limits_leave_room(&self, pool: &PoolPolicy) -> bool {
         let all = || self.backends.iter().flat_map(|(id, model)| model.machines.values().map(move |one| (id, one)));
         let below = |count: usize, max: Option<u32>| max.is_none_or(|max| count < max as usize);
-        pool.max_per_repository.is_none()
-            && !self.is_busy(&pool.backend)
-            && below(all().filter(|(_, machine)| *machine.tags.pool() == pool.id).count(), Some(pool.max))
+        below(all().filter(|(_, machine)| *machine.tags.pool() == pool.id).count(), Some(pool.max))
             && below(
                 all().filter(|(id, _)| **id == pool.backend).count(),
                 self.policy.backends.get(&pool.backend).and_then(|backend| backend.max),

@@ -45,12 +45,18 @@ rules! {
     OneHandOut 1 "a job is handed out once";
     /// A fenced runner that was stopped has got no job.
     FencedInVain 1 "no fenced runner is given a job";
+    /// A machine that was made without a job has one at a time.
+    OneBinding 1 "a machine is bound to one job at a time";
     /// Nothing is called twice at once.
     CalledOnce 1 "nothing is called twice at once";
     /// A process that is stopped has no running job.
     Stopped 2 "no process is stopped whose job runs";
     /// A job whose process lives is not failed.
     EarlyEnd 2 "no job is failed whose process lives";
+    /// A runner that is taken back had no job.
+    ReleasedUsed 2 "no machine waits again on which a job ran";
+    /// A machine on which a job ran gets no other.
+    UsedTwice 2 "a machine on which a job ran gets no other";
     /// A process whose job is gone has its grace.
     Grace 2 "a process whose job is gone has its grace";
     /// Who is said to be dead is dead.
@@ -79,6 +85,8 @@ rules! {
     MachinesLeft 6 "no machine is left";
     /// No registration is left in the end.
     RunnersLeft 6 "no registration is left";
+    /// No machine waits in the end that nobody wants.
+    SparesLeft 6 "no machine without a job is left that nobody wants";
     /// Nothing is left in the books in the end.
     BooksLeft 6 "no assignment is left in the books";
     /// A machine does not outlive its job by long.
@@ -95,6 +103,8 @@ rules! {
     JobsLeft 8 "every job comes to its end";
     /// A job that could run is launched.
     Launched 8 "a job that could run is launched";
+    /// In the end as many machines wait as are wanted.
+    SparesKept 8 "as many machines without a job are kept as are wanted";
     /// No runner waits for long for a job that is held back.
     WaitsInVain 8 "no runner waits for long for a job that is held back";
     /// Of jobs like one that was held back one is tried at a time.

@@ -101,7 +101,11 @@ impl World {
     /// Invariant 5: a runner that waits for its job is stopped only when its time is over, or for a reason that the world
     /// knows of. Called when the stop is begun.
     pub(super) fn judge_stop_begun(&mut self, action: &Action) {
-        let Action::Destroy { key, backend, machine: name, .. } = action else { return };
+        let (Action::Destroy { key, backend, machine: name, .. } | Action::Release { key, backend, machine: name }) =
+            action
+        else {
+            return;
+        };
         if self.judge.stumbled.contains(key) || self.is_unknown(name) {
             return;
         }

@@ -2,13 +2,13 @@
 //! tried at a time.
 
 use forge_model::Status;
-use planner::action::Action;
 use planner::event::{Decision, EndReason};
 use planner::ids::{AssignmentKey, JobKey, MachineName};
 use planner::step::Turn;
 
 use super::stops::SLACK_MS;
 use super::{Kind, Rule};
+use crate::processes::Process;
 use crate::world::World;
 
 impl World {
@@ -16,6 +16,9 @@ impl World {
     pub(super) fn judge_decisions(&mut self, turn: &Turn) {
         self.judge_deaths();
         for decision in &turn.decisions {
+            if let Decision::Bind { key, .. } = decision {
+                self.judge_probe(key);
+            }
             let Decision::Conclude { key, reason } = decision else { continue };
             self.judge_reason(key, reason);
             if *reason == EndReason::HeldBack {
@@ -52,7 +55,12 @@ impl World {
         let lives = dead.filter_map(|(key, assignment)| {
             let name = &assignment.machine_name;
             let machine = self.backends.get(&assignment.backend)?.machines.get(name)?;
-            let lives = machine.process.is_some() && !machine.hidden && !self.is_unknown(name);
+            let uuid = assignment.registration.known().map(|registered| registered.uuid.as_str());
+            let is_its = |process: &Process| match uuid {
+                Some(uuid) => process.uuid == uuid,
+                None => assignment.parted.is_none(),
+            };
+            let lives = machine.process.as_ref().is_some_and(is_its) && !machine.hidden && !self.is_unknown(name);
             lives.then(|| format!("{name} of {key} is said to be dead and lives"))
         });
         if let Some(what) = lives.collect::<Vec<_>>().into_iter().next() {
@@ -72,9 +80,9 @@ impl World {
         }
     }
 
-    /// Invariant 8: after a release one job of a kind is tried at a time. Called when a machine is asked for.
-    pub(super) fn judge_probe(&mut self, action: &Action) {
-        let Action::Create { key, .. } = action else { return };
+    /// Invariant 8: after a release one job of a kind is tried at a time, but for the oldest: once somebody has left, it is
+    /// tried beside a younger one. Called when a machine is asked for, or bound.
+    pub(super) fn judge_probe(&mut self, key: &AssignmentKey) {
         self.judge.launched.insert(key.job.handle.to_string());
         let Some(kind) = self.kind_of(&key.job) else { return };
         let journal = &self.daemon.state.journal;
@@ -90,14 +98,15 @@ impl World {
         }
         let knows = |name: &MachineName| {
             let mut assignments = journal.assignments.values();
-            assignments.any(|of| of.machine_name == *name && of.job.is_some() && of.keeps_its_job())
+            assignments.any(|of| of.has_machine(name) && of.job.is_some() && of.keeps_its_job())
         };
         let machines = self.backends.values().flat_map(|model| &model.machines);
         let tried = machines.filter(|(name, machine)| {
             let Some(job) = machine.serves().map(|job| job.job()) else { return false };
             let waits = self.forge(&job.forge).status_of(job.handle.as_str()) == Some(Status::Waiting);
             let is_known = !self.is_unknown(name) && !machine.hidden && machine.undeletable_until == 0;
-            waits && is_known && knows(name) && self.kind_of(&job).as_ref() == Some(&kind)
+            let is_older = self.job_id(&job) < self.job_id(&key.job);
+            waits && is_older && is_known && knows(name) && self.kind_of(&job).as_ref() == Some(&kind)
         });
         let tried = tried.count();
         let claimed = self.kind_runs(&kind);
@@ -105,6 +114,11 @@ impl World {
             self.judge
                 .breaks(Rule::OneProbe, format!("{key} is tried although {tried} like it are, and one was held back"));
         }
+    }
+
+    fn job_id(&self, job: &JobKey) -> Option<forge_model::JobId> {
+        let books = self.forge(&job.forge).model.books();
+        books.attempt(&forge_model::Handle(job.handle.to_string())).map(|attempt| attempt.job)
     }
 
     fn kind_of(&self, job: &JobKey) -> Option<Kind> {

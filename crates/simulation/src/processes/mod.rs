@@ -230,6 +230,11 @@ impl World {
             self.judge_hand_outs(&fetch.forge, &fetch.handle);
         }
         let quiet = self.is_quiet();
+        if task.is_some()
+            && let Some(machine) = self.machine(backend, name)
+        {
+            machine.has_run |= machine.process.as_ref().is_some_and(|process| process.id == id);
+        }
         let Some(process) = self.process(backend, name, id) else {
             if task.is_some() {
                 self.judge_handed_to_the_dead(&fetch.handle, &fetch.uuid);

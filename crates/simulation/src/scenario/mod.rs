@@ -16,11 +16,13 @@
 //!
 //! | Line | Says |
 //! |---|---|
-//! | `pool [labels a,b] [backend NAME] [max N] [priority N] [per-repository N] [boot SPAN] [claim SPAN] [run SPAN] [grace SPAN]` | one pool, `pool-0`, `pool-1`, …; without such a line there is one of 4 |
+//! | `pool [labels a,b] [backend NAME] [max N] [priority N] [per-repository N] [boot SPAN] [claim SPAN] [run SPAN] [grace SPAN] [warm N] [max-age SPAN]` | one pool, `pool-0`, `pool-1`, …; without such a line there is one of 4 |
+//! | | a label `NAME=IMAGE` names an image; `warm` machines wait without a job, until `max-age` |
 //! | `max N`, `poll every SPAN`, `forge v15` or `v16`, `hooks` | the deployment's max, time between listings, the forge and whether it sends webhooks |
 //! | `quick` | machines are made at once, and their runners come at once |
 //! | `at SPAN push JOB [times N] [alike N] [in REPOSITORY] [on a,b] [for SPAN] [group G] [cancel-group G]` | one run, or N with numbered names, or of one name |
 //! | `at SPAN cancel JOB`, `rerun JOB` | what people do |
+//! | `at SPAN hour POOL N` | by its schedule a pool keeps N machines without a job from now on |
 //! | `at SPAN strike FAULT WHAT [times N]` | the fault strikes the next calls, listings or jobs whose name begins with WHAT, or `any` |
 //! | `at SPAN befall FAULT [WHOM] [for SPAN]` | the fault comes by itself; a machine is named by its job |
 //! | `at SPAN expect …`, `at SPAN always …`, `end expect …` | what must be true then, from then on, and in the end |
@@ -28,7 +30,8 @@
 //! | `tell JOB …` | only the reasons of these are kept |
 //!
 //! What can be expected: `JOB STATUS`, `START* STATUS` (each job whose name begins so), `N START* STATUS`, `handed JOB N` (to
-//! how many runners, all attempts together), `machines N`, `machines N to M`, `runners N` (registrations), `made N` (machines,
+//! how many runners, all attempts together), `machines N`, `machines N to M`, `spares N to M` (machines that wait for a
+//! job), `runners N` (registrations), `made N` (machines,
 //! ever), `calls WORD N`, `took BOUND N to M
 //! times within SPAN` (see `judge::bounds`), `told WORDS`, `not told WORDS`. The judge's invariants must hold beside.
 //!
@@ -163,7 +166,7 @@ impl Scenario {
             1,
             policy,
             BTreeMap::from([(forge.id.clone(), forge)]),
-            backends.into_iter().map(|backend| (backend, ModelBackend::new(true, CONTAINER))).collect(),
+            backends.into_iter().map(|backend| (backend, ModelBackend::new(true, CONTAINER, true))).collect(),
             Weather::calm(),
             Workload::scripted(),
             Script::begun(self.is_quick),

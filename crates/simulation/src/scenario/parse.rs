@@ -85,7 +85,7 @@ impl Scenario {
         self.shape.get_or_insert_with(|| Shape::of(0))
     }
 
-    /// `pool [labels a,b] [max N] [boot SPAN] [claim SPAN] [run SPAN] [grace SPAN] [priority N] [per-repository N] [backend NAME]`
+    /// `pool [labels a,b] [max N] [boot SPAN] [claim SPAN] [run SPAN] [grace SPAN] [priority N] [per-repository N] [backend NAME] [warm N] [max-age SPAN]`
     fn pool(&mut self, settings: &[&str]) -> Result<(), String> {
         let mut pool = a_pool();
         pool.id = PoolId::new(format!("pool-{}", self.pools.len()));
@@ -101,6 +101,8 @@ impl Scenario {
                 "claim" => pool.clocks.claim = time()?,
                 "run" => pool.clocks.run = time()?,
                 "grace" => pool.clocks.grace = time()?,
+                "warm" => pool.warm.count = number(value)?,
+                "max-age" => pool.warm.max_age = time()?,
                 "backend" => pool.backend = BackendId::new(*value),
                 other => return Err(format!("a pool has no {other}")),
             }
@@ -135,6 +137,7 @@ fn act(words: &[&str]) -> Result<Act, String> {
             };
             Ok(Act::Befall { fault, whom, span: lasts })
         }
+        ["hour", pool, count] => Ok(Act::Hour { pool: PoolId::new(*pool), count: number(count)? }),
         ["expect", what @ ..] => Ok(Act::Expect(expectation(what)?)),
         ["always", what @ ..] => Ok(Act::Always(expectation(what)?)),
         _ => Err(format!("not understood: {}", words.join(" "))),
@@ -173,6 +176,8 @@ fn expectation(words: &[&str]) -> Result<Expectation, String> {
     Ok(match words {
         ["machines", least, "to", most] => Expectation::Machines { least: number(least)?, most: number(most)? },
         ["machines", count] => Expectation::Machines { least: number(count)?, most: number(count)? },
+        ["spares", least, "to", most] => Expectation::Spares { least: number(least)?, most: number(most)? },
+        ["spares", count] => Expectation::Spares { least: number(count)?, most: number(count)? },
         ["runners", count] => Expectation::Runners { count: number(count)? },
         ["made", least, "to", most] => Expectation::Made { least: number(least)?, most: number(most)? },
         ["made", count] => Expectation::Made { least: number(count)?, most: number(count)? },
