@@ -81,7 +81,7 @@ impl DockerBackend {
         if !begins || deployment.len() > 63 || !deployment.bytes().all(is_plain) {
             return Err(DockerError::BadDeployment);
         }
-        let engine = Arc::new(Engine::new(settings.socket.clone()));
+        let engine = Arc::new(Engine::new(settings.address.clone()));
         let images = Images::of(source(&settings, &engine), ours(&settings));
         Ok(Self::with(settings, engine, images, Arc::default()))
     }
@@ -94,7 +94,7 @@ impl DockerBackend {
         let images_file = self.docker.settings.images_file.clone();
         let settings = DockerSettings { deployment, backend, images_file, ..settings };
         let is_same = self.docker.images.ours().is_of(settings.images_file.as_ref(), &engine_of(&settings));
-        let engine = Arc::new(Engine::new(settings.socket.clone()));
+        let engine = Arc::new(Engine::new(settings.address.clone()));
         let source = source(&settings, &engine);
         let images = if is_same { self.docker.images.replaced(source) } else { Images::of(source, ours(&settings)) };
         Self::with(settings, engine, images, Arc::clone(&self.docker.memory))
@@ -118,7 +118,7 @@ impl DockerBackend {
     /// Whether both are on the same engine, by its address.
     #[must_use]
     pub fn shares_engine_with(&self, other: &Self) -> bool {
-        self.docker.settings.socket == other.docker.settings.socket
+        self.docker.settings.address == other.docker.settings.address
     }
 
     /// Sees to it that the engine has an image before a job needs it, as the settings say when; however long that takes. The
@@ -155,7 +155,7 @@ fn ours(settings: &DockerSettings) -> Ours {
 
 /// The engine, by its address.
 fn engine_of(settings: &DockerSettings) -> String {
-    settings.socket.display().to_string()
+    settings.address.to_string()
 }
 
 impl Docker {

@@ -10,6 +10,7 @@
 //! that is there is whole.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 use ::backend::CreateRequest;
@@ -89,7 +90,10 @@ async fn all(docker: &Docker, request: &CreateRequest) -> Result<Company, Docker
     let network = network(docker, request).await?;
     match &docker.settings.mode {
         Mode::Direct => Ok(Company { network, ..Company::default() }),
-        Mode::Socket => Ok(Company { network, mounts: vec![host_socket(docker)], environment: vec![told(SOCKET)] }),
+        Mode::Socket => {
+            let socket = docker.settings.address.socket().ok_or(DockerError::NoSocket)?;
+            Ok(Company { network, mounts: vec![host_socket(socket)], environment: vec![told(SOCKET)] })
+        }
         Mode::Nested { image, privileged } => {
             let volume = socket_volume(docker, request).await?;
             let id =
@@ -104,10 +108,10 @@ fn told(socket: &str) -> String {
     format!("{VARIABLE}=unix://{socket}")
 }
 
-fn host_socket(docker: &Docker) -> Mount {
+fn host_socket(socket: &Path) -> Mount {
     Mount {
         target: Some(SOCKET.to_owned()),
-        source: Some(docker.settings.socket.display().to_string()),
+        source: Some(socket.display().to_string()),
         typ: Some(MountType::BIND),
         ..Mount::default()
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::address::Address;
 use crate::backend::Docker;
 use crate::error::DockerError;
 
@@ -15,8 +16,13 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// The disk on which an engine keeps its files; none where that folder is not on this host.
-    pub(crate) fn of(folder: PathBuf) -> Option<Self> {
+    /// The disk on which an engine keeps its files; none where that is on another host, as far as can be told.
+    pub(crate) fn of_engine(address: &Address, folder: Option<String>) -> Option<Self> {
+        let folder = folder.filter(|_| address.socket().is_some())?;
+        Self::of(folder.into())
+    }
+
+    fn of(folder: PathBuf) -> Option<Self> {
         let about = rustix::fs::statvfs(&folder).ok()?;
         Some(Self { folder, free_bytes: about.f_bavail.saturating_mul(about.f_frsize) })
     }
@@ -26,7 +32,7 @@ impl Disk {
 pub(crate) async fn look(docker: &Docker) -> Result<Option<Disk>, DockerError> {
     let engine = &docker.engine;
     let said = engine.call("describe itself", engine.client().await?.info()).await?;
-    Ok(said.docker_root_dir.map(PathBuf::from).and_then(Disk::of))
+    Ok(Disk::of_engine(&docker.settings.address, said.docker_root_dir))
 }
 
 /// A size for people: `3.2 GiB`.
@@ -71,6 +77,8 @@ mod tests {
     #[test]
     fn room_is_seen_where_the_folder_is_and_shown_in_large_units() {
         assert_eq!(Disk::of("/nowhere/at/all".into()), None);
+        let elsewhere = Address::read("tcp://127.0.0.1:2375").unwrap();
+        assert_eq!(Disk::of_engine(&elsewhere, Some("/".to_owned())), None);
         assert!(Disk::of("/".into()).is_some_and(|disk| disk.folder.as_os_str() == "/"));
         let shown = [0, 1 << 20, 1_600_000, 3 << 30, (3 << 30) + (1 << 29)].map(shown_bytes);
         assert_eq!(shown, ["0 KiB", "1.0 MiB", "1.5 MiB", "3.0 GiB", "3.5 GiB"]);

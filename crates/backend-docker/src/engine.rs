@@ -1,12 +1,14 @@
 //! The connection to the engine. Every call has a deadline; the version of the interface is agreed on once.
 
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::{API_DEFAULT_VERSION, Docker};
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use planner::ids::MachineName;
 use tokio::sync::OnceCell;
 
+use crate::address::Address;
+use crate::connection::Way;
 use crate::error::DockerError;
 use crate::labels::{self, Role, Whose};
 use crate::look::{self, Inspected, Listed};
@@ -18,34 +20,17 @@ const CALL_DEADLINE: Duration = Duration::from_secs(20);
 /// Calls that end processes or remove files.
 pub(crate) const LONG_DEADLINE: Duration = Duration::from_mins(1);
 
-/// The socket of most engines.
-pub const USUAL_SOCKET: &str = "/var/run/docker.sock";
-
-/// The socket of Podman where it runs as root; that of a user is `podman/podman.sock` in the user's runtime directory.
-pub const PODMAN_SOCKET: &str = "/run/podman/podman.sock";
-
-/// Reads `unix:///path`. The error is for people.
-pub fn socket(address: &str) -> Result<PathBuf, &'static str> {
-    match address.split_once("://") {
-        Some(("unix", path)) if path.starts_with('/') => Ok(path.into()),
-        Some(("tcp" | "ssh" | "http" | "https", _)) => {
-            Err("engines on other hosts are not used by this version: name the socket of one on this host")
-        }
-        _ => Err("an engine is at unix:///path/of/socket"),
-    }
-}
-
 /// The engine. It is connected to with the first call, so that one that is away keeps no daemon from starting.
 #[derive(Debug)]
 pub(crate) struct Engine {
-    socket: PathBuf,
+    way: Arc<Way>,
     connected: OnceCell<Docker>,
     is_podman: OnceCell<bool>,
 }
 
 impl Engine {
-    pub(crate) fn new(socket: PathBuf) -> Self {
-        Self { socket, connected: OnceCell::new(), is_podman: OnceCell::new() }
+    pub(crate) fn new(address: Address) -> Self {
+        Self { way: Arc::new(Way::new(address)), connected: OnceCell::new(), is_podman: OnceCell::new() }
     }
 
     /// A client that speaks a version of the interface which the engine knows. Whoever waits for another's attempt to
@@ -53,8 +38,14 @@ impl Engine {
     pub(crate) async fn client(&self) -> Result<&Docker, DockerError> {
         let unreachable = |source| DockerError::Connect { source: Box::new(source) };
         let connect = async {
-            let path = self.socket.to_string_lossy();
-            let client = Docker::connect_with_unix(&path, LONG_DEADLINE.as_secs(), API_DEFAULT_VERSION);
+            let way = Arc::clone(&self.way);
+            let transport = move |request: BollardRequest| {
+                let way = Arc::clone(&way);
+                async move { way.sent(request).await }
+            };
+            let seconds = LONG_DEADLINE.as_secs();
+            let client =
+                Docker::connect_with_custom_transport(transport, Some("http://engine"), seconds, API_DEFAULT_VERSION);
             client.map_err(unreachable)?.negotiate_version().await.map_err(unreachable)
         };
         let connected = tokio::time::timeout(CALL_DEADLINE, self.connected.get_or_try_init(|| connect)).await;
@@ -62,9 +53,9 @@ impl Engine {
         connected.map_err(late)?
     }
 
-    /// Where it is.
-    pub(crate) fn socket(&self) -> &Path {
-        &self.socket
+    /// The way to it, for questions that the usual client does not ask.
+    pub(crate) fn way(&self) -> &Way {
+        &self.way
     }
 
     /// Whether it is Podman, by its own word.
@@ -86,7 +77,7 @@ impl Engine {
     ) -> Result<Vec<Listed>, DockerError> {
         let version = self.client().await?.client_version().to_string();
         let filter = labels::filter(whose, role, name);
-        let mut listed = self.call("list containers", look::list(&self.socket, &version, &filter)).await?;
+        let mut listed = self.call("list containers", look::list(&self.way, &version, &filter)).await?;
         listed.retain(|container| container.labels.as_ref().is_some_and(|found| labels::are_ours(whose, role, found)));
         Ok(listed)
     }
@@ -94,7 +85,7 @@ impl Engine {
     /// A container by its id or name, as the engine has it now; none if there is no such container.
     pub(crate) async fn container(&self, id: &str) -> Result<Option<Inspected>, DockerError> {
         let version = self.client().await?.client_version().to_string();
-        if_there(self.call("look at a container", look::inspect(&self.socket, &version, id)).await)
+        if_there(self.call("look at a container", look::inspect(&self.way, &version, id)).await)
     }
 
     /// A short call.
@@ -133,25 +124,5 @@ async fn within<T>(
     match tokio::time::timeout(deadline, answer).await {
         Ok(answer) => answer.map_err(|source| DockerError::Engine { call, source: Box::new(source) }),
         Err(_) => Err(DockerError::Late { call, seconds: deadline.as_secs() }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_engine_is_at_a_socket_of_this_host() {
-        assert_eq!(socket("unix:///var/run/docker.sock").as_deref(), Ok(Path::new("/var/run/docker.sock")));
-        for (text, word) in [
-            ("ssh://ops@build.example", "other hosts"),
-            ("tcp://build.example:2376", "other hosts"),
-            ("/var/run/docker.sock", "unix:///"),
-            ("unix://docker.sock", "unix:///"),
-            ("", "unix:///"),
-        ] {
-            let refused = socket(text).unwrap_err();
-            assert!(refused.contains(word), "{text}: {refused}");
-        }
     }
 }

@@ -8,6 +8,7 @@ use bollard::errors::Error as EngineError;
 use planner::error_class::{Acted, Concerns, ErrorClass};
 
 use crate::registry::CredentialsError;
+use crate::tls::{self, TlsError};
 
 /// An error of the Docker backend. Inside a [`BackendError`] it is the source, and says what stood in the way.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,9 @@ pub enum DockerError {
         /// For how long it was waited.
         seconds: u64,
     },
+    /// A job can be given a socket of the engine's own host alone.
+    #[error("mode = \"socket\" needs an engine that is called through a socket of its host")]
+    NoSocket,
     /// Neither the label nor the backend names an image.
     #[error("the job's first label names no image, and neither does the backend")]
     NoImage,
@@ -190,6 +194,7 @@ impl DockerError {
             Self::Connect { source } if denied(source) => Some(
                 "whoever may use this socket owns the host: add the daemon's user to its group if that is what you want",
             ),
+            Self::Connect { source } if let Some(hint) = proof(source) => Some(hint),
             Self::Connect { .. } => Some("is the engine running, and is `host` the right address?"),
             _ => None,
         }
@@ -213,6 +218,7 @@ impl DockerError {
         match self {
             Self::BadDeployment
             | Self::BadName
+            | Self::NoSocket
             | Self::NoImage
             | Self::ImageMissing { .. }
             | Self::BadImage { .. }
@@ -227,7 +233,7 @@ impl DockerError {
             | Self::Runner { .. } => ErrorClass::Permanent,
             Self::NoMachine => ErrorClass::NotFound,
             Self::Pulling { .. } => ErrorClass::Capacity,
-            Self::Connect { source } if denied(source) => ErrorClass::Auth,
+            Self::Connect { source } if denied(source) || proof(source).is_some() => ErrorClass::Auth,
             Self::NotPulled { source, .. } | Self::Engine { source, .. } if is_full(source) => ErrorClass::Capacity,
             Self::NotPulled { source, .. } if refused(source) => ErrorClass::Permanent,
             Self::Credentials { .. } => ErrorClass::Auth,
@@ -323,14 +329,25 @@ fn said(error: &EngineError) -> &str {
 
 /// Whether the operating system kept us from the socket.
 fn denied(error: &EngineError) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    io_errors(error).any(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
+/// What to do where one side did not take the other's certificate, or there is none to show.
+fn proof(error: &EngineError) -> Option<&'static str> {
+    io_errors(error).find_map(|error| {
+        let error = error.get_ref()?;
+        error.downcast_ref::<TlsError>().map(TlsError::hint).or_else(|| error.downcast_ref().and_then(tls::hint))
+    })
+}
+
+/// The operating system's errors among the causes, and what is handed on as such.
+fn io_errors(error: &EngineError) -> impl Iterator<Item = &io::Error> {
+    // What is shown as one error with its cause hides the cause.
+    let first: &(dyn std::error::Error + 'static) = match error {
+        EngineError::IOError { err } => err,
+        other => other,
+    };
+    std::iter::successors(Some(first), |error| error.source()).filter_map(|error| error.downcast_ref())
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What an engine is and has, for whoever looks before there are machines.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use ::backend::BackendError;
 use bollard::query_parameters::InspectNetworkOptions;
@@ -58,7 +57,7 @@ async fn look(docker: &Docker, images: &BTreeSet<&str>) -> Result<EngineFacts, D
     let said = engine.call("describe itself", engine.client().await?.info()).await?;
     let mut facts = EngineFacts {
         architecture: said.architecture.unwrap_or_default(),
-        disk: said.docker_root_dir.map(PathBuf::from).and_then(Disk::of),
+        disk: Disk::of_engine(&docker.settings.address, said.docker_root_dir),
         runtimes: said.runtimes.unwrap_or_default().into_keys().collect(),
         ..EngineFacts::default()
     };

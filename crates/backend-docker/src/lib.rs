@@ -29,7 +29,8 @@
 //! | Module | Subject |
 //! |---|---|
 //! | `backend` | the calls, one at a time for each machine |
-//! | `engine`, `connection` | the connection, deadlines |
+//! | `engine` | the calls, deadlines |
+//! | `address`, `connection`, `tls` | where an engine is, and the way to it |
 //! | `look` | what the engine says of containers, in Docker's words and in Podman's |
 //! | `create`, `start`, `destroy`, `listing`, `logs` | the verbs of the interface |
 //! | `unstarted` | what a killed daemon left between bound and started |
@@ -48,10 +49,11 @@
 //! | `tend`, `disk` | what is done from time to time: unused images, and a look at the disk |
 //! | `watch` | events of the engine, as hints to list |
 //!
-//! Deliberately absent: retries and decisions; engines on other hosts; a limit on the size of the engine's answers other than lists, which
-//! are limited by deadlines alone: whoever controls the engine controls this host.
+//! Deliberately absent: retries and decisions; a limit on the size of the engine's answers other than lists, which
+//! are limited by deadlines alone: whoever controls the engine controls its host, and the jobs.
 #![forbid(unsafe_code)]
 
+mod address;
 mod archive;
 mod backend;
 mod binding;
@@ -83,13 +85,14 @@ mod shared;
 mod specification;
 mod start;
 mod tend;
+mod tls;
 mod unstarted;
 mod warm;
 mod watch;
 
+pub use crate::address::{Address, PODMAN_SOCKET, TlsFiles, USUAL_SOCKET};
 pub use crate::backend::{CAPABILITIES, DockerBackend};
 pub use crate::disk::{Disk, shown_bytes};
-pub use crate::engine::{PODMAN_SOCKET, USUAL_SOCKET, socket};
 pub use crate::error::DockerError;
 pub use crate::facts::EngineFacts;
 pub use crate::hardening::{Device, Gpus, Hardening, Tmpfs, Ulimit};
@@ -97,3 +100,4 @@ pub use crate::reference::is_image_reference;
 pub use crate::registry::CredentialsError;
 pub use crate::settings::{DockerSettings, Limits, Mode, NESTED_IMAGE, Network, Program, Pull, WithUnstarted};
 pub use crate::specification::CAPABILITIES_KEPT;
+pub use crate::tls::{TlsError, check_tls_files};

@@ -7,7 +7,6 @@
 //! Promises: no answer is longer than [`MOST_BYTES`]. Deadlines are the caller's.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use bollard::errors::Error as EngineError;
 use http_body_util::Empty;
@@ -16,7 +15,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::connection;
+use crate::connection::{self, Way};
 
 /// A listed container takes some 3 KB, so that this is for ten thousand.
 const MOST_BYTES: usize = 32 << 20;
@@ -38,6 +37,7 @@ pub(crate) struct Listed {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Inspected {
+    pub(crate) id: String,
     #[serde(default)]
     pub(crate) state: State,
     #[serde(default)]
@@ -88,24 +88,24 @@ pub(crate) enum Status {
 
 /// All containers that a filter lets through.
 pub(crate) async fn list(
-    socket: &Path,
+    way: &Way,
     version: &str,
     filter: &HashMap<String, Vec<String>>,
 ) -> Result<Vec<Listed>, EngineError> {
     let filter = serde_json::to_string(filter)?;
     let filter = utf8_percent_encode(&filter, NON_ALPHANUMERIC);
-    get(socket, &format!("/v{version}/containers/json?all=true&filters={filter}")).await
+    get(way, &format!("/v{version}/containers/json?all=true&filters={filter}")).await
 }
 
 /// A container by its id or name.
-pub(crate) async fn inspect(socket: &Path, version: &str, id: &str) -> Result<Inspected, EngineError> {
+pub(crate) async fn inspect(way: &Way, version: &str, id: &str) -> Result<Inspected, EngineError> {
     let id = utf8_percent_encode(id, NON_ALPHANUMERIC);
-    get(socket, &format!("/v{version}/containers/{id}/json")).await
+    get(way, &format!("/v{version}/containers/{id}/json")).await
 }
 
-async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, EngineError> {
+async fn get<T: DeserializeOwned>(way: &Way, path: &str) -> Result<T, EngineError> {
     let request = Request::get(path).body(Empty::new())?;
-    let answer = connection::limited(connection::ask(socket, request).await?, MOST_BYTES).await?;
+    let answer = connection::limited(way.ask(request).await?, MOST_BYTES).await?;
     Ok(serde_json::from_slice(&answer)?)
 }
 
@@ -115,6 +115,7 @@ mod tests {
     use tokio::net::UnixListener;
 
     use super::*;
+    use crate::address::Address;
 
     #[test]
     fn both_engines_words_are_understood_and_an_unknown_one_spoils_nothing_else() {
@@ -148,8 +149,9 @@ mod tests {
             connection.write_all(answer.as_bytes()).await.unwrap();
             String::from_utf8_lossy(&asked[..length]).into_owned()
         };
+        let way = Way::new(Address::Socket(socket));
         let filter = HashMap::from([("label".to_owned(), vec!["a=b".to_owned()])]);
-        let (asked, listed) = tokio::join!(engine, list(&socket, "1.41", &filter));
+        let (asked, listed) = tokio::join!(engine, list(&way, "1.41", &filter));
         let path = "GET /v1.41/containers/json?all=true&filters=%7B%22label%22%3A%5B%22a%3Db%22%5D%7D HTTP/1.1\r\n";
         assert!(asked.starts_with(path), "{asked}");
         listed

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use planner::ids::{BackendId, DeploymentId};
 
+use crate::address::Address;
 use crate::hardening::Hardening;
 use crate::labels::Whose;
 
 /// Settings of a [`DockerBackend`](crate::DockerBackend).
 #[derive(Debug, Clone)]
 pub struct DockerSettings {
-    /// The socket of the engine.
-    pub socket: PathBuf,
+    /// Where the engine is.
+    pub address: Address,
     /// Whose machines these are. It becomes part of names: letters, digits, dots, dashes and underscores.
     pub deployment: DeploymentId,
     /// Which of the deployment's backends this is: none sees what belongs to another one.

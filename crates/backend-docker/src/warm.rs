@@ -117,9 +117,13 @@ async fn take_back(docker: &Docker, machine: &Found) -> Result<(), DockerError> 
 }
 
 async fn rename(docker: &Docker, machine: &Found, name: &str) -> Result<(), DockerError> {
-    let name = RenameContainerOptionsBuilder::default().name(name).build();
+    let options = RenameContainerOptionsBuilder::default().name(name).build();
     let client = docker.engine.client().await?;
-    docker.engine.call("rename a container", client.rename_container(&machine.id, name)).await
+    match docker.engine.call("rename a container", client.rename_container(&machine.id, options)).await {
+        // Perhaps a call of a daemon that has ended was faster.
+        Err(error) if docker.engine.container(name).await?.is_none_or(|found| found.id != machine.id) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a call of an earlier daemon stopped half-way at a machine, or may have.

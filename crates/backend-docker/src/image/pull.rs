@@ -4,7 +4,6 @@
 //! letter of it is one of two. And lines get a limit.
 
 use std::io;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use bollard::errors::Error as EngineError;
@@ -14,7 +13,7 @@ use hyper::body::{Bytes, Incoming};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::progress::{Line, Progress};
-use crate::connection;
+use crate::connection::Way;
 use crate::engine::Engine;
 use crate::error::DockerError;
 use crate::registry::{Credentials, RegistryAuth};
@@ -37,7 +36,7 @@ pub(super) async fn pull(
         None => None,
     };
     let version = engine.client().await?.client_version().to_string();
-    let pulled = asked(engine.socket(), &version, image, credentials.as_ref(), progress).await;
+    let pulled = asked(engine.way(), &version, image, credentials.as_ref(), progress).await;
     pulled.map_err(|source| DockerError::NotPulled {
         image: image.to_owned(),
         with_credentials: credentials.is_some(),
@@ -46,7 +45,7 @@ pub(super) async fn pull(
 }
 
 async fn asked(
-    socket: &Path,
+    way: &Way,
     version: &str,
     image: &str,
     credentials: Option<&Credentials>,
@@ -60,7 +59,7 @@ async fn asked(
     if let Some(credentials) = credentials {
         request = request.header("X-Registry-Auth", credentials.header());
     }
-    let answer = connection::ask(socket, request.body(Empty::<Bytes>::new())?).await?;
+    let answer = way.ask(request.body(Empty::<Bytes>::new())?).await?;
     report(answer.into_body(), progress).await
 }
 
@@ -98,6 +97,7 @@ mod tests {
     use tokio::net::UnixListener;
 
     use super::*;
+    use crate::address::Address;
     use crate::registry::Secret;
 
     /// What comes of a pull from an engine that gives these pieces of an answer, what it was asked, and how far it came.
@@ -105,6 +105,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let socket = place.path().join("engine.sock");
         let listener = UnixListener::bind(&socket).unwrap();
+        let way = Way::new(Address::Socket(socket));
         let engine = async {
             let (mut connection, _) = listener.accept().await.unwrap();
             let mut asked = vec![0; 4096];
@@ -120,7 +121,7 @@ mod tests {
         let credentials = Credentials::new("registry.example", &secret);
         let progress = Mutex::default();
         let image = "registry.example/a/b:1";
-        let (asked, pulled) = tokio::join!(engine, asked(&socket, "1.41", image, Some(&credentials), &progress));
+        let (asked, pulled) = tokio::join!(engine, asked(&way, "1.41", image, Some(&credentials), &progress));
         (pulled, asked, progress.into_inner().unwrap().to_string())
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use backend::conformance::{self, Harness, RUNNER_SCRIPT, Row};
-use backend_docker::DockerBackend;
+use backend_docker::{Address, DockerBackend};
 use bollard::container::LogOutput;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
@@ -16,10 +16,13 @@ use planner::ids::DeploymentId;
 use uuid::Uuid;
 
 use crate::engine::{Engine, IMAGE, engine, podman};
+use crate::tls;
 
 struct Containers {
     name: String,
     engine: Engine,
+    /// Where the engine is called, if not at its socket.
+    address: Option<Address>,
 }
 
 impl Containers {
@@ -36,7 +39,9 @@ impl Harness for Containers {
     }
 
     async fn backend(&self, deployment: &DeploymentId) -> DockerBackend {
-        DockerBackend::new(self.engine.settings(deployment, RUNNER_SCRIPT)).unwrap()
+        let mut settings = self.engine.settings(deployment, RUNNER_SCRIPT);
+        settings.address = self.address.clone().unwrap_or(settings.address);
+        DockerBackend::new(settings).unwrap()
     }
 
     fn not_applicable(&self, _: Row) -> Option<&'static str> {
@@ -101,20 +106,28 @@ impl Harness for Containers {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_docker_backend_conforms() {
-    let Some(engine) = engine().await else { return };
-    let harness = Containers { name: format!("docker-{}", Uuid::new_v4().simple()), engine };
+async fn conforms(kind: &str, engine: Engine, address: Option<Address>) {
+    let harness = Containers { name: format!("{kind}-{}", Uuid::new_v4().simple()), engine, address };
     let table = conformance::run(&harness).await;
     println!("{table}");
     assert_eq!(table.failed().count(), 0, "{table}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_docker_backend_conforms() {
+    let Some(engine) = engine().await else { return };
+    conforms("docker", engine, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_docker_backend_conforms_on_podman() {
     let Some(engine) = podman().await else { return };
-    let harness = Containers { name: format!("podman-{}", Uuid::new_v4().simple()), engine };
-    let table = conformance::run(&harness).await;
-    println!("{table}");
-    assert_eq!(table.failed().count(), 0, "{table}");
+    conforms("podman", engine, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_docker_backend_conforms_behind_tls() {
+    let Some(engine) = engine().await else { return };
+    let port = tls::guarded(engine.socket.clone()).await;
+    conforms("docker-tls", engine, Some(tls::at("127.0.0.1", port, "ca", "client"))).await;
 }

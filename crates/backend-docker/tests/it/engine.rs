@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::path::PathBuf;
 
-use backend_docker::{DockerSettings, Hardening, Limits, Mode, Network, Program, Pull, WithUnstarted};
+use backend_docker::{Address, DockerSettings, Hardening, Limits, Mode, Network, Program, Pull, WithUnstarted};
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::InspectContainerOptions;
 use planner::ids::{BackendId, DeploymentId};
@@ -55,7 +55,7 @@ impl Engine {
         if !path.exists() {
             std::fs::write(&path, script).unwrap();
         }
-        settings(self.socket.clone(), deployment, path)
+        settings(Address::Socket(self.socket.clone()), deployment, path)
     }
 
     /// All containers of a deployment, as the engine describes them.
@@ -71,9 +71,9 @@ impl Engine {
 }
 
 /// Settings of the one daemon of a deployment, without a network, which costs time.
-pub(crate) fn settings(socket: PathBuf, deployment: &DeploymentId, runner: PathBuf) -> DockerSettings {
+pub(crate) fn settings(address: Address, deployment: &DeploymentId, runner: PathBuf) -> DockerSettings {
     DockerSettings {
-        socket,
+        address,
         deployment: deployment.clone(),
         backend: BackendId::new("containers"),
         unstarted: WithUnstarted::Settle,

@@ -31,6 +31,8 @@ mod registry;
 #[path = "../../../backend-host/tests/it/skipped.rs"]
 mod skipped;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod trouble;
 #[cfg(test)]
 mod unused;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use backend::conformance::until;
-use backend_docker::{PODMAN_SOCKET, USUAL_SOCKET, socket};
+use backend_docker::{Address, PODMAN_SOCKET, USUAL_SOCKET};
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
@@ -47,7 +47,8 @@ impl RealEngine {
 
     async fn at(variable: &str, usual: &str, without: &'static str) -> Option<Self> {
         let named = std::env::var(variable);
-        let socket = named.map_or_else(|_| usual.into(), |address| socket(&address).unwrap());
+        let socket: PathBuf =
+            named.map_or_else(|_| usual.into(), |address| Address::read(&address).unwrap().socket().unwrap().into());
         let connected = async {
             let client = Docker::connect_with_unix(socket.to_str()?, 60, API_DEFAULT_VERSION).ok()?;
             client.negotiate_version().await.ok()

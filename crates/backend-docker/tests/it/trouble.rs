@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use backend::{Backend as _, chain};
-use backend_docker::{DockerBackend, DockerSettings, Network, WithUnstarted};
+use backend_docker::{Address, DockerBackend, DockerSettings, Network, WithUnstarted};
 use bollard::query_parameters::RenameContainerOptionsBuilder;
 use futures_util::FutureExt as _;
 use planner::error_class::{Acted, Concerns, ErrorClass};
@@ -32,8 +32,8 @@ async fn an_image_that_is_not_there_is_a_permanent_error_with_its_name() {
 
 #[tokio::test]
 async fn an_engine_that_is_away_is_a_transient_error_and_keeps_nothing_from_starting() {
-    let socket = "/nowhere/docker.sock".into();
-    let backend = DockerBackend::new(settings(socket, &DeploymentId::new("d"), "/nowhere/runner".into())).unwrap();
+    let address = Address::Socket("/nowhere/docker.sock".into());
+    let backend = DockerBackend::new(settings(address, &DeploymentId::new("d"), "/nowhere/runner".into())).unwrap();
     let error = backend.list().await.unwrap_err();
     assert_eq!((error.class, error.acted), (ErrorClass::Transient, Acted::No), "{}", chain(&error));
 }

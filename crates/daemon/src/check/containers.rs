@@ -17,11 +17,11 @@ use reqwest::Url;
 
 use super::finding::Finding;
 use super::static_program::{self, Kind};
-use super::{registries, runner, warm};
+use super::{registries, runner, warm, way};
 use crate::chain;
 use crate::config::{Config, DockerSettings, Pool};
 
-/// An engine on this machine answers at once, unless it hangs.
+/// An engine answers at once, unless it hangs, also from another host.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 
 /// Everything about it.
@@ -39,6 +39,7 @@ pub(super) async fn check<'a>(
     findings.extend(facts.iter().flat_map(|facts| lacking(subject, docker, facts)));
     findings.extend(images.iter().filter(|image| !is_image_reference(image)).map(|image| malformed(subject, image)));
     findings.extend(registries::check(id, docker, config, &images).await);
+    findings.extend(way::check(subject, &docker.address));
     findings.extend(mode(subject, &docker.mode));
     if docker.image.is_none() && !matches!(docker.mode, Mode::Nested { .. }) {
         findings.extend(pools.clone().filter_map(|pool| without_image(subject, pool)));
@@ -80,7 +81,7 @@ async fn engine(
     images: &BTreeSet<&str>,
 ) -> (Finding, Option<EngineFacts>) {
     let subject = &format!("backend {id}");
-    let shown = docker.socket.display();
+    let shown = &docker.address;
     let backend = match DockerBackend::new(docker.settings(&config.deployment, id, WithUnstarted::Leave)) {
         Ok(backend) => backend,
         Err(error) => return (Finding::error(subject, chain(&error)).hint_if_any(error.hint()), None),
@@ -240,7 +241,7 @@ pub(super) mod tests {
         let BackendKind::Docker(docker) = config.backends.values().next().unwrap().kind.clone() else {
             panic!("another kind")
         };
-        (docker, config)
+        (*docker, config)
     }
 
     /// What is found of it.

@@ -34,6 +34,7 @@ mod scope;
 mod service;
 mod static_program;
 mod warm;
+mod way;
 
 use std::path::Path;
 use std::pin::Pin;

@@ -69,9 +69,9 @@ impl Backend {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BackendKind {
     /// Processes of this host.
-    Host(HostSettings),
+    Host(Box<HostSettings>),
     /// Containers of an engine.
-    Docker(DockerSettings),
+    Docker(Box<DockerSettings>),
 }
 
 /// All backends that are usable, and the names of all that are there.
@@ -131,9 +131,9 @@ fn backend(section: Section<'_>, surroundings: &Surroundings) -> Option<Backend>
     let interval = section.or("interval", usual.list_interval, at_least(Duration::from_millis(100)));
     let parallel_creates = section.or("parallel_creates", usual.parallel_creates, up_to(256));
     let read = if let Some(engine) = engine {
-        docker::read(&section, engine, surroundings).map(|docker| (BackendKind::Docker(docker), None))
+        docker::read(&section, engine, surroundings).map(|docker| (BackendKind::Docker(Box::new(docker)), None))
     } else {
-        host::read(&section, surroundings, max).map(|(host, room)| (BackendKind::Host(host), room))
+        host::read(&section, surroundings, max).map(|(host, room)| (BackendKind::Host(Box::new(host)), room))
     };
     section.close();
     let (kind, room) = read?;

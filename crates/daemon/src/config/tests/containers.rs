@@ -1,5 +1,6 @@
 //! Backends of containers.
 
+use backend_docker::{Address, TlsFiles};
 use planner::ids::BackendId;
 
 use super::{Place, SMALL, parse, surroundings};
@@ -11,7 +12,7 @@ fn a_backend_of_containers_has_keys_of_its_own() {
     let config = parse(&with("image = \"debian:13\"\npull = \"never\"\nmemory = \"4GiB\"\ncpus = 1.5")).unwrap();
     let backend = &config.backends[&BackendId::new("here")];
     let BackendKind::Docker(docker) = &backend.kind else { panic!("another kind") };
-    assert_eq!(docker.socket.to_str(), Some("/var/run/docker.sock"));
+    assert_eq!(docker.address.to_string(), "unix:///var/run/docker.sock");
     assert_eq!((docker.image.as_deref(), docker.pull), (Some("debian:13"), backend_docker::Pull::Never));
     let limits = &docker.limits;
     assert_eq!((limits.memory, limits.milli_cpus, limits.pids), (Some(4 << 30), Some(1500), Some(4096)));
@@ -19,7 +20,11 @@ fn a_backend_of_containers_has_keys_of_its_own() {
     assert_eq!((docker.registry_auth_file.as_ref(), docker.prune_images, docker.disk_free), (None, None, 5 << 30));
     for (line, key, words) in [
         ("host = \"ssh://ops@elsewhere\"", "host", "no address of an engine"),
-        ("host = \"tcp://elsewhere:2375\"", "host", "no address of an engine"),
+        ("host = \"tcp://elsewhere:2375\"", "host", "in plain text"),
+        ("host = \"tcp://elsewhere\"\ntls_ca_file = \"ca.pem\"\ntls_key_file = \"k\"", "tls_cert_file", "all three"),
+        ("host = \"unix:///a\"\ntls_key_file = \"k\"", "tls_key_file", "no meaning"),
+        ("insecure = true", "insecure", "no meaning"),
+        ("host = \"tcp://localhost:2375\"\nmode = \"socket\"", "mode", "a socket of its host"),
         ("pull = \"sometimes\"", "pull", "says not when"),
         ("registry_auth_file = \"~/.docker/config.json\"", "registry_auth_file", "has no meaning"),
         ("prune_images = \"1m\"", "prune_images", "less than 1h"),
@@ -56,6 +61,25 @@ fn walls_and_modes_of_containers_are_as_written() {
 }
 
 #[test]
+fn an_engine_on_another_host_is_called_with_tls_or_openly_without() {
+    let at = |lines: &str| {
+        let config = parse(&SMALL.replace("kind = \"host\"", &format!("kind = \"docker\"\n{lines}"))).unwrap();
+        let BackendKind::Docker(docker) = &config.backends[&BackendId::new("here")].kind else { panic!() };
+        docker.address.clone()
+    };
+    let files = "tls_ca_file = \"ca.pem\"\ntls_cert_file = \"/c.pem\"\ntls_key_file = \"/k.pem\"";
+    let address = at(&format!("host = \"tcp://build.example\"\n{files}"));
+    assert_eq!(address.to_string(), "tcp://build.example:2376");
+    let Address::Tcp { tls: Some(TlsFiles { ca, certificate, key }), .. } = address else { panic!("{address:?}") };
+    assert!(ca.is_absolute() && ca.ends_with("ca.pem"), "{ca:?}");
+    assert_eq!((certificate.to_str(), key.to_str()), (Some("/c.pem"), Some("/k.pem")));
+    for lines in ["host = \"tcp://build.example:2375\"\ninsecure = true", "host = \"tcp://[::1]:2375\""] {
+        let address = at(lines);
+        assert!(matches!(address, Address::Tcp { tls: None, .. }), "{address:?}");
+    }
+}
+
+#[test]
 fn podman_is_at_the_socket_of_root_or_of_the_user() {
     let place = Place::new();
     let text = SMALL.replace("kind = \"host\"", "kind = \"podman\"");
@@ -69,6 +93,6 @@ fn podman_is_at_the_socket_of_root_or_of_the_user() {
         let config = Config::parse(&text, place.path(), &around).unwrap_or_else(|problems| panic!("{problems:#?}"));
         let kind = &config.backends[&BackendId::new("here")].kind;
         let BackendKind::Docker(docker) = kind else { panic!("another kind") };
-        assert_eq!(docker.socket.to_str(), Some(expected));
+        assert_eq!(docker.address.to_string(), format!("unix://{expected}"));
     }
 }

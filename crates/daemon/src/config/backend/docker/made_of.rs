@@ -21,7 +21,7 @@ impl DockerSettings {
         // All are named: whoever adds a setting says here whether it shapes a container.
         let Self {
             // Where and when they are made.
-            socket: _,
+            address: _,
             pull: _,
             registry_auth_file: _,
             disk_free: _,

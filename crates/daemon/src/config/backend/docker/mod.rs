@@ -1,5 +1,6 @@
 //! The keys of a backend of the kind docker, or podman.
 
+mod address;
 mod hardening;
 mod images;
 mod made_of;
@@ -9,7 +10,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use backend_docker::{Hardening, Limits, Mode, Network, PODMAN_SOCKET, Program, Pull, USUAL_SOCKET, WithUnstarted};
+use backend_docker::{
+    Address, Hardening, Limits, Mode, Network, PODMAN_SOCKET, Program, Pull, USUAL_SOCKET, WithUnstarted,
+};
 use planner::ids::{BackendId, DeploymentId};
 
 use super::{environment, limits, runner};
@@ -35,8 +38,8 @@ const US_PER_THOUSANDTH: u64 = backend_host::Limits::CPU_PERIOD_US / 1000;
 /// What a Docker backend needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DockerSettings {
-    /// The socket of the engine.
-    pub socket: PathBuf,
+    /// Where the engine is.
+    pub address: Address,
     /// For jobs whose first label names none.
     pub image: Option<String>,
     /// When images are pulled.
@@ -74,7 +77,7 @@ impl DockerSettings {
         unstarted: WithUnstarted,
     ) -> backend_docker::DockerSettings {
         backend_docker::DockerSettings {
-            socket: self.socket.clone(),
+            address: self.address.clone(),
             deployment: deployment.clone(),
             backend: backend.clone(),
             unstarted,
@@ -118,7 +121,6 @@ impl Engine {
 
 /// The settings.
 pub(super) fn read(section: &Section<'_>, engine: Engine, surroundings: &Surroundings) -> Option<DockerSettings> {
-    let Socket(socket) = section.or("host", Socket(engine.usual_socket(surroundings)), |_| Ok(()));
     let image = section.optional("image", |image: &String| as_written(image));
     let When(pull) = section.or("pull", When(Pull::Missing), |_| Ok(()));
     // Looked at when it is needed: whoever replaces it may be at it just now.
@@ -127,6 +129,7 @@ pub(super) fn read(section: &Section<'_>, engine: Engine, surroundings: &Surroun
     let prune_images = section.optional("prune_images", at_least(LEAST_UNUSED));
     let network = section.optional("network", |network: &String| as_written(network));
     let mode = mode::read(section);
+    let address = address::read(section, engine.usual_socket(surroundings), &mode);
     let hardening = hardening::read(section);
     let wanted = limits::read(section);
     let limits = Limits {
@@ -139,7 +142,7 @@ pub(super) fn read(section: &Section<'_>, engine: Engine, surroundings: &Surroun
     let (runner, runner_arguments) = runner::read(section, &surroundings.path())?;
     let network = network.map_or(Network::Own, Network::Named);
     Some(DockerSettings {
-        socket,
+        address,
         image,
         pull,
         registry_auth_file,
@@ -154,25 +157,6 @@ pub(super) fn read(section: &Section<'_>, engine: Engine, surroundings: &Surroun
         runtime,
         environment,
     })
-}
-
-/// The address of an engine on this host.
-struct Socket(PathBuf);
-
-impl Readable for Socket {
-    const SHAPE: Shape = Shape::Text;
-
-    fn read(value: &Value<'_>) -> Result<Self, Complaint> {
-        let text = String::read(value)?;
-        as_written(&text)?;
-        backend_docker::socket(&text)
-            .map(Self)
-            .map_err(|reason| Complaint::new(format!("{} is no address of an engine", quoted(&text))).hint(reason))
-    }
-
-    fn shown(&self) -> String {
-        quoted(&format!("unix://{}", self.0.display()))
-    }
 }
 
 /// When images are pulled.
