@@ -125,14 +125,13 @@ impl World {
         note!(self, "    arrives {} {}", id.0, action.word());
         self.judge.calm.turns_to_lane(&action);
         let answer = match action {
-            Action::Create { .. } => return self.create(life, id, action, belief, answered),
+            Action::Create { .. } | Action::CreateWarm { .. } => return self.create(life, id, action, belief, answered),
             Action::Start { key, backend, machine, pool, runner, at } => {
                 let (handle, attempt) = (key.job.handle.clone(), key.attempt);
                 let binding = Binding { handle, attempt, runner, at };
                 self.start(&key, &backend, &machine, &pool, binding)
             }
             Action::Destroy { backend, machine, stop, .. } => self.destroy(&backend, &machine, stop, belief),
-            Action::CreateWarm { .. } => return self.create(life, id, action, belief, answered),
             Action::DestroyWarm { backend, machine, .. } => self.destroy(&backend, &machine, Duration::ZERO, belief),
             Action::Release { .. } => return self.release(life, id, &action, belief, answered),
             Action::ReadLog { .. } => Answer::Log { lines: vec!["last words".to_owned()] },

@@ -35,7 +35,7 @@ impl World {
             }
             Fault::MadeAnew => {
                 for pool in policy.pools.iter_mut().filter(|pool| pool.id == whom) {
-                    pool.warm.made_of = "made anew".to_owned();
+                    "made anew".clone_into(&mut pool.warm.made_of);
                     pool.labels = imaged(&pool.labels, "newer");
                 }
             }
