@@ -1,11 +1,11 @@
 //! More jobs than there may be machines, a fresh container for each: how soon an ended one makes room for the next.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::containers::Ground;
 use crate::figure::{Figure, milliseconds, percentile};
 use crate::pickup::all_ended;
-use crate::stage::{DEPLOYMENT, INTERVAL, LABEL};
+use crate::stage::{INTERVAL, LABEL};
 
 /// Jobs, each of which sleeps for a second.
 const JOBS: usize = 20;
@@ -33,16 +33,14 @@ pub(crate) async fn measure() -> anyhow::Result<Vec<Figure>> {
     let floor = percentile(&floors, 50);
     let turns = u32::try_from(JOBS.div_ceil(MAX))?;
     let by_itself = (JOB + floor) * turns;
-    let since = SystemTime::now();
     let handles = ground.stage.push_scripts(JOBS, LABEL, "sleep 1")?;
     ground.stage.next_poll().await?;
     let begun = ground.stage.emulator.clock().now();
     let took = all_ended(&ground.stage, &handles).await?.since(begun);
     ground.ready(0).await?;
-    let events = ground.engine.events(DEPLOYMENT, since).await?;
-    let created = events.iter().filter(|event| event.action == "create").count();
     let runner = ground.runner;
-    ground.end().await?;
+    let events = ground.end().await?;
+    let created = events.iter().filter(|event| event.action == "create").count();
     let times = took.as_secs_f64() / by_itself.as_secs_f64();
     let what = format!("{JOBS} jobs of `sleep 1` at max {MAX}, {runner}, Docker, interval {} s", INTERVAL.as_secs());
     let measured = format!(

@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
+
+use crate::stage::wait_until;
 
 /// Names the engine.
 pub(crate) const ENGINE: &str = "FORGESCALE_BENCH_DOCKER";
@@ -81,23 +83,43 @@ impl Engine {
         Ok(begun.elapsed())
     }
 
-    /// What happened to the machines of a deployment from a moment on until now, as the engine tells it: action, container
-    /// and time in nanoseconds since 1970.
-    pub(crate) async fn events(&self, deployment: &str, since: SystemTime) -> anyhow::Result<Vec<EngineEvent>> {
-        let seconds = |at: SystemTime| at.duration_since(UNIX_EPOCH).map(|span| format!("{:.9}", span.as_secs_f64()));
-        let (since, until) = (seconds(since)?, seconds(SystemTime::now())?);
+    /// Begins to listen to what happens to the machines of a deployment. (Of the past an engine tells its last 256 events.)
+    pub(crate) fn listen(&self, deployment: &str) -> anyhow::Result<Listening> {
         let of_ours = format!("label=forgescale.deployment={deployment}");
         let format = "{{.Action}} {{.Actor.ID}} {{.TimeNano}}";
-        let arguments =
-            ["events", "--since", &since, "--until", &until, "--filter", "type=container", "--filter", &of_ours];
-        let text = self.said(&[&arguments[..], &["--filter", MACHINES, "--format", format]].concat()).await?;
-        Ok(text.lines().filter_map(EngineEvent::read).collect())
+        let arguments = ["events", "--filter", "type=container", "--filter", &of_ours];
+        let mut command = self.docker(&[&arguments[..], &["--filter", MACHINES, "--format", format]].concat());
+        let told = tempfile::NamedTempFile::new()?;
+        let telling = command.stdout(told.reopen()?).stderr(Stdio::null()).spawn()?;
+        Ok(Listening { told, _telling: telling })
     }
 
     /// How many containers of a deployment there are.
     pub(crate) async fn containers(&self, deployment: &str) -> anyhow::Result<usize> {
         let filter = format!("label=forgescale.deployment={deployment}");
         Ok(self.said(&["ps", "--all", "--quiet", "--filter", &filter]).await?.lines().count())
+    }
+}
+
+/// Listens to an engine.
+pub(crate) struct Listening {
+    told: tempfile::NamedTempFile,
+    /// Killed when it is dropped.
+    _telling: Child,
+}
+
+impl Listening {
+    /// All that happened, once every machine that was made is gone again.
+    pub(crate) async fn until_all_are_gone(self) -> anyhow::Result<Vec<EngineEvent>> {
+        let mut events = Vec::new();
+        let all_gone = || {
+            let text = fs::read_to_string(self.told.path()).unwrap_or_default();
+            events = text.lines().filter_map(EngineEvent::read).collect();
+            let count = |action: &str| events.iter().filter(|event| event.action == action).count();
+            count("create") > 0 && count("create") == count("destroy")
+        };
+        wait_until("the engine to tell of each machine's end", all_gone).await?;
+        Ok(events)
     }
 }
 

@@ -2,7 +2,7 @@
 //! what machines are held for in vain.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use forge_model::{Handle, Moment};
 
@@ -10,7 +10,7 @@ use crate::containers::Ground;
 use crate::containers::engine::EngineEvent;
 use crate::figure::{Figure, milliseconds, percentile};
 use crate::pickup::all_ended;
-use crate::stage::{DEPLOYMENT, INTERVAL, LABEL, Stage};
+use crate::stage::{INTERVAL, LABEL, Stage};
 
 /// Runs in one group, with machines that wait.
 const RUNS: usize = 30;
@@ -36,7 +36,6 @@ pub(crate) async fn measure() -> anyhow::Result<Vec<Figure>> {
 
 /// Waits after each turn, and containers.
 async fn many() -> anyhow::Result<Vec<Figure>> {
-    let since = SystemTime::now();
     let ground = Ground::new(INTERVAL, &format!("max = {}\nwarm = {WARM}", 2 * WARM)).await?;
     ground.ready(WARM).await?;
     let handles = ground.stage.push_queued(RUNS, LABEL, "true")?;
@@ -44,9 +43,8 @@ async fn many() -> anyhow::Result<Vec<Figure>> {
     let mut waits = waits(&ground.stage, &handles);
     waits.sort_unstable();
     ground.ready(WARM).await?;
-    let created = count(&ground.engine.events(DEPLOYMENT, since).await?, "create");
     let runner = ground.runner;
-    ground.end().await?;
+    let created = count(&ground.end().await?, "create");
     let what = format!("{RUNS} runs in one group, warm = {WARM}, {runner}, Docker");
     let (median, longest) = (percentile(&waits, 50), percentile(&waits, 100));
     let measured = format!("P50 {}, longest {}", milliseconds(median), milliseconds(longest));
@@ -64,15 +62,13 @@ async fn many() -> anyhow::Result<Vec<Figure>> {
 
 /// Machine-seconds in vain.
 async fn few() -> anyhow::Result<Vec<Figure>> {
-    let since = SystemTime::now();
     let ground = Ground::new(INTERVAL, &format!("max = {MAX}")).await?;
     let handles = ground.stage.push_queued(FEW, LABEL, "sleep 1")?;
     all_ended(&ground.stage, &handles).await?;
     ground.ready(0).await?;
-    let events = ground.engine.events(DEPLOYMENT, since).await?;
     let runner = ground.runner;
     let ran: Duration = turns(&ground.stage, &handles).iter().map(|(from, to)| to.saturating_sub(*from)).sum();
-    ground.end().await?;
+    let events = ground.end().await?;
     let held = lived(&events).saturating_sub(ran);
     let what =
         format!("{FEW} runs of `sleep 1` in one group at max {MAX}, {runner}, Docker: machine-seconds beside the jobs");

@@ -25,13 +25,15 @@ pub(crate) use pickup::measure as pickup;
 
 use crate::pickup::{RUNNER, forgescale};
 use crate::stage::{DEPLOYMENT, Machines, ORGANIZATION, Setting, Stage, wait_until};
-use engine::{Engine, IMAGE};
+use engine::{Engine, EngineEvent, IMAGE, Listening};
 
 /// A stage with a daemon that makes containers.
 struct Ground {
     engine: Engine,
     stage: Stage,
     daemon: Daemon,
+    /// Since before the daemon's start.
+    listening: Listening,
     /// What runs the jobs, for people.
     runner: &'static str,
 }
@@ -49,9 +51,10 @@ impl Ground {
         let machines = Machines::Containers { engine: &engine.address, image: IMAGE, runner: &runner, pool, forge };
         let stage = Stage::build(Setting { scopes: &[ORGANIZATION], interval, machines }).await?;
         let supervisor = Program { path: program, arguments: vec!["supervise".to_owned()] };
+        let listening = engine.listen(DEPLOYMENT)?;
         let daemon = Daemon::start(&stage.config()?, &Options { supervisor, once: false, file: None })?;
         stage.next_poll().await?;
-        Ok(Self { engine, stage, daemon, runner: name })
+        Ok(Self { engine, stage, daemon, listening, runner: name })
     }
 
     /// Waits until a number of machines is ready without a job, and there is no other one.
@@ -66,12 +69,12 @@ impl Ground {
         wait_until("the machines without a job", is_ready).await
     }
 
-    /// Ends the daemon, and waits until nothing of it is left.
-    async fn end(self) -> anyhow::Result<()> {
+    /// Ends the daemon when nothing of it is left: all that happened to its machines.
+    async fn end(self) -> anyhow::Result<Vec<EngineEvent>> {
         self.daemon.control().drain();
         self.daemon.ended().await;
         let left = self.engine.containers(DEPLOYMENT).await?;
         anyhow::ensure!(left == 0, "{left} containers are left");
-        Ok(())
+        self.listening.until_all_are_gone().await
     }
 }

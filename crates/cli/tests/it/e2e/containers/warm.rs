@@ -1,37 +1,29 @@
 //! Containers that wait for their job.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use bollard::query_parameters::EventsOptionsBuilder;
 use forge_model::Status;
 use forge_model::script::{Concurrency, JobSpec};
-use futures_util::StreamExt as _;
 use planner::ids::DeploymentId;
 
+use super::events::Events;
 use super::gate::Gate;
 use super::{Engine, PROGRAM, blocking};
 use crate::e2e::config::{Pool, Setup};
 use crate::e2e::control::ask;
 use crate::e2e::world::{Pushed, World, wait};
-use crate::real_engine::filter;
 use crate::{check_quiet, forgescale, run};
 
 /// What tells a machine from what else we make on an engine.
 const ROLE: (&str, &str) = ("forgescale.role", "machine");
 
-/// A world with a daemon whose pool has these lines, and when it was begun, for the engine.
-fn world(engine: &Engine, pool: &'static str) -> (World, i64) {
+/// A world with a daemon whose pool has these lines, and what the engine tells from before its start.
+fn world(engine: &Engine, pool: &'static str) -> (World, Events) {
     let pools = vec![Pool { more: pool, ..Pool::new("debian", 4) }];
     let mut world = World::new(&Setup { engine: Some(engine.clone()), pools, ..Setup::new(4) });
-    let begun = now();
+    let events = Events::listen(engine, &world.deployment);
     world.start(&[]);
-    (world, begun)
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
-    i64::try_from(since.as_secs()).expect("a time in range")
+    (world, events)
 }
 
 /// The names of a world's machines on the engine, by the containers' ids. One that is bound has a longer one.
@@ -63,19 +55,6 @@ fn until_ready(world: &World, count: usize) -> BTreeSet<String> {
     last.into_keys().collect()
 }
 
-/// How many machines the engine has made since then, by its own account.
-fn made(world: &World, since: i64) -> usize {
-    let engine = world.engine.as_ref().expect("an engine");
-    let (role, machine) = ROLE;
-    let mut filters = filter(&DeploymentId::new(world.deployment.clone()));
-    filters.entry("label".to_owned()).or_default().push(format!("{role}={machine}"));
-    filters.insert("event".to_owned(), vec!["create".to_owned()]);
-    // Events carry whole seconds here: until the next one.
-    let (since, until) = (since.to_string(), (now() + 1).to_string());
-    let options = EventsOptionsBuilder::default().since(&since).until(&until).filters(&filters).build();
-    blocking(engine.real.client.events(Some(options)).filter(|event| std::future::ready(event.is_ok())).count())
-}
-
 /// Lets the pool keep none, and checks that all goes.
 #[track_caller]
 fn finish(mut world: World, from: &str, to: &str) {
@@ -87,7 +66,7 @@ fn finish(mut world: World, from: &str, to: &str) {
 #[test]
 fn a_job_gets_a_container_that_waits_which_goes_with_it_and_another_one_is_made() {
     let Some(engine) = Engine::docker() else { return };
-    let (world, begun) = world(&engine, "warm = 2");
+    let (world, events) = world(&engine, "warm = 2");
     let before = until_ready(&world, 2);
     assert_eq!(
         world.emulator.with_forge(|forge, _| forge.books().registrations().len()),
@@ -105,7 +84,7 @@ fn a_job_gets_a_container_that_waits_which_goes_with_it_and_another_one_is_made(
         1,
         "the one that ran it is gone, the other one waits on: {before:?} {after:?}"
     );
-    assert_eq!((made(&world, begun), world.registrations(&job).len()), (3, 1));
+    assert_eq!((events.judged().created, world.registrations(&job).len()), (3, 1));
     for line in ["making a machine ahead of any job", "launching on a machine that was ready"] {
         assert!(world.logged(line), "{line}");
     }
@@ -117,7 +96,7 @@ fn a_job_gets_a_container_that_waits_which_goes_with_it_and_another_one_is_made(
 fn a_killed_daemon_finds_those_that_wait_and_the_one_with_a_job() {
     let Some(engine) = Engine::docker() else { return };
     let gate = Gate::new(engine.forge);
-    let (mut world, begun) = world(&engine, "warm = 2");
+    let (mut world, events) = world(&engine, "warm = 2");
     let idle = until_ready(&world, 2);
     world.kill();
     world.start(&[]);
@@ -131,7 +110,7 @@ fn a_killed_daemon_finds_those_that_wait_and_the_one_with_a_job() {
     world.until_is(&job, Status::Success);
     let after = until_ready(&world, 2);
     assert_eq!(idle.intersection(&after).count(), 1, "{idle:?} {after:?}");
-    assert_eq!((made(&world, begun), world.registrations(&job).len()), (3, 1));
+    assert_eq!((events.judged().created, world.registrations(&job).len()), (3, 1));
     world.check_success(&[job]);
     finish(world, "warm = 2", "warm = 0");
 }
@@ -140,20 +119,20 @@ fn a_killed_daemon_finds_those_that_wait_and_the_one_with_a_job() {
 fn those_that_wait_are_renewed_when_they_would_be_made_otherwise() {
     let Some(engine) = Engine::docker() else { return };
     let always = "[[pool.warm_schedule]]\nfrom = \"00:00\"\nto = \"24:00\"\ntimezone = \"UTC\"\nwarm = 2";
-    let (world, begun) = world(&engine, always);
+    let (world, events) = world(&engine, always);
     let before = until_ready(&world, 2);
     world.rewrite("pull = \"never\"", "pull = \"never\"\npids = 99");
     check_quiet(&ask(&world, "reload"));
     world.until("both are others", || machines(&world).keys().all(|id| !before.contains(id)));
     until_ready(&world, 2);
-    assert_eq!(made(&world, begun), 4);
+    assert_eq!(events.judged().created, 4);
     assert!(world.logged("removing a machine without a job") && world.logged("made anew it would be another"));
     // What shapes no machine renews none.
     let renewed = until_ready(&world, 2);
     world.rewrite("max = 4", "max = 3");
     check_quiet(&ask(&world, "reload"));
     assert_eq!(until_ready(&world, 2), renewed);
-    assert_eq!(made(&world, begun), 4);
+    assert_eq!(events.judged().created, 4);
     finish(world, "warm = 2", "warm = 0");
 }
 
