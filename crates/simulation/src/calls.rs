@@ -125,7 +125,9 @@ impl World {
         note!(self, "    arrives {} {}", id.0, action.word());
         self.judge.calm.turns_to_lane(&action);
         let answer = match action {
-            Action::Create { .. } | Action::CreateWarm { .. } => return self.create(life, id, action, belief, answered),
+            Action::Create { .. } | Action::CreateWarm { .. } => {
+                return self.create(life, id, action, belief, answered);
+            }
             Action::Start { key, backend, machine, pool, runner, at } => {
                 let (handle, attempt) = (key.job.handle.clone(), key.attempt);
                 let binding = Binding { handle, attempt, runner, at };
