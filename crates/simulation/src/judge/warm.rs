@@ -3,6 +3,7 @@
 use planner::action::Action;
 use planner::ids::{BackendId, JobKey, MachineName};
 use planner::policy::PoolPolicy;
+use planner::state::Breaker;
 
 use super::Rule;
 use crate::backends::Machine;
@@ -91,7 +92,9 @@ impl World {
             if count > wanted {
                 return Some((Rule::SparesLeft, format!("{count} machines wait in {}, {wanted} are wanted", pool.id)));
             }
-            if count < wanted && self.limits_leave_room(pool) {
+            // Where launches fail one after another nothing is kept ready until a job shows that the pool is mended.
+            let is_broken = self.daemon.state.journal.breakers.get(&pool.id).is_some_and(Breaker::is_broken);
+            if count < wanted && !is_broken && self.limits_leave_room(pool) {
                 return Some((Rule::SparesKept, format!("{count} machines wait in {}, {wanted} are wanted", pool.id)));
             }
         }
