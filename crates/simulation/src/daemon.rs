@@ -70,6 +70,8 @@ impl World {
         if let Event::Answered { id, answer } = event {
             note!(self, "  answer {} {answer:?}", id.0);
         }
+        let by_the_hour = self.at_this_hour(event);
+        let event = by_the_hour.as_ref().unwrap_or(event);
         self.judge_news(event);
         let now = self.tick();
         fold(&mut self.daemon.state, &self.policy, event, now);

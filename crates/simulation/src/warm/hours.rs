@@ -62,6 +62,12 @@ impl World {
         }
     }
 
+    /// What the hour is a daemon asks when it comes to it, so that one that was paused is told no older hour after a newer one.
+    pub(crate) fn at_this_hour(&self, event: &Event) -> Option<Event> {
+        let Event::WarmCount { pool, .. } = event else { return None };
+        Some(Event::WarmCount { pool: pool.clone(), count: self.hours.count(pool)? })
+    }
+
     fn tell_hour(&mut self, pool: &PoolId, count: u32) {
         let life = self.daemon.life;
         self.after(0, Happening::Deliver { life, event: Event::WarmCount { pool: pool.clone(), count } });
