@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::error_class::{ErrorClass, Failure};
+use crate::policy::Limits;
 use crate::sabotage::{self, Sabotage};
 use crate::time::millis;
 
@@ -15,6 +17,22 @@ pub(crate) fn backoff(first: Duration, most: Duration, failures: u32, whose: &st
     let span = first.saturating_mul(1 << doublings).min(most);
     let spread = 750 + hash(whose, failures) % 501;
     Duration::from_millis(millis(span).saturating_mul(spread) / 1000)
+}
+
+/// The span before the next call after `failures` failed ones, no shorter than the last of them asks for.
+pub(crate) fn after_failure(limits: &Limits, failures: u32, last: &Failure, whose: &str) -> Duration {
+    let span = backoff(limits.backoff, limits.backoff_max, failures, whose);
+    match last.class {
+        ErrorClass::RateLimited { retry_after: Some(retry_after) } => span.max(retry_after),
+        ErrorClass::RateLimited { retry_after: None }
+        | ErrorClass::Capacity
+        | ErrorClass::Quota
+        | ErrorClass::Auth
+        | ErrorClass::Forbidden
+        | ErrorClass::Permanent
+        | ErrorClass::Transient
+        | ErrorClass::NotFound => span,
+    }
 }
 
 /// FNV-1a: spreads well enough for jitter and is the same for ever.

@@ -148,6 +148,17 @@ impl MachineTags {
         }
     }
 
+    /// The job that the machine was made for, or that is bound to it: none where neither tags nor binding say whose it is.
+    pub fn serving(&self, binding: Option<&Binding>) -> Option<JobTags> {
+        let pool = match self {
+            Self::Job(tags) => return Some(tags.clone()),
+            Self::Warm(tags) => tags.pool.clone(),
+        };
+        let Binding { handle, attempt, at, .. } = binding?;
+        let BoundAt { scope, scope_id } = at.clone()?;
+        Some(JobTags { pool, scope, handle: handle.clone(), attempt: *attempt, scope_id })
+    }
+
     /// What a machine was made from that was made without a job.
     pub fn warm(&self) -> Option<&WarmTags> {
         match self {

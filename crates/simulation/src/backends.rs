@@ -132,13 +132,10 @@ impl Machine {
 
     /// The job that it was made for, or that is bound to it, or that it is promised to.
     pub(crate) fn serves(&self) -> Option<JobTags> {
-        let pool = match &self.tags {
-            MachineTags::Job(tags) => return Some(tags.clone()),
-            MachineTags::Warm(tags) => tags.pool.clone(),
-        };
-        let Some(Binding { handle, attempt, at, .. }) = self.binding.clone() else { return self.promised.clone() };
-        let at = at?;
-        Some(JobTags { pool, scope: at.scope, handle, attempt, scope_id: at.scope_id })
+        match (&self.binding, &self.promised) {
+            (None, Some(promised)) => Some(promised.clone()),
+            (binding, _) => self.tags.serving(binding.as_ref()),
+        }
     }
 
     pub(crate) fn has_ended(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::action::Action;
-use crate::backoff::backoff;
+use crate::backoff::{after_failure, backoff};
 use crate::error_class::{Acted, Concerns, ErrorClass, Failure};
 use crate::event::Answer;
 use crate::evidence::Clock;
@@ -86,8 +86,7 @@ fn rest_after(journal: &mut Journal, limits: &Limits, flight: &InFlight, answer:
             if failure.concerns == Concerns::Environment =>
         {
             let key = (pool.clone(), label.clone());
-            let before = journal.environment_rests.get(&key).filter(|_| failure.class != ErrorClass::Capacity);
-            let rest = longer_rest(before, limits, failure, label, now);
+            let rest = rest_for_image(journal.environment_rests.get(&key), limits, failure, label, now);
             journal.environment_rests.insert(key, rest);
         }
         (Action::Start { pool, .. } | Action::Create { tags: JobTags { pool, .. }, .. }, Answer::Failed(failure)) => {
@@ -122,11 +121,20 @@ fn rests_scope(failure: &Failure) -> bool {
 
 pub(super) fn longer_rest(before: Option<&Rest>, limits: &Limits, failure: &Failure, whose: &str, now: Tick) -> Rest {
     let failures = before.map_or(0, |rest| rest.failures).saturating_add(1);
-    let mut span = backoff(limits.backoff, limits.backoff_max, failures, whose);
-    if let ErrorClass::RateLimited { retry_after: Some(retry_after) } = failure.class {
-        span = span.max(retry_after);
-    }
-    Rest { until: now.plus(span), failures, last: failure.clone() }
+    let until = now.plus(after_failure(limits, failures, failure, whose));
+    Rest { until, failures, last: failure.clone() }
+}
+
+/// The same where an image could not be had: one that is on its way is waited for no longer each time.
+pub(super) fn rest_for_image(
+    before: Option<&Rest>,
+    limits: &Limits,
+    failure: &Failure,
+    whose: &str,
+    now: Tick,
+) -> Rest {
+    let is_on_its_way = failure.class == ErrorClass::Capacity && failure.concerns == Concerns::Environment;
+    longer_rest(before.filter(|_| !is_on_its_way), limits, failure, whose, now)
 }
 
 fn of_assignment(
@@ -158,7 +166,7 @@ fn of_assignment(
             touched(assignment, now);
             assignment.start = Start::Done;
         }
-        Answer::Released => super::warm::hand_back(journal, policy, Some(key), now),
+        Answer::Released => super::warm::hand_back(journal, policy, key, now),
         Answer::Destroyed => {
             touched(assignment, now);
             assignment.died(Exit::Unknown, now);
@@ -260,11 +268,7 @@ fn failed(
     let lost = failure.acted == Acted::Maybe;
     assignment.failures = assignment.failures.saturating_add(1);
     assignment.last_failure = Some(failure.clone());
-    let mut span = backoff(limits.backoff, limits.backoff_max, assignment.failures, key.job.handle.as_str());
-    if let ErrorClass::RateLimited { retry_after: Some(retry_after) } = failure.class {
-        span = span.max(retry_after);
-    }
-    assignment.retry_at = now.plus(span);
+    assignment.retry_at = now.plus(after_failure(limits, assignment.failures, failure, key.job.handle.as_str()));
     match &flight.action {
         Action::Create { .. } => {
             touched(assignment, now);

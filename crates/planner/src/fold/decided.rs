@@ -19,7 +19,7 @@ pub(super) fn decided(state: &mut State, policy: &Policy, decision: &Decision, n
         Decision::Bind { key, backend, machine, tags } => {
             super::warm::bound(state, policy, key, backend, machine, tags, now);
         }
-        Decision::HandBack { key } => super::warm::hand_back(journal, policy, Some(key), now),
+        Decision::HandBack { key } => super::warm::hand_back(journal, policy, key, now),
         Decision::Conclude { key, reason } => conclude(journal, &policy.limits, key, reason, now),
         Decision::Reinstate { key } => {
             if let Some(assignment) = journal.assignments.get_mut(key) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::ids::{AssignmentKey, BackendId, MachineName, RunnerId, RunnerUuid};
 use crate::policy::Policy;
 use crate::sabotage::{self, Sabotage};
-use crate::seen::{Exit, JobTags, Listing, MachineSeen, MachineState, MachineTags};
+use crate::seen::{Exit, Listing, MachineSeen, MachineState};
 use crate::state::{Assignment, Journal, MachineFact, Missing, Registered, Registration, Start, State};
 use crate::time::Tick;
 
@@ -81,7 +81,7 @@ fn forget_refused(state: &mut State, policy: &Policy, backend: &BackendId, listi
 /// Begins an assignment for a machine that an earlier life of ours has made.
 fn adopt(state: &mut State, backend: &BackendId, row: &MachineSeen, is_known: bool, begun_at: Tick, now: Tick) {
     let journal = &mut state.journal;
-    let Some(tags) = job_of(row) else { return };
+    let Some(tags) = row.tags.serving(row.binding.as_ref()) else { return };
     let mut key = AssignmentKey { job: tags.job(), attempt: tags.attempt };
     journal.handle_mut(&key.job).saw(key.attempt);
     let buried = journal.buried.get(&(backend.clone(), row.name.clone()));
@@ -124,18 +124,6 @@ fn adopt(state: &mut State, backend: &BackendId, row: &MachineSeen, is_known: bo
         }
     }
     journal.assignments.insert(key, assignment);
-}
-
-/// The job that a machine was made for, or that is bound to it.
-fn job_of(row: &MachineSeen) -> Option<JobTags> {
-    let tags = match &row.tags {
-        MachineTags::Job(tags) => return Some(tags.clone()),
-        MachineTags::Warm(tags) => tags,
-    };
-    let binding = row.binding.as_ref()?;
-    let at = binding.at.clone()?;
-    let (pool, handle) = (tags.pool.clone(), binding.handle.clone());
-    Some(JobTags { pool, scope: at.scope, handle, attempt: binding.attempt, scope_id: at.scope_id })
 }
 
 /// A registration whose machine was found is no stray.

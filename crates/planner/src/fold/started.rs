@@ -29,8 +29,8 @@ pub(super) fn started(state: &mut State, policy: &Policy, id: ActionId, action: 
             assignment.registration = Registration::Asked;
         }
         Action::Start { .. } => assignment.start = Start::Asked,
-        Action::Release { .. } if sabotage::is(Sabotage::BindEarly) => {
-            super::warm::hand_back(&mut state.journal, policy, action.key(), now);
+        Action::Release { key, .. } if sabotage::is(Sabotage::BindEarly) => {
+            super::warm::hand_back(&mut state.journal, policy, key, now);
         }
         Action::Destroy { .. } => assignment.destroys = assignment.destroys.saturating_add(1),
         Action::Create { .. }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::action::Action;
-use crate::backoff::backoff;
+use crate::backoff::after_failure;
 use crate::error_class::{Acted, Concerns, ErrorClass, Failure};
 use crate::event::Answer;
 use crate::ids::{ActionId, AssignmentKey, BackendId, MachineName, PoolId};
@@ -14,7 +14,7 @@ use crate::seen::{Binding, Exit, JobTags, Listing, MachineSeen, MachineState, Wa
 use crate::state::{InFlight, Journal, MachineFact, Refused, Start, State, WarmMachine, note_image};
 use crate::time::Tick;
 
-use super::answered::longer_rest;
+use super::answered::{longer_rest, rest_for_image};
 
 /// A call for such a machine was handed over.
 pub(super) fn started(state: &mut State, id: ActionId, action: &Action, now: Tick) {
@@ -116,11 +116,7 @@ fn touched(of: &mut WarmMachine, now: Tick) {
 fn failed(of: &mut WarmMachine, limits: &Limits, failure: &Failure, whose: &str, now: Tick) {
     of.failures = of.failures.saturating_add(1);
     of.last_failure = Some(failure.clone());
-    let mut span = backoff(limits.backoff, limits.backoff_max, of.failures, whose);
-    if let ErrorClass::RateLimited { retry_after: Some(retry_after) } = failure.class {
-        span = span.max(retry_after);
-    }
-    of.retry_at = now.plus(span);
+    of.retry_at = now.plus(after_failure(limits, of.failures, failure, whose));
 }
 
 /// Its kind rests after a machine could not be made. The jobs of its pool do so only where the failure speaks of what they
@@ -146,9 +142,8 @@ fn rest_after(journal: &mut Journal, policy: &Policy, tags: &WarmTags, answer: &
 /// Machines of this kind rest.
 pub(super) fn rest_of_kind(journal: &mut Journal, limits: &Limits, tags: &WarmTags, failure: &Failure, now: Tick) {
     let kind = (tags.pool.clone(), tags.image.clone());
-    let is_on_its_way = failure.class == ErrorClass::Capacity && failure.concerns == Concerns::Environment;
-    let before = journal.warm_rests.get(&kind).filter(|_| !is_on_its_way);
-    let rest = longer_rest(before, limits, failure, tags.image.as_deref().unwrap_or(tags.pool.as_str()), now);
+    let whose = tags.image.as_deref().unwrap_or(tags.pool.as_str());
+    let rest = rest_for_image(journal.warm_rests.get(&kind), limits, failure, whose, now);
     journal.warm_rests.insert(kind, rest);
 }
 
@@ -186,8 +181,8 @@ pub(super) fn bound(
 }
 
 /// The machine of an assignment waits for another job from now on.
-pub(super) fn hand_back(journal: &mut Journal, policy: &Policy, key: Option<&AssignmentKey>, now: Tick) {
-    let Some(assignment) = key.and_then(|key| journal.assignments.get_mut(key)) else { return };
+pub(super) fn hand_back(journal: &mut Journal, policy: &Policy, key: &AssignmentKey, now: Tick) {
+    let Some(assignment) = journal.assignments.get_mut(key) else { return };
     let Some(tags) = assignment.warm.clone().filter(|_| assignment.parted.is_none()) else { return };
     let mut of = WarmMachine::new(tags, MachineFact::Exists { state: MachineState::Ready }, assignment.machine_since);
     of.touched = assignment.machine_touched;

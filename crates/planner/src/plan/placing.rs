@@ -124,7 +124,7 @@ impl<'p, 'b, 'a> Placing<'p, 'b, 'a> {
             let pool = offer.pool;
             let Some(full) = self.room.full(self.context.policy, pool) else { continue };
             let is_held = offer.not_made.is_some()
-                || self.room.has_its_share(pool, forge, repository)
+                || self.room.share(pool, forge, repository).is_some()
                 || self.breakers.lacks(pool).is_some()
                 || self.environments.lacks(&pool.id, label).is_some();
             if is_held || !self.room.can_be_made(self.context.policy, pool) {

@@ -141,13 +141,8 @@ impl Room {
             .or_else(|| full(Limit::Deployment, Some(&self.all), policy.max))
     }
 
-    /// Whether a repository may have no more machines of a pool.
-    pub(super) fn has_its_share(&self, pool: &PoolPolicy, forge: &ForgeId, repository: i64) -> bool {
-        self.share(pool, forge, repository).is_some()
-    }
-
     /// Why a repository may have no more machines of a pool.
-    fn share(&self, pool: &PoolPolicy, forge: &ForgeId, repository: i64) -> Option<Reason> {
+    pub(super) fn share(&self, pool: &PoolPolicy, forge: &ForgeId, repository: i64) -> Option<Reason> {
         let max = pool.max_per_repository?;
         let used = self.repositories.get(&(pool.id.clone(), forge.clone(), repository)).copied().unwrap_or(0);
         (used >= max).then(|| Reason::RepositoryFull { pool: pool.id.clone(), used, max })

@@ -13,8 +13,6 @@ mod names;
 mod spares;
 mod stock;
 
-use std::collections::BTreeMap;
-
 use super::Plan;
 use super::budget::Budget;
 use super::context::Context;
@@ -24,7 +22,7 @@ use crate::ids::{BackendId, MachineName};
 use crate::policy::PoolPolicy;
 use crate::report::{MachineReason, MachineReport};
 use crate::seen::{MachineState, WarmTags};
-use crate::state::{MachineFact, Rest, WarmKind, WarmMachine};
+use crate::state::{MachineFact, WarmMachine};
 
 pub(super) use spares::Spares;
 use stock::Stock;
@@ -81,10 +79,9 @@ fn like(pool: &PoolPolicy, image: Option<&str>) -> WarmTags {
 /// Whether machines without a job could not be made from an image lately.
 fn kind_rests(context: &Context<'_>, pool: &PoolPolicy, image: Option<&str>) -> bool {
     let rests = &context.state.journal.warm_rests;
-    let kind = |rests: &BTreeMap<WarmKind, Rest>| {
-        rests.get(&(pool.id.clone(), image.map(str::to_owned))).is_some_and(|rest| rest.until > context.now)
-    };
-    !rests.is_empty() && kind(rests)
+    // Asked for each job, and mostly nothing rests: then no name is copied for it.
+    !rests.is_empty()
+        && rests.get(&(pool.id.clone(), image.map(str::to_owned))).is_some_and(|rest| rest.until > context.now)
 }
 
 /// Why one can be of no use any more, whatever is wanted.
