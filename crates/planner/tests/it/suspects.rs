@@ -31,6 +31,18 @@ fn alike(scene: &mut Scene, rows: &[(&str, i64)]) {
     }
 }
 
+/// After a release and its rest: of these jobs, which are like the released one, `h1` is being tried.
+fn with_a_probe(jobs: &[(&str, i64)]) -> Scene {
+    let mut scene = after_a_release();
+    alike(&mut scene, jobs);
+    scene.passes(Duration::from_secs(40));
+    scene.polls(5);
+    scene.does_all();
+    scene.contacts("h1");
+    assert_eq!(scene.created(), ["h1"]);
+    scene
+}
+
 #[test]
 fn jobs_like_a_released_one_are_not_launched_at_once() {
     let mut scene = after_a_release();
@@ -70,13 +82,7 @@ fn after_the_back_off_one_is_probed_and_not_the_one_just_released() {
 
 #[test]
 fn who_leaves_while_another_is_tried_makes_way_for_the_oldest_after_it() {
-    let mut scene = after_a_release();
-    alike(&mut scene, &[("h1", 101), ("h2", 102)]);
-    scene.passes(Duration::from_secs(40));
-    scene.polls(5);
-    scene.does_all();
-    scene.contacts("h1");
-    assert_eq!(scene.created(), ["h1"]);
+    let mut scene = with_a_probe(&[("h1", 101), ("h2", 102)]);
     scene.leaves("blocker");
     scene.goes_on(1);
     assert_eq!(scene.created(), ["held"], "the oldest, without a rest, beside the one that is tried in vain");
@@ -86,13 +92,7 @@ fn who_leaves_while_another_is_tried_makes_way_for_the_oldest_after_it() {
 
 #[test]
 fn while_the_oldest_is_tried_no_other_is_whoever_leaves() {
-    let mut scene = after_a_release();
-    alike(&mut scene, &[("h1", 1), ("h2", 2)]);
-    scene.passes(Duration::from_secs(40));
-    scene.polls(5);
-    scene.does_all();
-    scene.contacts("h1");
-    assert_eq!(scene.created(), ["h1"]);
+    let mut scene = with_a_probe(&[("h1", 1), ("h2", 2)]);
     scene.leaves("blocker");
     scene.goes_on(3);
     assert_eq!(scene.created(), [""; 0], "it is its turn now");
@@ -127,13 +127,7 @@ fn who_leaves_just_before_the_first_of_a_kind_is_released_makes_way_for_the_olde
 
 #[test]
 fn a_probe_whose_job_is_cancelled_makes_way_before_its_machine_is_gone() {
-    let mut scene = after_a_release();
-    alike(&mut scene, &[("h1", 101), ("h2", 102)]);
-    scene.passes(Duration::from_secs(40));
-    scene.polls(5);
-    scene.does_all();
-    scene.contacts("h1");
-    assert_eq!(scene.created(), ["h1"]);
+    let mut scene = with_a_probe(&[("h1", 101), ("h2", 102)]);
     scene.leaves("h1");
     for _ in 0..3 {
         scene.poll();

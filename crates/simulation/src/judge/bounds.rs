@@ -219,7 +219,7 @@ impl World {
 
     /// The clocks of the pool of a machine.
     pub(super) fn clocks_of(&self, backend: &BackendId, name: &MachineName) -> Option<Clocks> {
-        let machine = self.backends.get(backend)?.machines.get(name)?;
+        let machine = self.machine_at(backend, name)?;
         self.first_policy.pool(machine.tags.pool()).map(|pool| pool.clocks)
     }
 

@@ -86,8 +86,7 @@ impl World {
             machines.filter(|(id, (name, machine))| known(name) && !machine.hidden && of(id, machine)).count()
         };
         let exceeds = |count: usize, max: Option<u32>| max.is_some_and(|max| count > max as usize);
-        let pool =
-            self.backends.get(backend).and_then(|model| model.machines.get(name)).map(|it| it.tags.pool().clone());
+        let pool = self.machine_at(backend, name).map(|it| it.tags.pool().clone());
         let pool_max = pool.as_ref().and_then(|pool| policy.pool(pool)).map(|pool| pool.max);
         let broken = if exceeds(count(&|_, machine| Some(machine.tags.pool()) == pool.as_ref()), pool_max) {
             Some((Rule::PoolMax, format!("pool {pool:?} has more machines than its max")))

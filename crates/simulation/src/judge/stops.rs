@@ -25,7 +25,7 @@ impl World {
     pub(crate) fn judge_stopped(&mut self, backend: &BackendId, name: &MachineName) {
         let now = self.now;
         let clocks = |world: &Self, name: &MachineName| {
-            let machine = world.backends.get(backend)?.machines.get(name)?;
+            let machine = world.machine_at(backend, name)?;
             world.first_policy.pool(machine.tags.pool()).map(|pool| pool.clocks)
         };
         let Some(clocks) = clocks(self, name) else { return };
@@ -76,7 +76,7 @@ impl World {
         if ending.is_none_or(|end| end.reason != EndReason::Gone) {
             return;
         }
-        let Some(machine) = self.backends.get(backend).and_then(|model| model.machines.get(name)) else { return };
+        let Some(machine) = self.machine_at(backend, name) else { return };
         let Some(process) = machine.process.as_ref().filter(|process| process.task.is_some() && process.boots == 1)
         else {
             return;
@@ -110,7 +110,7 @@ impl World {
             return;
         }
         let belief = self.belief(action);
-        let Some(machine) = self.backends.get(backend).and_then(|model| model.machines.get(name)) else { return };
+        let Some(machine) = self.machine_at(backend, name) else { return };
         let Some(process) = machine.process.as_ref().filter(|process| process.boots == 1) else { return };
         let Some(clocks) = self.first_policy.pool(machine.tags.pool()).map(|pool| pool.clocks) else { return };
         let exists = matches!(self.forge(&process.forge).door(self.now, &process.uuid), Door::Open | Door::Undeclared);

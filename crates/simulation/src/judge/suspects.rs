@@ -54,7 +54,7 @@ impl World {
         let dead = journal.assignments.iter().filter(|(_, assignment)| assignment.is_dead());
         let lives = dead.filter_map(|(key, assignment)| {
             let name = &assignment.machine_name;
-            let machine = self.backends.get(&assignment.backend)?.machines.get(name)?;
+            let machine = self.machine_at(&assignment.backend, name)?;
             let uuid = assignment.registration.known().map(|registered| registered.uuid.as_str());
             let is_its = |process: &Process| match uuid {
                 Some(uuid) => process.uuid == uuid,

@@ -17,8 +17,7 @@ const STOCKINGS: usize = 60;
 impl World {
     /// Invariant 2: no runner is taken back from a machine on which a job ran. Called when that arrives.
     pub(crate) fn judge_released(&mut self, backend: &BackendId, name: &MachineName) {
-        let machine = self.backends.get(backend).and_then(|model| model.machines.get(name));
-        if machine.is_some_and(|machine| machine.has_run) {
+        if self.has_run(backend, name) {
             self.judge
                 .breaks(Rule::ReleasedUsed, format!("the runner of {name} is taken back although a job ran on it"));
         }
@@ -26,10 +25,14 @@ impl World {
 
     /// Invariants 1 and 2: a runner is started on a machine that has no other, and on which no job ever ran.
     pub(crate) fn judge_started(&mut self, backend: &BackendId, name: &MachineName, job: &JobKey) {
-        let machine = self.backends.get(backend).and_then(|model| model.machines.get(name));
-        if machine.is_some_and(|machine| machine.has_run) {
+        if self.has_run(backend, name) {
             self.judge.breaks(Rule::UsedTwice, format!("{} is started on {name}, on which a job ran", job.handle));
         }
+    }
+
+    /// Whether a job was ever given to a runner on a machine.
+    fn has_run(&self, backend: &BackendId, name: &MachineName) -> bool {
+        self.machine_at(backend, name).is_some_and(|machine| machine.has_run)
     }
 
     /// Invariant 1: no two jobs have one machine. Called with every turn.

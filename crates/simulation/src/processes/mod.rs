@@ -110,6 +110,10 @@ impl World {
         attempt.map(|attempt| attempt.name.clone()).unwrap_or_default()
     }
 
+    pub(crate) fn machine_at(&self, backend: &BackendId, name: &MachineName) -> Option<&crate::backends::Machine> {
+        self.backends.get(backend)?.machines.get(name)
+    }
+
     pub(crate) fn machine(&mut self, backend: &BackendId, name: &MachineName) -> Option<&mut crate::backends::Machine> {
         self.backends.get_mut(backend)?.machines.get_mut(name)
     }

@@ -69,8 +69,9 @@ impl World {
     }
 
     fn find(&self, backend: &BackendId, name: &MachineName) -> Found {
-        let machine = self.backends.get(backend).and_then(|model| model.machines.get(name));
-        let Some(machine) = machine else { return Found::Nothing(ErrorClass::NotFound, "no such machine") };
+        let Some(machine) = self.machine_at(backend, name) else {
+            return Found::Nothing(ErrorClass::NotFound, "no such machine");
+        };
         let is_warm = matches!(machine.tags, MachineTags::Warm(_));
         match machine.state {
             _ if !is_warm || machine.stopping => Found::Nothing(ErrorClass::Permanent, "it cannot be taken back"),
