@@ -98,6 +98,7 @@ pub use crate::facts::EngineFacts;
 pub use crate::hardening::{Device, Gpus, Hardening, Tmpfs, Ulimit};
 pub use crate::reference::is_image_reference;
 pub use crate::registry::CredentialsError;
+pub use crate::runner_volume::file_identity;
 pub use crate::settings::{DockerSettings, Limits, Mode, NESTED_IMAGE, Network, Program, Pull, WithUnstarted};
 pub use crate::specification::CAPABILITIES_KEPT;
 pub use crate::tls::{TlsError, check_tls_files};

@@ -7,6 +7,7 @@
 //! The volume's name carries the size and time of the runner's file, so that another runner has another volume. Machines that
 //! still live keep theirs; a volume that no container uses any more is removed when the next one is filled.
 
+use std::fs::Metadata;
 use std::io;
 use std::time::UNIX_EPOCH;
 
@@ -106,9 +107,15 @@ async fn opened(whose: &Whose, runner: &Program) -> io::Result<(File, u64, Strin
     if !metadata.is_file() || metadata.len() > MOST_BYTES {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file of a program's size"));
     }
+    let (size, modified) = file_identity(&metadata)?;
+    let name = format!("{}-runner-{size:x}-{modified:x}", whose.prefix());
+    Ok((file, size, name))
+}
+
+/// By which one runner's file is told from another: its size in bytes, and when it was changed, in nanoseconds since 1970.
+pub fn file_identity(metadata: &Metadata) -> io::Result<(u64, u128)> {
     let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let name = format!("{}-runner-{:x}-{:x}", whose.prefix(), metadata.len(), modified.as_nanos());
-    Ok((file, metadata.len(), name))
+    Ok((metadata.len(), modified.as_nanos()))
 }
 
 async fn is_there(engine: &Engine, name: &str) -> Result<bool, DockerError> {

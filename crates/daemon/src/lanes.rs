@@ -41,6 +41,7 @@ pub(crate) struct Lanes {
     /// Shared with the lanes of another configuration, before or after.
     pub(crate) calls: Arc<Mutex<JoinSet<()>>>,
 }
+
 impl Lanes {
     /// Begins an action; its answer comes as an event.
     pub(crate) fn begin(self: &Arc<Self>, id: ActionId, action: Action) {
@@ -84,17 +85,13 @@ impl Lanes {
     async fn carry_out(&self, action: Action) -> Answer {
         match action {
             Action::Create { backend, machine, tags, label, warm, stop_grace, .. } => {
-                let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
                 let image = self.pools.get(&tags.pool).and_then(|pool| pool.policy.image(&label)).map(str::to_owned);
                 let tags = warm.map_or_else(|| tags.into(), MachineTags::from);
-                let request = CreateRequest { name: machine, tags, image, stop_grace };
-                answered(backend.create(request).await.map(|()| Answer::Created))
+                self.create(&backend, CreateRequest { name: machine, tags, image, stop_grace }).await
             }
             Action::CreateWarm { backend, machine, tags, stop_grace } => {
-                let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
                 let image = tags.image.clone();
-                let request = CreateRequest { name: machine, tags: tags.into(), image, stop_grace };
-                answered(backend.create(request).await.map(|()| Answer::Created))
+                self.create(&backend, CreateRequest { name: machine, tags: tags.into(), image, stop_grace }).await
             }
             Action::Release { backend, machine, .. } => {
                 let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
@@ -127,6 +124,11 @@ impl Lanes {
             Action::DeleteRunner { scope, id, .. } | Action::Sweep { scope, id } => self.delete(&scope, id).await,
             Action::CheckScope { scope } => self.check_scope(&scope).await,
         }
+    }
+
+    async fn create(&self, backend: &BackendId, request: CreateRequest) -> Answer {
+        let Some(backend) = self.backends.get(backend) else { return unknown("backend") };
+        answered(backend.create(request).await.map(|()| Answer::Created))
     }
 
     async fn destroy(&self, backend: &BackendId, machine: &MachineName, stop: Duration) -> Answer {

@@ -19,6 +19,9 @@ pub(crate) const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// Any permission of group and others.
 const OPEN_TO_OTHERS: u32 = 0o077;
 
+/// Read permission of others.
+const READABLE_BY_ALL: u32 = 0o004;
+
 /// Others may add files, and cannot rename or remove those of somebody else.
 const STICKY: u32 = 0o1000;
 
@@ -58,6 +61,11 @@ pub(crate) enum NotPrivate {
         /// Its permissions.
         mode: u32,
     },
+}
+
+/// Whether a file with these permissions can be read by everybody on this host who can reach it.
+pub(crate) fn is_readable_by_all(mode: u32) -> bool {
+    mode & READABLE_BY_ALL != 0
 }
 
 /// Whether it is on a file system that lives in memory.

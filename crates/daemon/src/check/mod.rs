@@ -25,6 +25,7 @@ mod jobs;
 mod limits;
 mod lxc;
 mod machines;
+mod open_file;
 mod reach;
 mod registries;
 mod repositories;

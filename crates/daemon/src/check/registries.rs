@@ -1,12 +1,12 @@
 //! Credentials for registries: whether the file has them for the images that are to be pulled. No registry is asked.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt as _;
 
 use backend_docker::{DockerBackend, Pull, WithUnstarted};
 use planner::ids::BackendId;
 
 use super::finding::Finding;
+use super::open_file;
 use crate::chain;
 use crate::config::{Config, DockerSettings};
 
@@ -44,16 +44,14 @@ pub(super) async fn check(
             "docker --config DIRECTORY login REGISTRY writes them; leave registry_auth_file out if none are needed";
         findings.push(Finding::warning(subject, message).hint(hint));
     }
-    if std::fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0) {
-        let message = format!("everybody on this machine can read {shown}");
-        findings.push(Finding::warning(subject, message).hint(format!("chmod 600 {shown}")));
-    }
+    findings.extend(open_file::check(subject, file, ""));
     findings
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::super::containers::tests::docker;
     use super::*;

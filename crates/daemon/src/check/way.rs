@@ -1,10 +1,9 @@
 //! The way to an engine that is not at a socket: whether it is guarded, and by files that can be used.
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use backend_docker::{Address, check_tls_files};
 
 use super::finding::Finding;
+use super::open_file;
 use crate::chain;
 
 /// What is to be said of it.
@@ -24,11 +23,7 @@ pub(super) fn check(subject: &str, address: &Address) -> Vec<Finding> {
     if let Err(error) = check_tls_files(files) {
         findings.push(Finding::error(subject, chain(&error)).hint(error.hint()));
     }
-    if std::fs::metadata(&files.key).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0) {
-        let shown = files.key.display();
-        let message = format!("everybody on this machine can read {shown}, and is root of the engine's host with it");
-        findings.push(Finding::warning(subject, message).hint(format!("chmod 600 {shown}")));
-    }
+    findings.extend(open_file::check(subject, &files.key, ", and is root of the engine's host with it"));
     findings
 }
 

@@ -11,6 +11,7 @@ use super::Surroundings;
 use super::problem::Complaint;
 use super::read::{Section, any};
 use super::settings::Origin;
+use crate::private::is_readable_by_all;
 
 /// No token of a forge comes near this; a larger file is some other file.
 const LONGEST: usize = 4096;
@@ -82,7 +83,7 @@ pub(crate) fn read_again(path: &Path) -> Result<SecretString, String> {
 
 fn from_file(path: &Path, section: &Section<'_>) -> Result<SecretString, Complaint> {
     let (token, mode) = read_token(path)?;
-    if mode & 0o004 != 0 {
+    if is_readable_by_all(mode) {
         let shown = path.display();
         let complaint = Complaint::new(format!("everybody on this machine can read {shown}"));
         let offset = section.get("token_file").map_or(section.offset, |value| value.offset);

@@ -1,10 +1,8 @@
 //! A fingerprint of all that a waiting container is made from: where it is another one, those that wait are outdated.
 
 use std::fmt::Write as _;
-use std::fs::Metadata;
-use std::path::Path;
-use std::time::UNIX_EPOCH;
 
+use backend_docker::file_identity;
 use sha2::{Digest as _, Sha256};
 
 use super::DockerSettings;
@@ -44,7 +42,7 @@ impl DockerSettings {
              {runtime:?}\n{environment:?}",
             env!("CARGO_PKG_VERSION"),
             runner.display(),
-            identity(runner),
+            std::fs::metadata(runner).and_then(|metadata| file_identity(&metadata)).ok(),
         );
         let digest = Sha256::digest(text.as_bytes());
         digest.iter().take(BYTES).fold(String::new(), |mut hex, byte| {
@@ -52,13 +50,4 @@ impl DockerSettings {
             hex
         })
     }
-}
-
-/// Size and time of a program's file, by which the volume with the runner is named as well.
-fn identity(program: &Path) -> Option<(u64, u128)> {
-    let of = |metadata: Metadata| {
-        let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-        Some((metadata.len(), modified.as_nanos()))
-    };
-    std::fs::metadata(program).ok().and_then(of)
 }
