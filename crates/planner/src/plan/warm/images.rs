@@ -14,6 +14,8 @@ const LATELY: Duration = Duration::from_hours(1);
 pub(super) struct Mix<'a> {
     /// The image that was asked for last comes first.
     of: Vec<(Option<&'a str>, u32)>,
+    /// Asked for lately, too, but there are not enough machines for all.
+    beyond: Vec<Option<&'a str>>,
 }
 
 impl<'a> Mix<'a> {
@@ -25,14 +27,14 @@ impl<'a> Mix<'a> {
         let named = asked.filter(|of| pool.images().any(|image| image == of.image.as_deref()));
         let lately = named.enumerate().filter(|(at, of)| *at == 0 || context.now.since(of.at) < LATELY);
         let mut images: Vec<Option<&str>> = lately.map(|(_, of)| of.image.as_deref()).collect();
-        images.truncate(wanted as usize);
         if images.is_empty() {
             images.extend(pool.images().next());
         }
+        let beyond = images.split_off(images.len().min(wanted as usize));
         let count = u32::try_from(images.len()).unwrap_or(u32::MAX).max(1);
         let (each, odd) = (wanted / count, wanted % count);
         let of = (0..).zip(images).map(|(at, image)| (image, each + u32::from(at < odd))).collect();
-        Self { of }
+        Self { of, beyond }
     }
 
     /// How many of an image there shall be.
@@ -48,5 +50,15 @@ impl<'a> Mix<'a> {
         // It is stable: of equals the one that was asked for last comes first.
         lacking.sort_by_key(|of| std::cmp::Reverse(lack(of)));
         lacking.into_iter().map(|(image, _)| *image).collect()
+    }
+
+    /// Whether a machine of an image shall give its place to one of an image that lacks some: its image was not asked for
+    /// lately, or there are so many more of it that the other would not have the more afterwards. So jobs that ask for two
+    /// images by turns do not make machines go by turns.
+    pub(super) fn is_misplaced(&self, image: Option<&'a str>, has: &BTreeMap<Option<&'a str>, u32>) -> bool {
+        let count = |image| has.get(&image).copied().unwrap_or(0);
+        let is_wanted = self.of(image) > 0 || self.beyond.contains(&image);
+        let lacking = self.lacking(has);
+        !lacking.is_empty() && (!is_wanted || lacking.into_iter().any(|other| count(image) >= count(other) + 2))
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn keep<'a>(
             spares.goes(key, why);
         }
     }
-    for stock in Stock::all(context, spares) {
+    for stock in Stock::all(context, spares, plan) {
         stock.balance(context, spares, room, budget, plan);
     }
     for (key, of) in &context.state.journal.warm {

@@ -1,18 +1,20 @@
 //! What one pool keeps without a job: what it has, and what it has too few or too many of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::images::Mix;
 use super::{Key, Spares, kind_rests, like};
 use crate::action::{Action, Lane, Leaving};
 use crate::event::EndReason;
-use crate::ids::PoolId;
+use crate::ids::{AssignmentKey, PoolId};
+use crate::label::fits;
 use crate::plan::Plan;
 use crate::plan::budget::Budget;
 use crate::plan::context::Context;
 use crate::plan::placing::resting;
 use crate::plan::room::Room;
 use crate::policy::PoolPolicy;
+use crate::report::{JobReport, Reason};
 use crate::state::{Assignment, Breaker, Start, WarmMachine};
 
 /// The machines of a pool without a job, but for those that are of no use any more.
@@ -30,8 +32,8 @@ pub(super) struct Stock<'a> {
 }
 
 impl<'a> Stock<'a> {
-    /// Of every pool.
-    pub(super) fn all(context: &Context<'a>, spares: &Spares<'a>) -> Vec<Self> {
+    /// Of every pool, after the plan for jobs was made.
+    pub(super) fn all(context: &Context<'a>, spares: &Spares<'a>, plan: &Plan) -> Vec<Self> {
         let empty = |pool: &'a PoolPolicy| Self {
             pool,
             wanted: super::wanted(context, pool),
@@ -54,7 +56,9 @@ impl<'a> Stock<'a> {
                 stock.comes(of.tags.image.as_deref());
             }
         }
-        for assignment in context.state.journal.assignments.values().filter(|of| comes_back(of)) {
+        let told_to_go = told_to_go(plan);
+        let stay = context.state.journal.assignments.iter().filter(|(key, _)| !told_to_go.contains(key));
+        for (_, assignment) in stay.filter(|(_, of)| comes_back(of)) {
             let stock = places.get(&assignment.pool).and_then(|&at| stocks.get_mut(at));
             if let (Some(stock), Some(tags)) = (stock, &assignment.warm) {
                 stock.comes(tags.image.as_deref());
@@ -81,7 +85,7 @@ impl<'a> Stock<'a> {
         plan: &mut Plan,
     ) {
         let mix = Mix::spread(context, self.pool, self.wanted);
-        self.part_with_surplus(context, &mix, spares);
+        self.part_with_surplus(context, &mix, spares, plan);
         if self.wanted == 0 || !may_make(context, self.pool) {
             return;
         }
@@ -103,9 +107,15 @@ impl<'a> Stock<'a> {
         u32::try_from(self.there.len()).unwrap_or(u32::MAX)
     }
 
-    /// Lets go what is there beyond what is wanted: the oldest of those of whose image there are too many.
-    fn part_with_surplus(&mut self, context: &Context<'a>, mix: &Mix<'_>, spares: &mut Spares<'a>) {
+    /// Lets go what is there beyond what is wanted: the oldest of those of whose image there are too many. What came back
+    /// from jobs that are held back stays for them, though: else each would be made a second time when their turn comes.
+    /// It takes nothing from anybody, since it yields to demand as all do.
+    fn part_with_surplus(&mut self, context: &Context<'a>, mix: &Mix<'_>, spares: &mut Spares<'a>, plan: &Plan) {
         let mut surplus = self.has().saturating_sub(self.wanted);
+        if surplus == 0 {
+            return;
+        }
+        let turns = if self.wanted > 0 { turns(self.pool, plan) } else { BTreeMap::new() };
         let mut has: BTreeMap<Option<&str>, u32> = BTreeMap::new();
         for (of, _) in &self.there {
             *has.entry(of.tags.image.as_deref()).or_default() += 1;
@@ -114,7 +124,8 @@ impl<'a> Stock<'a> {
         for (of, key) in std::mem::take(&mut self.there) {
             let image = of.tags.image.as_deref();
             let count = has.entry(image).or_default();
-            if surplus > 0 && *count > mix.of(image) {
+            let kept_for_turns = turns.get(&image).copied().unwrap_or(0);
+            if surplus > 0 && *count > mix.of(image).saturating_add(kept_for_turns) {
                 surplus -= 1;
                 *count -= 1;
                 self.goes(image);
@@ -168,8 +179,8 @@ impl<'a> Stock<'a> {
         true
     }
 
-    /// Lets another take the place of one that is too old, or of whose image nothing was asked for lately while another
-    /// image has too few. One at a time, so that never all are gone at once.
+    /// Lets another take the place of one that is too old, or whose image has too many while another has too few. One at a
+    /// time, so that never all are gone at once.
     fn renew(
         &mut self,
         mix: &Mix<'a>,
@@ -182,8 +193,7 @@ impl<'a> Stock<'a> {
         if self.coming > 0 || self.going > 0 {
             return;
         }
-        let some_lack = !mix.lacking(&self.images).is_empty();
-        let is_misplaced = |of: &WarmMachine| some_lack && mix.of(of.tags.image.as_deref()) == 0;
+        let is_misplaced = |of: &'a WarmMachine| mix.is_misplaced(of.tags.image.as_deref(), &self.images);
         let Some(&(of, key)) = self.there.iter().find(|(of, _)| self.is_too_old(context, of) || is_misplaced(of))
         else {
             return;
@@ -210,6 +220,25 @@ fn comes_back(assignment: &Assignment) -> bool {
         Some(end) => assignment.start == Start::No || end.reason == EndReason::HeldBack,
     };
     may && assignment.is_reusable() && assignment.destroys == 0 && assignment.track.running_since.is_none()
+}
+
+/// How many jobs of each image wait in a pool for nothing but their turn among those alike, or for what is left of their
+/// last try.
+fn turns<'a>(pool: &'a PoolPolicy, plan: &Plan) -> BTreeMap<Option<&'a str>, u32> {
+    let mut turns = BTreeMap::new();
+    let waits = |job: &&JobReport| {
+        matches!(job.reason, Reason::Suspect { .. } | Reason::HeldBack { .. } | Reason::EarlierTry { .. })
+    };
+    for job in plan.report.jobs.iter().filter(waits).filter(|job| fits(&job.runs_on, &pool.labels)) {
+        *turns.entry(job.runs_on.first().and_then(|label| pool.image(label))).or_default() += 1;
+    }
+    turns
+}
+
+/// The assignments whose machines a plan tells to go: they do not come back, as the next plan will know from the books.
+fn told_to_go(plan: &Plan) -> BTreeSet<&AssignmentKey> {
+    let told = plan.actions.iter().filter(|action| matches!(action, Action::Destroy { .. }));
+    told.filter_map(Action::key).collect()
 }
 
 /// Whether anything may be made in a pool at all.

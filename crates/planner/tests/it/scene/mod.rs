@@ -363,6 +363,9 @@ impl Scene {
     pub(crate) fn turn(&mut self) -> Turn {
         let turn = step(&self.policy, &mut self.state, self.now);
         assert_eq!(turn.violations, [], "the planner wants what its checker refuses");
+        let again = step(&self.policy, &mut self.state.clone(), self.now);
+        let comes_to_nothing = again.actions.is_empty() && again.decisions.is_empty();
+        assert!(comes_to_nothing, "a turn without news: {:?} {:?}", again.actions, again.decisions);
         let in_flight = &self.state.journal.in_flight;
         self.open.extend(turn.actions.iter().cloned());
         self.open.retain(|(id, _)| in_flight.contains_key(id));

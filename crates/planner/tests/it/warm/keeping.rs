@@ -130,6 +130,41 @@ fn an_image_that_was_not_asked_for_lately_gives_way_to_one_that_was() {
 }
 
 #[test]
+fn of_two_images_that_are_asked_for_neither_keeps_all_machines_and_none_goes_by_turns() {
+    let mut scene = kept(changed(2, |policy| policy.pools[0].max = 10));
+    let runs = |scene: &mut Scene, handle: &str, label: &str| {
+        scene.waits_for(handle, label);
+        scene.goes_on(1);
+        scene.contacts(handle);
+        scene.claims(handle);
+        scene.goes_on(10);
+    };
+    runs(&mut scene, "h1", "old");
+    assert_eq!(scene.images(), ["old:1", "old:1"]);
+    runs(&mut scene, "h2", "new");
+    assert_eq!(scene.images(), ["new:1", "old:1"]);
+    scene.left_for();
+    for (handle, label) in [("h3", "old"), ("h4", "new"), ("h5", "new"), ("h6", "old")] {
+        runs(&mut scene, handle, label);
+        assert_eq!(scene.left_for(), [], "{handle}");
+        assert_eq!(scene.images(), ["new:1", "old:1"]);
+    }
+    counts(&mut scene, 1);
+    scene.goes_on(2);
+    scene.left_for();
+    let kept = scene.images().concat();
+    for (handle, label) in [("h7", "debian"), ("h8", "debian")] {
+        scene.policy.pools[0].max = 20;
+        runs(&mut scene, handle, label);
+        assert_eq!(
+            (scene.images().concat(), scene.left_for()),
+            (kept.clone(), vec![]),
+            "there is one for three images"
+        );
+    }
+}
+
+#[test]
 fn what_made_anew_would_be_another_is_replaced() {
     for change in [
         |scene: &mut Scene| scene.policy.pools[0].warm.made_of = "2".to_owned(),
@@ -260,6 +295,26 @@ fn an_answer_that_was_lost_leads_to_no_second_one() {
     scene.goes_on(5);
     assert_eq!(scene.took(), ["check_scope", "create_warm"]);
     assert_eq!(scene.waiting(), 1);
+}
+
+#[test]
+fn the_machine_of_a_job_whose_runner_never_came_is_replaced_in_the_turn_that_tells_it_to_go() {
+    let mut scene = changed(1, |policy| policy.backends.get_mut(&here()).expect("it is there").parallel_creates = 1);
+    scene.waits("h1");
+    scene.poll();
+    let (_, create) = scene.open[0].clone();
+    scene.carries_out(&create);
+    scene.answers("create", lost());
+    scene.machines[0].1.state = MachineState::Creating;
+    assert_eq!(scene.took(), ["check_scope", "create"], "the job may have given its machine back");
+    for _ in 0..100 {
+        scene.polls(1);
+        if scene.open.iter().any(|(_, action)| action.word() == "destroy") {
+            assert_eq!(scene.took(), ["destroy", "create_warm"]);
+            return;
+        }
+    }
+    panic!("it is not told to go");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A machine on which no code of a job ran waits for another job; one on which it may have is removed.
 
-use planner::action::Action;
+use planner::action::{Action, Leaving};
 use planner::error_class::ErrorClass;
 use planner::event::{Answer, EndReason, Outcome};
 use planner::report::{MachineReason, Reason};
@@ -92,6 +92,28 @@ fn it_is_not_replaced_while_it_may_come_back_and_serves_the_next_try() {
     let took = scene.took();
     assert_eq!(took, ["register", "start", "fence", "release", "delete_runner", "register", "start"]);
     assert_eq!(scene.names(), machine);
+}
+
+#[test]
+fn what_comes_back_beyond_what_is_wanted_stays_for_jobs_that_wait_for_their_turn_and_no_longer() {
+    let mut scene = kept(changed(1, |policy| policy.pools[0].max = 4));
+    let handles = ["h1", "h2", "h3"];
+    for handle in handles {
+        scene.waits(handle);
+    }
+    scene.goes_on(1);
+    for handle in handles {
+        scene.contacts(handle);
+    }
+    scene.goes_on(11);
+    assert_eq!(scene.waiting(), 3);
+    assert_eq!(scene.left_for(), [], "each of them is wanted again soon");
+    assert!(matches!(scene.reason("h3"), Reason::Suspect { .. } | Reason::HeldBack { .. }));
+    for handle in handles {
+        scene.leaves(handle);
+    }
+    scene.goes_on(3);
+    assert_eq!((scene.waiting(), scene.left_for()), (1, vec![Leaving::Surplus; 2]));
 }
 
 #[test]
