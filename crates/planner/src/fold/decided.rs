@@ -63,8 +63,7 @@ fn conclude(journal: &mut Journal, limits: &Limits, key: &AssignmentKey, reason:
     let suspect = held_back.map(|job| SuspectKey::of(&key.job.forge, job));
     keep_grace(journal, key);
     if let Some(suspect) = suspect {
-        let suspicion = suspect_after_release(journal, limits, &suspect, &key.job.handle, now);
-        suspicion.somebody_left |= another_left;
+        suspect_after_release(journal, limits, &suspect, &key.job.handle, another_left, now);
     }
 }
 
@@ -76,17 +75,19 @@ fn keep_grace(journal: &mut Journal, key: &AssignmentKey) {
 }
 
 /// From the release of one on, jobs like it are suspects.
-fn suspect_after_release<'a>(
-    journal: &'a mut Journal,
+fn suspect_after_release(
+    journal: &mut Journal,
     limits: &Limits,
     key: &SuspectKey,
     handle: &Handle,
+    another_left: bool,
     now: Tick,
-) -> &'a mut Suspicion {
+) {
+    // Who leaves while there is a suspicion is noted with it, and makes way once: not again when a probe of then ends.
     let suspicion = journal.suspicions.entry(key.clone()).or_insert_with(|| Suspicion {
         releases: 0,
         rest_until: now,
-        somebody_left: false,
+        somebody_left: another_left,
         probed: std::collections::BTreeMap::new(),
         since: now,
     });
@@ -94,7 +95,6 @@ fn suspect_after_release<'a>(
     suspicion.releases = suspicion.releases.saturating_add(1);
     suspicion.rest_until = now.plus(backoff(limits.suspect, limits.suspect_max, suspicion.releases, key.name.as_str()));
     suspicion.probed.insert(handle.clone(), now);
-    suspicion
 }
 
 /// Its registration is gone, or was never there: nothing but the machine is left.

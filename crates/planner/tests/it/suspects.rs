@@ -91,6 +91,23 @@ fn who_leaves_while_another_is_tried_makes_way_for_the_oldest_after_it() {
 }
 
 #[test]
+fn who_leaves_makes_way_for_one_and_not_for_another_when_a_probe_ends() {
+    let mut scene = with_a_probe(&[("h1", 101), ("h2", 102)]);
+    scene.goes_on(1);
+    scene.leaves("blocker");
+    scene.goes_on(1);
+    assert_eq!(scene.created(), ["held"]);
+    scene.contacts("held");
+    scene.claims("held");
+    alike(&mut scene, &[("h0", 1)]);
+    while scene.ending("h1").is_none() {
+        scene.goes_on(1);
+    }
+    assert_eq!(scene.ending("h1"), Some(&EndReason::HeldBack));
+    assert_eq!(scene.created(), [""; 0], "who left has made way for the one that runs");
+}
+
+#[test]
 fn while_the_oldest_is_tried_no_other_is_whoever_leaves() {
     let mut scene = with_a_probe(&[("h1", 1), ("h2", 2)]);
     scene.leaves("blocker");

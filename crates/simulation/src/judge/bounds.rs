@@ -4,13 +4,14 @@
 //! a job that ran here ends ─────► its machine is gone          removal: grace + stop + 3 polls
 //! a process dies, its job runs on ─► we end that job            lost: a list of machines, then 2 polls, or 1
 //! one of a kind was held back ──► one machine waits beside      surplus: boot + claim + settle + stop + 3 polls
-//! the job before it ends ───────► the next one runs             turn: a poll and a launch, after a probe under way, or
-//!                                                                those of all that are alike and held back on
+//! the job before it ends ───────► the next one runs             turn: a poll and a launch, after its own probe, or those
+//!                                                                of all that are alike and held back on
 //! ```
 //!
 //! Each is counted from when what it is about was last disturbed ([`super::calm`]), and only for what no fault has struck
-//! itself. Scenarios must keep them, worlds from seeds some of them always and the others until the first fault. A poll is its interval with its jitter and the time
-//! that its answer takes; where a backend lists a stopped machine until it is removed once more, that is another poll.
+//! itself. Scenarios must keep them, worlds from seeds some of them always and the others until the first fault. A poll is
+//! its interval with its jitter and the time that its answer takes; where a backend lists a stopped machine until it is
+//! removed once more, that is another poll.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,9 +40,9 @@ pub enum Bound {
     Lost,
     /// For how long more than one machine waits for jobs that are held back, after one of their kind was.
     Surplus,
-    /// From when a job is offered, of a kind of which one was held back, until it runs; no other of the kind was tried then.
+    /// From when a job is offered, of a kind of which one was held back, until it runs, whatever other one is being tried.
     Turn,
-    /// The same where another was being tried.
+    /// The same where it was being tried itself, and may be taken back at that moment.
     TurnAfterProbe,
     /// The same where older jobs of its kind are held back on, as where two groups have jobs of one name: they are tried in turn.
     RoundRobin,
@@ -78,7 +79,7 @@ impl Bound {
             Self::Lost => "job after its process",
             Self::Surplus => "machines beyond one for jobs that are held back",
             Self::Turn => "turn of a job that was held back",
-            Self::TurnAfterProbe => "turn of a job that was held back, after another's probe",
+            Self::TurnAfterProbe => "turn of a job that was held back, after its own probe",
             Self::RoundRobin => "turn of a job that was held back, among older ones that still are",
             Self::Launch => "launch of a job with room",
         }

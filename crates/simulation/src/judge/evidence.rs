@@ -83,6 +83,10 @@ type Kind = (&'static str, String);
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     lists: BTreeMap<Kind, Lists>,
+    /// By scope: the repositories of the jobs that the newest list has shown.
+    listed: BTreeMap<ScopeKey, BTreeMap<JobKey, i64>>,
+    /// When a job of a repository was last lacking in a complete list that the one before had shown.
+    left: BTreeMap<(ForgeId, i64), Tick>,
     jobs: BTreeMap<JobKey, JobFacts>,
     machines: BTreeMap<(BackendId, MachineName), MachineFacts>,
     runners: BTreeMap<RunnerUuid, RunnerFacts>,
@@ -113,9 +117,17 @@ impl Ledger {
         self.lists.get(&(what, of.to_string())).copied().unwrap_or_default().complete
     }
 
-    fn learn_jobs(&mut self, scope: &ScopeKey, listing: &Listing<JobSeen>) {
+    fn learn_jobs(&mut self, scope: &ScopeKey, listing: &Listing<JobSeen>, now: Tick) {
+        let key_of = |row: &JobSeen| JobKey { forge: scope.forge.clone(), handle: row.handle.clone() };
+        let rows: BTreeMap<JobKey, i64> = listing.rows.iter().map(|row| (key_of(row), row.repository)).collect();
+        if listing.complete {
+            let before = self.listed.get(scope).into_iter().flatten();
+            let lacking = before.filter(|(job, _)| !rows.contains_key(job));
+            self.left.extend(lacking.map(|(_, repository)| ((scope.forge.clone(), *repository), now)));
+        }
+        self.listed.insert(scope.clone(), rows);
         for row in &listing.rows {
-            let key = JobKey { forge: scope.forge.clone(), handle: row.handle.clone() };
+            let key = key_of(row);
             let facts = self.jobs.entry(key).or_default();
             facts.shown.insert(scope.clone(), listing.begun_at);
             match row.state {
@@ -200,6 +212,11 @@ impl Ledger {
         })
     }
 
+    /// When a job of a repository was last seen to have left.
+    pub(super) fn left_at(&self, forge: &ForgeId, repository: i64) -> Option<Tick> {
+        self.left.get(&(forge.clone(), repository)).copied()
+    }
+
     /// Whether two lists show a job waiting.
     fn waits(&self, job: &JobKey, since: Tick) -> bool {
         self.jobs.get(job).is_some_and(|facts| facts.waiting.twice_after(since))
@@ -240,7 +257,7 @@ impl World {
         let ledger = &mut self.judge.ledger;
         match event {
             Event::JobsListed { scope, listing } if ledger.is_news("jobs", scope, listing) => {
-                ledger.learn_jobs(scope, listing);
+                ledger.learn_jobs(scope, listing, now);
             }
             Event::RunnersListed { scope, listing } if ledger.is_news("runners", scope, listing) => {
                 ledger.learn_runners(scope, listing);

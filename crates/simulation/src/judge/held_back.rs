@@ -18,8 +18,8 @@ pub(super) const REST_MS: u64 = 75_000;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Offered {
     since: u64,
-    /// Whether another of its kind was tried meanwhile.
-    probed: bool,
+    /// Whether it was being tried itself just then.
+    is_probe: bool,
 }
 
 /// A job of a kind, as the forge has it.
@@ -94,19 +94,17 @@ impl World {
                 let last = if has_machine { Some(self.now) } else { self.judge.tried.get(&job.handle).copied() };
                 tried.extend(last.map(|last| (job.handle.clone(), last)));
             }
-            let mut probes = waiting.iter().filter_map(|job| tried.get(&job.handle));
-            let is_probed = probes.any(|last| self.now <= last + tail);
             let in_vain: Vec<i64> = in_vain.map(|job| job.id).collect();
             for job in waiting.iter().filter(|job| job.is_offered && self.may_have_its_turn(job, kind)) {
                 let known = self.judge.offered.get(&job.handle).copied();
                 // One that has a machine already is its kind's probe, and may be taken back at this moment.
-                let mut turn = known.unwrap_or(Offered { since: self.now, probed: is_probed });
-                turn.probed |= machines > 0;
+                let is_probe = tried.get(&job.handle).is_some_and(|last| self.now <= last + tail);
+                let turn = known.unwrap_or(Offered { since: self.now, is_probe });
                 offered.insert(job.handle.clone(), turn);
                 let quick = self.longest_poll(&kind.0) + self.launch_ms() + self.calls_ms();
                 let (bound, limit) = if in_vain.iter().any(|id| *id < job.id) {
                     (Bound::RoundRobin, in_vain.len() as u64 * (probe + REST_MS) + probe + quick)
-                } else if turn.probed {
+                } else if turn.is_probe {
                     (Bound::TurnAfterProbe, probe + quick)
                 } else {
                     (Bound::Turn, quick)

@@ -27,6 +27,7 @@ use forge_model::{HandOut, Handle as ModelHandle, Status};
 use planner::action::Action;
 use planner::ids::{AssignmentKey, ForgeId, MachineName, ScopeKey};
 use planner::policy::Policy;
+use planner::time::Tick;
 
 pub use bounds::{Bound, Measured};
 pub(crate) use calm::Place;
@@ -125,6 +126,8 @@ pub(crate) struct Judge {
     vanished: BTreeSet<MachineName>,
     /// Kinds of jobs of which this life has seen one held back, and since when.
     held_back: BTreeMap<Kind, u64>,
+    /// When one of such a kind was last tried in this life.
+    probed: BTreeMap<Kind, Tick>,
     /// Since when more than one machine waits for jobs of a kind that are held back.
     surplus: BTreeMap<Kind, u64>,
     /// When a waiting job of such a kind had a machine last.
@@ -208,6 +211,7 @@ impl World {
             self.judge.calm.ends(self.now + FIRST_LISTS_MS);
         }
         self.judge.held_back.clear();
+        self.judge.probed.clear();
         self.judge.ledger = evidence::Ledger::default();
         self.bury();
     }

@@ -113,8 +113,8 @@ rules! {
     SurplusBound 8 "bound: machines beyond one for jobs that are held back";
     /// How soon a job runs whose turn has come.
     TurnBound 8 "bound: turn of a job that was held back";
-    /// The same after another's probe.
-    TurnAfterProbeBound 8 "bound: turn of a job that was held back, after another's probe";
+    /// The same where it was being tried itself.
+    TurnAfterProbeBound 8 "bound: turn of a job that was held back, after its own probe";
     /// The same among older ones that are held back on.
     RoundRobinBound 8 "bound: turn of a job that was held back, among older ones that still are";
     /// How soon a job with room is launched.

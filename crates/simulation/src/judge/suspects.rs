@@ -3,8 +3,10 @@
 
 use forge_model::Status;
 use planner::event::{Decision, EndReason};
-use planner::ids::{AssignmentKey, JobKey, MachineName};
+use planner::ids::{AssignmentKey, JobKey};
+use planner::state::SuspectKey;
 use planner::step::Turn;
+use planner::time::Tick;
 
 use super::stops::SLACK_MS;
 use super::{Kind, Rule};
@@ -80,40 +82,50 @@ impl World {
         }
     }
 
-    /// Invariant 8: after a release one job of a kind is tried at a time, but for the oldest: once somebody has left, it is
-    /// tried beside a younger one. Called when a machine is asked for, or bound.
+    /// Invariant 8: after a release one job of a kind is tried at a time. But the oldest is tried beside a younger one when a
+    /// job of its repository has left since any of the kind was tried: each that leaves makes way for one. Called when a
+    /// machine is asked for, or bound.
     pub(super) fn judge_probe(&mut self, key: &AssignmentKey) {
         self.judge.launched.insert(key.job.handle.to_string());
         let Some(kind) = self.kind_of(&key.job) else { return };
-        let journal = &self.daemon.state.journal;
         // One that began in this very turn was not known yet when the turn was planned.
-        let mut suspected = journal.suspicions.iter().filter(|(_, suspicion)| suspicion.since < self.tick());
-        if !suspected.any(|(key, _)| {
-            key.forge == kind.0
-                && key.repository == kind.1
-                && key.name.as_str() == kind.2
-                && key.runs_on[..] == kind.3[..]
-        }) {
-            return;
-        }
-        let knows = |name: &MachineName| {
-            let mut assignments = journal.assignments.values();
-            assignments.any(|of| of.has_machine(name) && of.job.is_some() && of.keeps_its_job())
-        };
-        let machines = self.backends.values().flat_map(|model| &model.machines);
-        let tried = machines.filter(|(name, machine)| {
-            let Some(job) = machine.serves().map(|job| job.job()) else { return false };
-            let waits = self.forge(&job.forge).status_of(job.handle.as_str()) == Some(Status::Waiting);
-            let is_known = !self.is_unknown(name) && !machine.hidden && machine.undeletable_until == 0;
-            let is_older = self.job_id(&job) < self.job_id(&key.job);
-            waits && is_older && is_known && knows(name) && self.kind_of(&job).as_ref() == Some(&kind)
-        });
-        let tried = tried.count();
-        let claimed = self.kind_runs(&kind);
-        if tried > 0 && !claimed {
+        let Some(suspected) = self.suspected_since(&kind).filter(|since| *since < self.tick()) else { return };
+        let last = self.judge.probed.insert(kind.clone(), self.tick());
+        let (older, younger): (Vec<_>, Vec<_>) =
+            self.probes_of(&kind).partition(|(job, _)| self.job_id(job) < self.job_id(&key.job));
+        // What was asked for before the first release is no probe, and is released one by one.
+        let is_beside = younger.iter().any(|(_, begun)| *begun > suspected);
+        let one_has_left = self.judge.ledger.left_at(&kind.0, kind.1) > last;
+        if (!older.is_empty() || is_beside && !one_has_left) && !self.kind_runs(&kind) {
+            let tried = older.len() + younger.len();
             self.judge
                 .breaks(Rule::OneProbe, format!("{key} is tried although {tried} like it are, and one was held back"));
         }
+    }
+
+    /// Since when jobs of a kind are suspects, by the books.
+    fn suspected_since(&self, (forge, repository, name, labels): &Kind) -> Option<Tick> {
+        let mut suspicions = self.daemon.state.journal.suspicions.iter();
+        let is_it = |key: &SuspectKey| {
+            key.forge == *forge
+                && key.repository == *repository
+                && key.name.as_str() == name
+                && key.runs_on[..] == labels[..]
+        };
+        suspicions.find(|(key, _)| is_it(key)).map(|(_, suspicion)| suspicion.since)
+    }
+
+    /// Jobs of a kind that wait and have a machine of which the books know, and when that was asked for.
+    fn probes_of(&self, kind: &Kind) -> impl Iterator<Item = (JobKey, Tick)> {
+        let machines = self.backends.values().flat_map(|model| &model.machines);
+        machines.filter_map(move |(name, machine)| {
+            let job = machine.serves()?.job();
+            let waits = self.forge(&job.forge).status_of(job.handle.as_str()) == Some(Status::Waiting);
+            let is_known = !self.is_unknown(name) && !machine.hidden && machine.undeletable_until == 0;
+            let mut assignments = self.daemon.state.journal.assignments.values();
+            let its = assignments.find(|of| of.has_machine(name) && of.job.is_some() && of.keeps_its_job())?;
+            (waits && is_known && self.kind_of(&job).as_ref() == Some(kind)).then_some((job, its.begun_at))
+        })
     }
 
     fn job_id(&self, job: &JobKey) -> Option<forge_model::JobId> {
