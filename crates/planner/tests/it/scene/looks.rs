@@ -50,6 +50,12 @@ impl Scene {
         all.rfind(|(key, _)| key.job.handle.as_str() == handle).expect("the job has an assignment").1
     }
 
+    /// The same, to write into the books what never comes there.
+    pub(crate) fn books(&mut self, handle: &str) -> &mut Assignment {
+        let mut all = self.state.journal.assignments.iter_mut();
+        all.rfind(|(key, _)| key.job.handle.as_str() == handle).expect("the job has an assignment").1
+    }
+
     /// Why the newest try for a job ends.
     pub(crate) fn ending(&self, handle: &str) -> Option<&EndReason> {
         self.assignment(handle).ending.as_ref().map(|end| &end.reason)

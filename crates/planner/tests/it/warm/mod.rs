@@ -3,6 +3,7 @@
 mod binding;
 mod books;
 mod keeping;
+mod refusing;
 mod releasing;
 mod renewing;
 mod yielding;
