@@ -31,6 +31,19 @@ const SILENCE: Duration = Duration::from_secs(30);
 const BETWEEN_PROBES: Duration = Duration::from_secs(10);
 const PROBES: u32 = 3;
 
+/// How long connecting may take: where a host is gone nobody answers. Shorter than any call, so that one for which there was
+/// no connection is told from one whose answer was lost.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// There was no connection, so that nothing was sent. It is the cause of an error of the operating system, with its kind.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection to {address}")]
+pub(crate) struct NotConnected {
+    address: String,
+    #[source]
+    source: io::Error,
+}
+
 /// The way to an engine.
 #[derive(Debug)]
 pub(crate) struct Way {
@@ -52,7 +65,16 @@ impl Way {
         Self { address, tls }
     }
 
+    /// A connection, over which nothing was sent yet.
     async fn opened(&self) -> io::Result<Box<dyn Stream>> {
+        let connected = tokio::time::timeout(CONNECT_DEADLINE, self.connected()).await;
+        connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|source| {
+            let kind = source.kind();
+            io::Error::new(kind, NotConnected { address: self.address.to_string(), source })
+        })
+    }
+
+    async fn connected(&self) -> io::Result<Box<dyn Stream>> {
         let (host, port) = match &self.address {
             Address::Socket(path) => return Ok(Box::new(UnixStream::connect(path).await?)),
             Address::Tcp { host, port, tls } => (host.as_str(), port_of(*port, tls.is_some())),

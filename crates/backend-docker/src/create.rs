@@ -42,16 +42,31 @@ pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller
     if docker.memory.asked_to_end(&request.name) || docker.memory.unstarted.has(&request.name) {
         return Err(DockerError::AlreadyUsed);
     }
-    let company = company::made(docker, request).await?;
+    let has_companions = company::is_needed(docker).await?;
+    let once_companions_are_asked_for = |error: DockerError| if has_companions { error.once_asked() } else { error };
+    let company = company::made(docker, request).await.map_err(once_companions_are_asked_for)?;
     let prepared = Prepared { image: image_name, runner_volume: &runner_volume, company: &company };
     let body = specification::of(settings, &docker.whose, request, prepared)?;
     let options = CreateContainerOptionsBuilder::default().name(request.name.as_str()).build();
     let client = docker.engine.client().await?;
     caller.still_waits()?;
     match docker.engine.call("create a container", client.create_container(Some(options), body)).await {
-        Ok(made) => {
+        Err(error @ DockerError::Connect { .. }) => Err(once_companions_are_asked_for(error)),
+        asked => come_of(docker, request, image_name, asked.map(|made| made.id)).await.map_err(DockerError::once_asked),
+    }
+}
+
+/// What has come of a container that was asked for, by the engine's answer: its id.
+async fn come_of(
+    docker: &Docker,
+    request: &CreateRequest,
+    image_name: &str,
+    answer: Result<String, DockerError>,
+) -> Result<(), DockerError> {
+    match answer {
+        Ok(id) => {
             if request.tags.warm().is_some() {
-                warm::begin(docker, &made.id, image_name).await?;
+                warm::begin(docker, &id, image_name).await?;
             }
             docker.changed();
             Ok(())

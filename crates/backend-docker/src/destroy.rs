@@ -29,7 +29,7 @@ pub(crate) async fn destroy(
         }
     }
     if answer == Destroyed::Gone {
-        answer = companions::remove(docker, name).await?;
+        answer = companions::remove(docker, name).await.map_err(DockerError::once_asked)?;
     }
     docker.changed();
     Ok(answer)

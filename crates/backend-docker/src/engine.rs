@@ -122,7 +122,7 @@ async fn within<T>(
     answer: impl Future<Output = Result<T, bollard::errors::Error>> + Send,
 ) -> Result<T, DockerError> {
     match tokio::time::timeout(deadline, answer).await {
-        Ok(answer) => answer.map_err(|source| DockerError::Engine { call, source: Box::new(source) }),
+        Ok(answer) => answer.map_err(|source| DockerError::of_call(call, source)),
         Err(_) => Err(DockerError::Late { call, seconds: deadline.as_secs() }),
     }
 }

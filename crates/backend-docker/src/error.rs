@@ -7,6 +7,7 @@ use ::backend::BackendError;
 use bollard::errors::Error as EngineError;
 use planner::error_class::{Acted, Concerns, ErrorClass};
 
+use crate::connection::NotConnected;
 use crate::registry::CredentialsError;
 use crate::tls::{self, TlsError};
 
@@ -200,6 +201,20 @@ impl DockerError {
         }
     }
 
+    /// A call has failed, or was never made for want of a connection.
+    pub(crate) fn of_call(call: &'static str, source: EngineError) -> Self {
+        let source = Box::new(source);
+        if is_not_connected(&source) { Self::Connect { source } } else { Self::Engine { call, source } }
+    }
+
+    /// The same after an earlier call of the same work was sent: that one may have acted.
+    pub(crate) fn once_asked(self) -> Self {
+        match self {
+            Self::Connect { source } => Self::Engine { call: "go on with what it was asked for", source },
+            other => other,
+        }
+    }
+
     /// As the trait wants it, with what was being done, to follow "could not".
     pub(crate) fn doing(self, doing: String) -> BackendError {
         let (class, acted, concerns) = (self.class(), self.acted(), self.concerns());
@@ -233,7 +248,9 @@ impl DockerError {
             | Self::Runner { .. } => ErrorClass::Permanent,
             Self::NoMachine => ErrorClass::NotFound,
             Self::Pulling { .. } => ErrorClass::Capacity,
-            Self::Connect { source } if denied(source) || proof(source).is_some() => ErrorClass::Auth,
+            Self::Connect { source } | Self::Engine { source, .. } if denied(source) || proof(source).is_some() => {
+                ErrorClass::Auth
+            }
             Self::NotPulled { source, .. } | Self::Engine { source, .. } if is_full(source) => ErrorClass::Capacity,
             Self::NotPulled { source, .. } if refused(source) => ErrorClass::Permanent,
             Self::Credentials { .. } => ErrorClass::Auth,
@@ -273,6 +290,7 @@ impl DockerError {
                 Some(400..=499) => Acted::No,
                 _ => Acted::Maybe,
             },
+            Self::Connect { .. } => Acted::Unasked,
             Self::Late { .. } | Self::HandedOver | Self::LaunchNotTaken { .. } | Self::Abandoned => Acted::Maybe,
             _ => Acted::No,
         }
@@ -327,6 +345,11 @@ fn said(error: &EngineError) -> &str {
     }
 }
 
+/// Whether there was no connection.
+fn is_not_connected(error: &EngineError) -> bool {
+    io_errors(error).any(|error| error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<NotConnected>))
+}
+
 /// Whether the operating system kept us from the socket.
 fn denied(error: &EngineError) -> bool {
     io_errors(error).any(|error| error.kind() == io::ErrorKind::PermissionDenied)
@@ -373,6 +396,14 @@ mod tests {
             let error = answered(status).doing("create machine x".to_owned());
             assert_eq!((error.class, error.acted), (class, acted), "{status}");
         }
+    }
+
+    #[test]
+    fn once_something_was_asked_a_lack_of_a_connection_is_a_lost_answer() {
+        let error = || DockerError::Connect { source: Box::new(std::io::Error::other("gone").into()) };
+        assert_eq!(error().doing("create machine x".to_owned()).acted, Acted::Unasked);
+        assert_eq!(error().once_asked().doing("create machine x".to_owned()).acted, Acted::Maybe);
+        assert_eq!(answered(409).once_asked().doing("create machine x".to_owned()).acted, Acted::No);
     }
 
     #[test]

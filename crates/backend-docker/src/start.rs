@@ -57,12 +57,19 @@ pub(crate) async fn start(
     caller.still_waits()?;
     docker.memory.hands_over(name);
     docker.engine.call("rename a container", client.rename_container(&machine.id, bound)).await?;
-    hand_over(docker, &machine, launch).await?;
+    launched(docker, &machine, launch).await.map_err(DockerError::once_asked)
+}
+
+/// Gives a bound machine its launch, and starts it unless it runs.
+async fn launched(docker: &Docker, machine: &Found, launch: &Launch) -> Result<(), DockerError> {
+    let name = &machine.name;
+    hand_over(docker, machine, launch).await?;
     docker.memory.ended_input(name);
     if machine.is_warm() {
         docker.changed();
         return Ok(());
     }
+    let client = docker.engine.client().await?;
     let started = client.start_container(&machine.id, None::<StartContainerOptions>);
     let started = docker.engine.long_call("start a container", started).await;
     if started.is_err() {

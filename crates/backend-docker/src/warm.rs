@@ -101,7 +101,7 @@ pub(crate) async fn release(docker: &Arc<Docker>, name: &MachineName, caller: &C
         }
         Bound::No | Bound::To(_) => return Err(DockerError::NoMachine),
     }
-    take_back(docker, &machine).await?;
+    take_back(docker, &machine).await.map_err(DockerError::once_asked)?;
     docker.changed();
     Ok(())
 }

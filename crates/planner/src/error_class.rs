@@ -49,7 +49,9 @@ impl fmt::Display for ErrorClass {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Acted {
-    /// Certainly not.
+    /// Certainly not: nothing of it was sent. There was no connection.
+    Unasked,
+    /// Certainly not: it was refused.
     No,
     /// Nobody knows: the answer was lost.
     Maybe,

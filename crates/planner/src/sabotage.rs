@@ -90,6 +90,8 @@ sabotages! {
     LaunchBeside "launch beside a try that is not over";
     /// All backends share one lane.
     OneLane "one lane for all backends";
+    /// Machines are made on a backend that is away.
+    AskAway "make machines on a backend that is away";
     /// A job that was parked is never tried again.
     ParkForEver "park for ever";
     /// A job is launched again while its runner has not come yet.

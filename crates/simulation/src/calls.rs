@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use planner::action::Action;
+use planner::action::{Action, Lane};
 use planner::error_class::{Acted, Concerns, ErrorClass, Failure};
 use planner::event::{Answer, Event};
 use planner::ids::{ActionId, AssignmentKey, BackendId, MachineName, RunnerUuid};
@@ -35,6 +35,11 @@ impl World {
         if self.strikes(Fault::LostBefore, word) {
             self.judge.stumbles(&action, self.now);
             return self.lost_answer(Fault::LostBefore, id, &action);
+        }
+        if self.is_unreachable(&action) {
+            self.judge.stumbles(&action, self.now);
+            let answer = failed(ErrorClass::Transient, Acted::Unasked, "the connection was refused");
+            return self.after(there, Happening::Deliver { life, event: Event::Answered { id, answer } });
         }
         if let Some(answer) = self.refusal(&action) {
             self.judge.stumbles(&action, self.now);
@@ -185,6 +190,18 @@ impl World {
         self.return_answer(life, id, answer, answered);
     }
 
+    /// Whether there is no connection to the backend that a call goes to: then nothing of it is on its way, not even twice.
+    fn is_unreachable(&self, action: &Action) -> bool {
+        match action.lane() {
+            Lane::BackendLaunch(backend) | Lane::BackendClean(backend) => self.is_backend_away(&backend),
+            Lane::ForgeLaunch(_) | Lane::ForgeClean(_) | Lane::ForgeRunner(_) => false,
+        }
+    }
+
+    pub(crate) fn is_backend_away(&self, backend: &BackendId) -> bool {
+        self.backends.get(backend).is_none_or(|model| self.now < model.down_until)
+    }
+
     /// Whether what a call goes to is away, or refuses the token of the scope.
     fn is_away(&self, action: &Action) -> Option<Answer> {
         let transient = |what| Some(failed(ErrorClass::Transient, Acted::No, what));
@@ -196,8 +213,7 @@ impl World {
             | Action::Start { backend, .. }
             | Action::Destroy { backend, .. }
             | Action::ReadLog { backend, .. } => {
-                let away = self.backends.get(backend).is_none_or(|model| self.now < model.down_until);
-                return if away { transient("the backend is away") } else { None };
+                return if self.is_backend_away(backend) { transient("the backend is away") } else { None };
             }
             Action::Fence { key, .. } | Action::AskWhose { key, .. } | Action::EndEarly { key, .. } => {
                 (&key.job.forge, None)

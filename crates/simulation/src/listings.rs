@@ -150,8 +150,7 @@ impl World {
 
     pub(crate) fn read_machines(&mut self, life: u32, backend: &BackendId, begun_at: u64) {
         self.judge.calm.turns_to(Place::Backend(backend.clone()));
-        let down = self.backends.get(backend).is_none_or(|model| self.now < model.down_until);
-        let fate = self.fate(backend.as_str(), refusal(down, None), false);
+        let fate = self.fate(backend.as_str(), refusal(self.is_backend_away(backend), None), false);
         if let Fate::Fails(failure) = fate {
             let event = Event::MachinesNotListed { backend: backend.clone(), failure };
             return self.answer_listing(life, begun_at, event);

@@ -3,7 +3,7 @@
 use planner::report::{Alert, LaunchStep, MachineReason, Reason, Report, RunnerReason};
 
 /// Every word there is.
-pub(crate) const WORDS: [&str; 71] = [
+pub(crate) const WORDS: [&str; 74] = [
     "job: no labels",
     "job: no handle",
     "job: no pool",
@@ -75,6 +75,9 @@ pub(crate) const WORDS: [&str; 71] = [
     "machine: warm leaving",
     "alert: warm fails",
     "machine: releasing",
+    "job: backend away",
+    "job: backend backing off",
+    "alert: backend away",
 ];
 
 /// The place of a job's reason in [`WORDS`].
@@ -110,6 +113,8 @@ pub(crate) fn of_job(reason: &Reason) -> usize {
         Reason::TokenUnknown { .. } => 57,
         Reason::EnvironmentBackingOff { .. } => 62,
         Reason::MakingRoom { .. } => 64,
+        Reason::BackendAway { .. } => 71,
+        Reason::BackendBackingOff { .. } => 72,
     }
 }
 
@@ -169,6 +174,7 @@ fn of_alert(alert: &Alert) -> usize {
         Alert::RunnerNotRemoved { .. } => 59,
         Alert::EnvironmentFails { .. } => 63,
         Alert::WarmFails { .. } => 69,
+        Alert::BackendAway { .. } => 73,
     }
 }
 

@@ -7,8 +7,10 @@ use backend_docker::{Address, DockerBackend, DockerSettings, Network, WithUnstar
 use bollard::query_parameters::RenameContainerOptionsBuilder;
 use futures_util::FutureExt as _;
 use planner::error_class::{Acted, Concerns, ErrorClass};
-use planner::ids::{BackendId, DeploymentId};
+use planner::ids::{BackendId, DeploymentId, MachineName};
 use planner::seen::{Exit, MachineState};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixListener;
 
 use crate::engine::{engine, settings};
 use crate::machine::{Ground, launch, request, until};
@@ -35,7 +37,36 @@ async fn an_engine_that_is_away_is_a_transient_error_and_keeps_nothing_from_star
     let address = Address::Socket("/nowhere/docker.sock".into());
     let backend = DockerBackend::new(settings(address, &DeploymentId::new("d"), "/nowhere/runner".into())).unwrap();
     let error = backend.list().await.unwrap_err();
-    assert_eq!((error.class, error.acted), (ErrorClass::Transient, Acted::No), "{}", chain(&error));
+    assert_eq!((error.class, error.acted), (ErrorClass::Transient, Acted::Unasked), "{}", chain(&error));
+    let said = chain(&error);
+    assert!(said.contains("could not be reached: no connection to unix:///nowhere/docker.sock: "), "{said}");
+    let error = backend.create(request(MachineName::new("fs-1"))).await.unwrap_err();
+    assert_eq!((error.class, error.acted), (ErrorClass::Transient, Acted::Unasked), "{}", chain(&error));
+}
+
+#[tokio::test]
+async fn of_an_engine_that_has_gone_nothing_was_asked_and_of_one_that_goes_in_the_middle_something_may_have_been() {
+    let place = tempfile::tempdir().unwrap();
+    let socket = place.path().join("engine.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let address = Address::Socket(socket.clone());
+    let backend = DockerBackend::new(settings(address, &DeploymentId::new("d"), "/nowhere/runner".into())).unwrap();
+    // It tells its version, takes the next question, and is gone without an answer.
+    let engine = tokio::spawn(async move {
+        let (mut first, _) = listener.accept().await.unwrap();
+        let body = r#"{"ApiVersion":"1.41","Version":"20.10"}"#;
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        assert!(first.read(&mut [0; 4096]).await.unwrap() > 0);
+        first.write_all(answer.as_bytes()).await.unwrap();
+        let (mut second, _) = listener.accept().await.unwrap();
+        assert!(second.read(&mut [0; 4096]).await.unwrap() > 0);
+    });
+    let error = backend.logs(&MachineName::new("fs-1")).await.unwrap_err();
+    assert_eq!((error.class, error.acted), (ErrorClass::Transient, Acted::Maybe), "{}", chain(&error));
+    engine.await.unwrap();
+    let error = backend.logs(&MachineName::new("fs-1")).await.unwrap_err();
+    assert_eq!((error.class, error.acted), (ErrorClass::Transient, Acted::Unasked), "{}", chain(&error));
+    assert!(chain(&error).ends_with(": Connection refused (os error 111)"), "{}", chain(&error));
 }
 
 #[tokio::test]

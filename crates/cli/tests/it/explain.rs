@@ -8,7 +8,8 @@ use planner::ids::{
     BackendId, DeploymentId, ForgeId, Handle, JobName, MachineName, PoolId, RunnerId, ScopeId, ScopeKey, TaskId, Try,
 };
 use planner::report::{
-    Alert, JobReport, MachineReason, MachineReport, PoolReport, Reason, Report, RunnerReason, RunnerReport, ScopeReport,
+    Alert, BackendReport, JobReport, MachineReason, MachineReport, PoolReport, Reason, Report, RunnerReason,
+    RunnerReport, ScopeReport,
 };
 use planner::seen::JobState;
 use planner::time::Tick;
@@ -80,6 +81,13 @@ fn report() -> Report {
             last_error: None,
             runners_failures: 0,
             runners_last_error: None,
+        }],
+        backends: vec![BackendReport {
+            backend: BackendId::new("here"),
+            listed_at: Some(Tick(59_000)),
+            failures: 0,
+            last_error: None,
+            away_since: None,
         }],
         alerts: vec![Alert::KillsHeld { count: 40 }],
     }
@@ -262,6 +270,23 @@ fn a_pool_is_shown_with_its_room_its_machines_and_its_jobs() {
     assert!(ran.out.contains("\npools\n  debian: 4 of 4 machines\n"), "{}", ran.out);
     assert!(ran.out.contains("\nmachines\n  fs-1234 (backend here, pool debian)"), "{}", ran.out);
     assert_eq!([FULL, SUSPECT, RUNNING].map(|handle| ran.out.contains(handle)), [true, false, true], "{}", ran.out);
+}
+
+#[test]
+fn a_backend_whose_listings_fail_is_shown_with_the_error_and_since_when_it_is_away() {
+    for subject in [&[][..], &["all"]] {
+        let ran = explain_fresh(subject);
+        check_quiet(&ran);
+        assert!(!ran.out.contains("not seen"), "{}", ran.out);
+        let mut report = report();
+        let here = &mut report.backends[0];
+        (here.failures, here.last_error, here.away_since) = (2, Some("no connection".to_owned()), Some(Tick(15_000)));
+        let ran = explain(&place_of(report, std::process::id(), Duration::ZERO), subject);
+        check_quiet(&ran);
+        let line = "\nbackends that are not seen\n  \
+                    here: away for 45s; listed 1.0s before the report; 2 failures since: no connection\n";
+        assert!(ran.out.contains(line), "{}", ran.out);
+    }
 }
 
 #[test]

@@ -37,6 +37,10 @@ pub(super) fn answered(state: &mut State, policy: &Policy, id: ActionId, answer:
             checked(state, limits, scope, answer, flight.since, now);
         }
     }
+    super::unasked::rest_after(&mut state.journal, limits, &flight, answer, now);
+    if super::unasked::takes_back(&mut state.journal, &flight, answer) {
+        return;
+    }
     super::warm::answered(&mut state.journal, policy, &flight, answer, now);
     if let Some(key) = flight.action.key() {
         rest_after(&mut state.journal, limits, &flight, answer, now);
@@ -66,6 +70,8 @@ fn keep_refused(journal: &mut Journal, key: &AssignmentKey, flight: &InFlight, a
 /// Pools, environments and scopes rest after failures to make machines or to register.
 fn rest_after(journal: &mut Journal, limits: &Limits, flight: &InFlight, answer: &Answer, now: Tick) {
     match (&flight.action, answer) {
+        // That speaks of the backend, whatever was asked of it.
+        (Action::Start { .. }, Answer::Failed(Failure { acted: Acted::Unasked, .. })) => {}
         // A machine alone proves nothing: a runner that started does.
         (Action::Start { pool, .. }, Answer::Started) => {
             journal.pool_rests.remove(pool);

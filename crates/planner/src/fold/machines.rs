@@ -25,8 +25,7 @@ pub(super) fn listed(
     seen.begun_at = Some(listing.begun_at);
     seen.machines = listing.rows.iter().map(|machine| (machine.name.clone(), machine.clone())).collect();
     seen.incomplete = !listing.complete;
-    seen.failures = 0;
-    seen.last_failure = None;
+    seen.answered();
     if listing.complete {
         seen.listed.add(listing.begun_at);
     }

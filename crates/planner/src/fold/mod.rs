@@ -9,6 +9,7 @@ mod oblivion;
 mod replaced;
 mod runners;
 mod started;
+mod unasked;
 mod warm;
 
 use crate::error_class::{Acted, Concerns, ErrorClass, Failure};
@@ -54,9 +55,7 @@ pub fn fold(state: &mut State, policy: &Policy, event: &Event, now: Tick) {
         Event::RunnersInReach { scope, runners } => runners::in_reach(state, policy, scope, runners),
         Event::MachinesListed { backend, listing } => machines::listed(state, policy, backend, listing, now),
         Event::MachinesNotListed { backend, failure } => {
-            let seen = state.seen.backends.entry(backend.clone()).or_default();
-            seen.failures = seen.failures.saturating_add(1);
-            seen.last_failure = Some(failure.clone());
+            state.seen.backends.entry(backend.clone()).or_default().not_listed(failure, now);
         }
         Event::TokenReplaced { scope } => identity::token_replaced(state, scope, now),
         Event::CredentialsFound { runner } => {

@@ -14,6 +14,7 @@ pub(super) fn replaced(state: &mut State, policy: &Policy, now: Tick) {
     journal.buried.retain(|(backend, _), _| policy.backends.contains_key(backend));
     journal.refused.retain(|(backend, _), _| policy.backends.contains_key(backend));
     journal.pool_rests.clear();
+    journal.backend_rests.clear();
     journal.environment_rests.clear();
     journal.breakers.clear();
     journal.scope_rests.clear();

@@ -14,6 +14,7 @@ mod launch;
 mod living;
 mod placing;
 mod queue;
+mod reach;
 mod reasons;
 mod report;
 mod room;

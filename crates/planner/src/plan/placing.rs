@@ -7,6 +7,7 @@ use super::budget::Budget;
 use super::context::Context;
 use super::environments::Environments;
 use super::launch::Wanted;
+use super::reach;
 use super::room::{self, Room};
 use super::warm::{self, Spares};
 use crate::action::{Action, Lane};
@@ -200,9 +201,9 @@ pub(super) fn resting(context: &Context<'_>, pool: &PoolPolicy) -> Option<Reason
     Some(Reason::PoolBackingOff { pool: pool.id.clone(), remaining, last_error: rest.last.message.clone() })
 }
 
-/// Why nothing is launched in a pool: what there is is not known, or all its launches fail.
+/// Why nothing is launched in a pool: its backend is away, what there is is not known, or all its launches fail.
 fn unknown_or_broken(context: &Context<'_>, pool: &PoolPolicy) -> Option<Reason> {
-    if let Some(reason) = unlisted(context, &pool.backend) {
+    if let Some(reason) = reach::lacks(context, &pool.backend).or_else(|| unlisted(context, &pool.backend)) {
         return Some(reason);
     }
     // What counts together must be known together.

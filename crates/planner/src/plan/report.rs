@@ -8,10 +8,10 @@ use super::launch::Wanted;
 use super::room::Room;
 use super::warm;
 use crate::error_class::ErrorClass;
-use crate::ids::{AssignmentKey, PoolId, ScopeKey};
-use crate::report::{Alert, JobReport, MachineReason, MachineReport, PoolReport, Reason, ScopeReport};
+use crate::ids::{AssignmentKey, BackendId, PoolId, ScopeKey};
+use crate::report::{Alert, BackendReport, JobReport, MachineReason, MachineReport, PoolReport, Reason, ScopeReport};
 use crate::sabotage::{self, Sabotage};
-use crate::state::{Assignment, Rest, Rested};
+use crate::state::{Assignment, BackendSeen, Rest, Rested};
 
 /// After how many vain destroys a human is told.
 const DESTROYS_BEFORE_ALERT: u32 = 5;
@@ -118,11 +118,24 @@ pub(super) fn finish(context: &Context<'_>, plan: &mut Plan) {
             }
         })
         .collect();
+    plan.report.backends = context.policy.backends.keys().map(|backend| self::backend(context, backend)).collect();
     plan.report.alerts = alerts(context);
     if sabotage::is(Sabotage::TellAgain) {
         let jobs = &plan.report.jobs;
         // So many that it shows, and not so many that a big world takes hours.
         plan.report.jobs = jobs.iter().take(32).flat_map(|_| jobs.clone()).collect();
+    }
+}
+
+fn backend(context: &Context<'_>, backend: &BackendId) -> BackendReport {
+    let seen = context.state.seen.backends.get(backend);
+    let last_failure = seen.and_then(|seen| seen.last_failure.as_ref());
+    BackendReport {
+        backend: backend.clone(),
+        listed_at: seen.and_then(|seen| seen.begun_at),
+        failures: seen.map_or(0, |seen| seen.failures),
+        last_error: last_failure.map(|failure| failure.message.clone()),
+        away_since: seen.and_then(BackendSeen::away).map(|away| away.since),
     }
 }
 
@@ -156,6 +169,10 @@ fn alerts(context: &Context<'_>) -> Vec<Alert> {
     for (backend, seen) in &context.state.seen.backends {
         if seen.incomplete {
             alerts.push(Alert::IncompleteListing { of: format!("the machines of {backend}") });
+        }
+        if let Some(away) = seen.away() {
+            let last_error = away.last_failure.message.clone();
+            alerts.push(Alert::BackendAway { backend: backend.clone(), last_error });
         }
     }
     alerts.extend(lacking_rights(context));

@@ -5,7 +5,7 @@ use std::mem::discriminant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ForgeId, Handle, MachineName, PoolId, RunnerId, ScopeKey};
+use crate::ids::{BackendId, ForgeId, Handle, MachineName, PoolId, RunnerId, ScopeKey};
 
 /// What needs a human.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,6 +69,13 @@ pub enum Alert {
         /// What the last one said.
         last_error: String,
     },
+    /// The machines of a backend cannot be listed any more: nothing new is made there until they can.
+    BackendAway {
+        /// Which.
+        backend: BackendId,
+        /// What the last listing said.
+        last_error: String,
+    },
     /// What the first label of jobs asks for cannot be had in a pool: an image, say. Its other jobs go on.
     EnvironmentFails {
         /// Which pool.
@@ -128,6 +135,7 @@ impl Alert {
                 (scope, runner) == (other, theirs)
             }
             (Self::PoolFails { pool, .. }, Self::PoolFails { pool: theirs, .. }) => pool == theirs,
+            (Self::BackendAway { backend, .. }, Self::BackendAway { backend: theirs, .. }) => backend == theirs,
             (Self::EnvironmentFails { pool, label, .. }, Self::EnvironmentFails { pool: other, label: theirs, .. }) => {
                 (pool, label) == (other, theirs)
             }
@@ -180,6 +188,10 @@ impl fmt::Display for Alert {
             Self::PoolFails { pool, failures, last_error } => write!(
                 f,
                 "the last {failures} launches of pool {pool} failed, so that one at a time is tried, ever more seldom (`forgescale reload` tries at once): {last_error}"
+            ),
+            Self::BackendAway { backend, last_error } => write!(
+                f,
+                "backend {backend} is away; nothing new is made there until its machines can be listed again, and what runs there goes on: {last_error}"
             ),
             Self::EnvironmentFails { pool, label, last_error, .. } => write!(
                 f,

@@ -32,6 +32,9 @@ pub struct Report {
     pub pools: Vec<PoolReport>,
     /// Every scope.
     pub scopes: Vec<ScopeReport>,
+    /// Every backend.
+    #[serde(default)]
+    pub backends: Vec<BackendReport>,
     /// What needs a human.
     pub alerts: Vec<Alert>,
 }
@@ -130,4 +133,19 @@ pub struct ScopeReport {
     /// What the last of these failures said.
     #[serde(default)]
     pub runners_last_error: Option<String>,
+}
+
+/// One backend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackendReport {
+    /// Its name.
+    pub backend: BackendId,
+    /// When the last good listing of its machines was begun.
+    pub listed_at: Option<Tick>,
+    /// How many listings have failed since.
+    pub failures: u32,
+    /// What the last failure said.
+    pub last_error: Option<String>,
+    /// Since when it is away, if it is: nothing new is made there.
+    pub away_since: Option<Tick>,
 }

@@ -83,6 +83,24 @@ pub enum Reason {
         /// What the last failure said.
         last_error: String,
     },
+    /// The machines of the pool's backend cannot be listed any more: nothing new is made there until they can.
+    BackendAway {
+        /// The backend.
+        backend: BackendId,
+        /// For how long already.
+        away: Duration,
+        /// What the last listing said.
+        last_error: String,
+    },
+    /// There was no connection to the pool's backend when something was to be asked of it; the next try comes later.
+    BackendBackingOff {
+        /// The backend.
+        backend: BackendId,
+        /// For how long still.
+        remaining: Duration,
+        /// What the last failure said.
+        last_error: String,
+    },
     /// What its first label asks for could not be had in the pool lately: an image, say. The next try comes later.
     EnvironmentBackingOff {
         /// The pool.
@@ -231,6 +249,8 @@ impl Reason {
             Self::NoLabels
             | Self::NoHandle
             | Self::BackendFull { .. }
+            | Self::BackendAway { .. }
+            | Self::BackendBackingOff { .. }
             | Self::DeploymentFull { .. }
             | Self::BackingOff { .. }
             | Self::Parked { .. }

@@ -41,6 +41,13 @@ impl fmt::Display for Reason {
             Self::PoolBackingOff { pool, remaining, last_error } => {
                 write!(f, "pool {pool} is backing off for {}: {last_error}", short(*remaining))
             }
+            Self::BackendAway { backend, away, last_error } => {
+                write!(f, "backend {backend} has been away for {}: {last_error}", short(*away))
+            }
+            Self::BackendBackingOff { backend, remaining, last_error } => {
+                let remaining = short(*remaining);
+                write!(f, "backend {backend} could not be reached (tried again in {remaining}): {last_error}")
+            }
             Self::EnvironmentBackingOff { pool, label, remaining, last_error } if remaining.is_zero() => {
                 write!(f, "pool {pool} tries one job at a time that asks for `{label}` first: {last_error}")
             }

@@ -22,7 +22,7 @@ pub use assignment::{
 pub use breaker::Breaker;
 pub use identity::{Answered, Identity, Whose};
 pub use memory::{GRACE_STEP, HandleMemory, RUN_STEP, Rested, TryFacts};
-pub use observation::{BackendSeen, Observation, ScopeSeen};
+pub use observation::{Away, BackendSeen, Observation, ScopeSeen};
 pub use refused::Refused;
 pub use suspicion::{SuspectKey, Suspicion};
 pub(crate) use warm::note_image;
@@ -70,6 +70,8 @@ pub struct Journal {
     pub credentials: BTreeSet<RunnerUuid>,
     /// Pools whose machines could not be made lately.
     pub pool_rests: BTreeMap<PoolId, Rest>,
+    /// Backends to which there was no connection when something was to be asked of them.
+    pub backend_rests: BTreeMap<BackendId, Rest>,
     /// Environments that could not be had lately, by pool and the first label of the jobs that want them.
     pub environment_rests: BTreeMap<(PoolId, String), Rest>,
     /// Machines without a job.

@@ -71,8 +71,44 @@ pub struct BackendSeen {
     pub incomplete: bool,
     /// Failed listings since the last good one.
     pub failures: u32,
+    /// When the first of them had failed.
+    pub failing_since: Option<Tick>,
     /// The last failure.
     pub last_failure: Option<Failure>,
+}
+
+/// A backend whose listings fail: nothing new is made there, and what is there stays as it is, since nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Away<'a> {
+    /// Since when.
+    pub since: Tick,
+    /// The last failure.
+    pub last_failure: &'a Failure,
+}
+
+impl BackendSeen {
+    /// After how many failed listings in a row it counts as away: one may be a hiccup.
+    const LISTINGS: u32 = 2;
+
+    /// Whether it is away. One good listing ends that.
+    pub fn away(&self) -> Option<Away<'_>> {
+        let (since, last_failure) = (self.failing_since?, self.last_failure.as_ref()?);
+        (self.failures >= Self::LISTINGS).then_some(Away { since, last_failure })
+    }
+
+    /// A listing has failed.
+    pub(crate) fn not_listed(&mut self, failure: &Failure, now: Tick) {
+        self.failures = self.failures.saturating_add(1);
+        self.failing_since.get_or_insert(now);
+        self.last_failure = Some(failure.clone());
+    }
+
+    /// A listing has come.
+    pub(crate) fn answered(&mut self) {
+        self.failures = 0;
+        self.failing_since = None;
+        self.last_failure = None;
+    }
 }
 
 impl ScopeSeen {

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod alerts;
+mod away;
 mod breakers;
 mod change;
 mod checker;

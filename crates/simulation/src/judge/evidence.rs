@@ -254,6 +254,7 @@ impl World {
     /// Something reaches the daemon.
     pub(crate) fn judge_news(&mut self, event: &Event) {
         let now = self.tick();
+        self.judge.unheard.learn(event);
         let ledger = &mut self.judge.ledger;
         match event {
             Event::JobsListed { scope, listing } if ledger.is_news("jobs", scope, listing) => {

@@ -24,6 +24,7 @@ impl World {
             self.judge.breaks_invariant(Rule::Checker, violation.invariant, what);
         }
         self.judge_decisions(turn);
+        self.judge_away(turn);
         self.judge_bindings();
         self.judge_size(turn);
         for job in turn.report.jobs.iter().filter(|job| job.reason == Reason::NextInLine) {

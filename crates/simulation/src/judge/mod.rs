@@ -4,6 +4,7 @@
 //! race (an uncontacted runner, or one without credentials), and from when on the evidence for it is. A job that was
 //! handed out after that evidence is a counted race; one handed out before it is a broken invariant.
 
+mod away;
 mod books;
 mod bounds;
 mod calm;
@@ -118,6 +119,8 @@ pub(crate) struct Judge {
     ledger: evidence::Ledger,
     /// Every token of a runner that was ever issued to us.
     pub(crate) tokens: BTreeSet<String>,
+    /// Backends whose listings fail, as the daemon has heard.
+    unheard: away::Unheard,
     /// What must not last.
     pub(crate) bounds: bounds::Bounds,
     /// Processes that their backends list as ended, by their runners' uuids.
@@ -213,6 +216,7 @@ impl World {
         self.judge.held_back.clear();
         self.judge.probed.clear();
         self.judge.ledger = evidence::Ledger::default();
+        self.judge.unheard = away::Unheard::default();
         self.bury();
     }
 

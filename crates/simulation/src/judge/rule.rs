@@ -123,6 +123,8 @@ rules! {
     LaunchBesideBound 9 "bound: launch of a job with room, beside what is broken";
     /// Nothing waits for a lane that is free.
     FreeLanes 9 "nothing waits for a lane that is free";
+    /// Nothing new is made on a backend that is away.
+    AskedAway 9 "nothing new is asked of a backend that is away";
     /// Every failure of a job has a reason that is not ours.
     Explained 10 "every failed job is explained by the world";
     /// No token is in books or reports.

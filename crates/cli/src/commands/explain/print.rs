@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use daemon::report_file::ReportFile;
 use planner::ids::PoolId;
-use planner::report::{JobReport, MachineReport, PoolReport, RunnerReport, ScopeReport, short};
+use planner::report::{BackendReport, JobReport, MachineReport, PoolReport, RunnerReport, ScopeReport, short};
 use planner::time::Tick;
 
 use super::named;
@@ -18,6 +18,7 @@ pub(super) fn summary(file: &ReportFile, age: Duration, out: &mut impl Write) ->
     head(file, age, out)?;
     scopes(file, out)?;
     pools(file, out)?;
+    backends_unseen(file, out)?;
     let mut kinds: BTreeMap<String, u32> = BTreeMap::new();
     for job in &report.jobs {
         *kinds.entry(kind(&job.reason)).or_default() += 1;
@@ -35,6 +36,7 @@ pub(super) fn summary(file: &ReportFile, age: Duration, out: &mut impl Write) ->
 pub(super) fn each(file: &ReportFile, age: Duration, out: &mut impl Write) -> io::Result<()> {
     head(file, age, out)?;
     unseen(file, out)?;
+    backends_unseen(file, out)?;
     things(file, "no job waits or runs, as far as the scopes were listed", out)?;
     alerts(file, out)
 }
@@ -139,11 +141,29 @@ fn runners_unseen(scopes: &[ScopeReport], out: &mut impl Write) -> io::Result<()
     })
 }
 
+/// Backends whose machines are not known (any more).
+fn backends_unseen(file: &ReportFile, out: &mut impl Write) -> io::Result<()> {
+    let mut failing = file.report.backends.iter().filter(|backend| backend.failures > 0).peekable();
+    if failing.peek().is_some() {
+        writeln!(out, "\nbackends that are not seen")?;
+    }
+    failing.try_for_each(|backend| {
+        let BackendReport { backend, listed_at, failures, last_error, away_since } = backend;
+        let now = file.report.at;
+        let away = away_since.map(|since| format!("away for {}; ", short(now.since(since)))).unwrap_or_default();
+        writeln!(out, "  {backend}: {away}{}", since_listed(*listed_at, *failures, last_error.as_deref(), now))
+    })
+}
+
 fn listed(scope: &ScopeReport, now: Tick) -> String {
-    let last = scope
-        .listed_at
+    since_listed(scope.listed_at, scope.failures, scope.last_error.as_deref(), now)
+}
+
+/// When something was listed last, and what has come of it since.
+fn since_listed(listed_at: Option<Tick>, count: u32, last_error: Option<&str>, now: Tick) -> String {
+    let last = listed_at
         .map_or_else(|| "not listed yet".to_owned(), |at| format!("listed {} before the report", short(now.since(at))));
-    match (scope.failures, &scope.last_error) {
+    match (count, last_error) {
         (0, _) => last,
         (count, Some(error)) => format!("{last}; {} since: {}", failures(count), plain(error)),
         (count, None) => format!("{last}; {} since", failures(count)),

@@ -153,6 +153,7 @@ fn cut_to_scopes(mut file: ReportFile, scopes: &BTreeSet<ScopeKey>) -> ReportFil
         }
         Alert::KillsHeld { .. }
         | Alert::PoolFails { .. }
+        | Alert::BackendAway { .. }
         | Alert::EnvironmentFails { .. }
         | Alert::WarmFails { .. }
         | Alert::MachineNotRemoved { .. } => false,

@@ -1,0 +1,59 @@
+//! Calls to a backend for which there was no connection: nothing of them was sent, so that nothing of them can come late.
+//!
+//! The backend rests, and whatever the call was to begin was never begun. That is no failure of its job or its pool, which
+//! may go elsewhere at once; and any answer at all ends it.
+
+use crate::action::{Action, Lane};
+use crate::backoff::after_failure;
+use crate::error_class::{Acted, Failure};
+use crate::event::Answer;
+use crate::ids::BackendId;
+use crate::policy::Limits;
+use crate::state::{InFlight, Journal, Rest};
+use crate::time::Tick;
+
+/// The failure, if it is of this kind.
+pub(super) fn of(answer: &Answer) -> Option<&Failure> {
+    let Answer::Failed(failure) = answer else { return None };
+    (failure.acted == Acted::Unasked).then_some(failure)
+}
+
+/// What a call that was to begin something, or its lack, says of its backend.
+pub(super) fn rest_after(journal: &mut Journal, limits: &Limits, flight: &InFlight, answer: &Answer, now: Tick) {
+    let Lane::BackendLaunch(backend) = flight.action.lane() else { return };
+    match of(answer) {
+        Some(failure) => rest(journal, limits, &backend, failure, now),
+        // An answer that was lost may never have been given.
+        None if !matches!(answer, Answer::Failed(Failure { acted: Acted::Maybe, .. })) => {
+            journal.backend_rests.remove(&backend);
+        }
+        None => {}
+    }
+}
+
+/// Takes back what was never begun. Whether that is all that there is to say of the call.
+pub(super) fn takes_back(journal: &mut Journal, flight: &InFlight, answer: &Answer) -> bool {
+    if of(answer).is_none() {
+        return false;
+    }
+    if let Action::Create { key, .. } = &flight.action {
+        journal.assignments.remove(key);
+        return true;
+    }
+    if let Action::CreateWarm { backend, machine, .. } = &flight.action {
+        journal.warm.remove(&(backend.clone(), machine.clone()));
+        return true;
+    }
+    false
+}
+
+/// Calls that fail beside each other are one failure.
+fn rest(journal: &mut Journal, limits: &Limits, backend: &BackendId, failure: &Failure, now: Tick) {
+    let before = journal.backend_rests.get(backend);
+    if before.is_some_and(|rest| rest.until > now) {
+        return;
+    }
+    let failures = before.map_or(0, |rest| rest.failures).saturating_add(1);
+    let until = now.plus(after_failure(limits, failures, failure, backend.as_str()));
+    journal.backend_rests.insert(backend.clone(), Rest { until, failures, last: failure.clone() });
+}
