@@ -91,7 +91,8 @@ impl World {
             self.tally.reason(place);
         }
         self.keep_promises(&turn);
-        self.script.reads(self.now, &turn.report);
+        self.trace.note_reasons(self.now, &turn.report);
+        self.script.reads(&turn.report);
         let survives = self.survives(&turn);
         for (id, action) in turn.actions.into_iter().take(survives.unwrap_or(usize::MAX)) {
             self.begin(id, action);

@@ -253,7 +253,8 @@ impl World {
             machine.hidden = false;
             self.judge.calm.ends(self.now);
             let away_until = self.backends.get(backend).map_or(0, |model| model.down_until);
-            let until = self.now.max(away_until) + LISTED_AGAIN_MS;
+            let paused_until = self.daemon.paused_until.max(self.host_pause.1);
+            let until = self.now.max(away_until).max(paused_until) + LISTED_AGAIN_MS;
             self.judge.unknown_until(name, until);
         }
     }

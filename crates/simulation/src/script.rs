@@ -130,7 +130,7 @@ impl Script {
     }
 
     /// Keeps the reasons that are told, where they change.
-    pub(crate) fn reads(&mut self, _now: u64, report: &Report) {
+    pub(crate) fn reads(&mut self, report: &Report) {
         if !self.is_on {
             return;
         }

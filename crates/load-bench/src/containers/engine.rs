@@ -86,7 +86,7 @@ impl Engine {
     /// Begins to listen to what happens to the machines of a deployment. (Of the past an engine tells its last 256 events.)
     pub(crate) fn listen(&self, deployment: &str) -> anyhow::Result<Listening> {
         let of_ours = format!("label=forgescale.deployment={deployment}");
-        let format = "{{.Action}} {{.Actor.ID}} {{.TimeNano}}";
+        let format = "{{.Action}} {{.Actor.ID}} {{.TimeNano}} {{index .Actor.Attributes \"forgescale.tags\"}}";
         let arguments = ["events", "--filter", "type=container", "--filter", &of_ours];
         let mut command = self.docker(&[&arguments[..], &["--filter", MACHINES, "--format", format]].concat());
         let told = tempfile::NamedTempFile::new()?;
@@ -132,13 +132,16 @@ pub(crate) struct EngineEvent {
     pub(crate) container: String,
     /// Since 1970.
     pub(crate) at: Duration,
+    /// What was written on it when it was made: its job's handle among others, if it was made for one.
+    pub(crate) tags: String,
 }
 
 impl EngineEvent {
     fn read(line: &str) -> Option<Self> {
-        let [action, container, nanos] = line.split_whitespace().collect::<Vec<_>>().try_into().ok()?;
-        let at = Duration::from_nanos(nanos.parse().ok()?);
-        Some(Self { action: action.to_owned(), container: container.to_owned(), at })
+        let mut words = line.splitn(4, ' ');
+        let mut word = || words.next().map(str::to_owned);
+        let (action, container, nanos, tags) = (word()?, word()?, word()?, word()?);
+        Some(Self { action, container, at: Duration::from_nanos(nanos.parse().ok()?), tags })
     }
 }
 
@@ -196,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_an_engine_tells_is_read() {
-        let event = EngineEvent::read("die 0a1b 1700000000123456789").unwrap();
+        let event = EngineEvent::read("die 0a1b 1700000000123456789 {\"handle\":\"h 1\"}").unwrap();
         assert_eq!((event.action.as_str(), event.container.as_str()), ("die", "0a1b"));
         assert_eq!(event.at, Duration::from_nanos(1_700_000_000_123_456_789));
         assert_eq!(EngineEvent::read("exec_create: sh 0a1b 17"), None);

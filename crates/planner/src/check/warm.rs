@@ -38,6 +38,9 @@ pub(super) fn may_destroy(state: &State, backend: &BackendId, machine: &MachineN
     if of.busy.is_some() {
         return broken(1, format!("{machine} while a call is under way"));
     }
+    if of.is_in_doubt() {
+        return broken(2, "a call that comes late may give it a runner");
+    }
     if of.is_bound && of.machine != MachineFact::Ended { broken(2, "a job may run on it") } else { Ok(()) }
 }
 

@@ -81,6 +81,13 @@ impl WarmMachine {
         self.is_there() && self.doubted_until.is_none() && self.absent.newest().is_none()
     }
 
+    /// Whether a call that comes late may give it a runner, or has done so since the last list: until a list tells it is
+    /// neither bound nor told to go.
+    pub fn is_in_doubt(&self) -> bool {
+        let is_listed_ready = self.machine == MachineFact::Exists { state: MachineState::Ready };
+        self.doubted_until.is_some() && is_listed_ready && self.absent.newest().is_none()
+    }
+
     /// Whether it is there without a job, as far as is known, and stays.
     pub fn is_there(&self) -> bool {
         self.machine == MachineFact::Exists { state: MachineState::Ready } && self.leaving.is_none() && !self.is_bound

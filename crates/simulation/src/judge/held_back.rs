@@ -18,8 +18,9 @@ pub(super) const REST_MS: u64 = 75_000;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Offered {
     since: u64,
-    /// Whether it was being tried itself just then.
-    is_probe: bool,
+    /// Whether a probe comes before its turn: its own is just ending, or it came while another was tried, and nobody has left
+    /// who would have made way.
+    after_probe: bool,
 }
 
 /// A job of a kind, as the forge has it.
@@ -27,6 +28,8 @@ struct Alike {
     id: i64,
     handle: String,
     is_offered: bool,
+    /// When it was pushed, or run again.
+    since: u64,
 }
 
 /// From when on nothing rests any more after what was disturbed at that moment.
@@ -70,6 +73,7 @@ impl World {
             id: attempt.job.0,
             handle: attempt.handle.as_str().to_owned(),
             is_offered: model.is_offered(attempt.job),
+            since: attempt.waiting_at.map_or(0, forge_model::Moment::as_millis),
         })
     }
 
@@ -98,13 +102,16 @@ impl World {
             for job in waiting.iter().filter(|job| job.is_offered && self.may_have_its_turn(job, kind)) {
                 let known = self.judge.offered.get(&job.handle).copied();
                 // One that has a machine already is its kind's probe, and may be taken back at this moment.
-                let is_probe = tried.get(&job.handle).is_some_and(|last| self.now <= last + tail);
-                let turn = known.unwrap_or(Offered { since: self.now, is_probe });
+                let is_tried = tried.get(&job.handle).is_some_and(|last| self.now <= last + tail);
+                let came_at = self.tick_of(job.since);
+                let came_late = self.probes_of(kind).any(|(_, begun_at)| begun_at <= came_at);
+                let after_probe = came_late || is_tried;
+                let turn = known.unwrap_or(Offered { since: self.now, after_probe });
                 offered.insert(job.handle.clone(), turn);
                 let quick = self.longest_poll(&kind.0) + self.launch_ms() + self.calls_ms();
                 let (bound, limit) = if in_vain.iter().any(|id| *id < job.id) {
                     (Bound::RoundRobin, in_vain.len() as u64 * (probe + REST_MS) + probe + quick)
-                } else if turn.is_probe {
+                } else if turn.after_probe {
                     (Bound::TurnAfterProbe, probe + quick)
                 } else {
                     (Bound::Turn, quick)
@@ -125,12 +132,28 @@ impl World {
     }
 
     /// Whether a job has a machine or room for one, and rests for no reason of its own.
-    fn may_have_its_turn(&self, job: &Alike, (_, _, _, labels): &Kind) -> bool {
+    fn may_have_its_turn(&self, job: &Alike, kind: &Kind) -> bool {
+        let labels = &kind.3;
         if self.has_failed(&job.handle) || self.has_ghosts() || self.policy.pools.iter().any(|pool| self.rests(pool)) {
             return false;
         }
         let mut pools = self.policy.pools.iter().filter(|pool| planner::label::fits(labels, &pool.labels));
-        self.machines_for(&job.handle) > 0 || pools.any(|pool| self.has_room(pool) || self.has_spare(pool, labels))
+        self.machines_for(&job.handle) > 0
+            || pools.any(|pool| self.has_room(pool) || self.has_spare(pool, labels)) && !self.yields_to_others(kind)
+    }
+
+    /// Whether jobs of other kinds wait for machines that one of this kind could have: they come first.
+    fn yields_to_others(&self, kind: &Kind) -> bool {
+        let pools = || self.policy.pools.iter().filter(|pool| planner::label::fits(&kind.3, &pool.labels));
+        self.forges.iter().any(|(id, side)| {
+            let waiting = side.model.books().attempts().iter().filter(|attempt| attempt.status == Status::Waiting);
+            waiting.filter(|attempt| self.machines_for(attempt.handle.as_str()) == 0).any(|attempt| {
+                let labels = side.model.labels_of(attempt.job);
+                let is_of_kind =
+                    *id == kind.0 && attempt.repo.0 == kind.1 && attempt.name == kind.2 && labels == kind.3;
+                !is_of_kind && pools().any(|pool| planner::label::fits(&labels, &pool.labels))
+            })
+        })
     }
 
     /// Whether launches in a pool were struck, so that it may rest, or be probed by one launch at a time.

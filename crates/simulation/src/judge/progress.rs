@@ -6,6 +6,7 @@ use planner::label::fits;
 use planner::policy::PoolPolicy;
 
 use super::Rule;
+use crate::backends::Machine;
 use crate::forge::ForgeSide;
 use crate::world::World;
 
@@ -93,13 +94,19 @@ impl World {
 
     /// Whether pool, backend and deployment have room for one more machine of a pool.
     pub(super) fn limits_leave_room(&self, pool: &PoolPolicy) -> bool {
-        let all = || self.backends.iter().flat_map(|(id, model)| model.machines.values().map(move |one| (id, one)));
+        self.is_below_limits(pool, |_| true)
+    }
+
+    /// Whether one more machine of those that count may be in a pool.
+    pub(super) fn is_below_limits(&self, pool: &PoolPolicy, counts: impl Fn(&Machine) -> bool) -> bool {
+        let all = self.backends.iter().flat_map(|(id, model)| model.machines.values().map(move |one| (id, one)));
+        let all: Vec<_> = all.filter(|(_, machine)| counts(machine)).collect();
         let below = |count: usize, max: Option<u32>| max.is_none_or(|max| count < max as usize);
-        below(all().filter(|(_, machine)| *machine.tags.pool() == pool.id).count(), Some(pool.max))
+        below(all.iter().filter(|(_, machine)| *machine.tags.pool() == pool.id).count(), Some(pool.max))
             && below(
-                all().filter(|(id, _)| **id == pool.backend).count(),
+                all.iter().filter(|(id, _)| **id == pool.backend).count(),
                 self.policy.backends.get(&pool.backend).and_then(|backend| backend.max),
             )
-            && below(all().count(), self.policy.max)
+            && below(all.len(), self.policy.max)
     }
 }

@@ -71,14 +71,18 @@ impl World {
         }
     }
 
-    /// Whether a machine of a pool waits that a job with these labels can have.
+    /// Whether a machine of a pool waits that a job with these labels can have. It takes no more room than before, but counts
+    /// as one with a job then.
     pub(super) fn has_spare(&self, pool: &PoolPolicy, labels: &[String]) -> bool {
         let image = labels.first().and_then(|label| pool.image(label));
         let is_his = |backend: &BackendId, machine: &Machine| {
             let of = machine.tags.warm().and_then(|tags| tags.image.as_deref());
-            machine.is_current(backend, pool) && of == image && !machine.hidden
+            let may_stay = !machine.hidden && machine.undeletable_until == 0;
+            machine.is_current(backend, pool) && of == image && may_stay
         };
-        pool.max_per_repository.is_none() && self.spares().any(|(backend, _, machine)| is_his(backend, machine))
+        pool.max_per_repository.is_none()
+            && self.spares().any(|(backend, _, machine)| is_his(backend, machine))
+            && self.is_below_limits(pool, |machine| !machine.is_spare())
     }
 
     /// Invariants 6 and 8: what is too much or too little of machines without a job, and which rule that breaks if it lasts.

@@ -129,7 +129,7 @@ fn next_of(
     let patience = context.clocks(&of.tags.pool).stop + limits.settle;
     let is_going = of.stop_accepted.is_some_and(|accepted_at| context.now < accepted_at.plus(patience));
     let is_made = !matches!(of.machine, MachineFact::Asked | MachineFact::Lost { .. });
-    let due = is_made && of.busy.is_none() && context.now >= of.retry_at && !is_going;
+    let due = is_made && of.busy.is_none() && context.now >= of.retry_at && !is_going && !of.is_in_doubt();
     let action = Action::DestroyWarm { backend: key.0.clone(), machine: key.1.clone(), why };
     if due && budget.take(&action.lane()) {
         plan.actions.push(action);

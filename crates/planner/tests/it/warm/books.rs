@@ -23,7 +23,7 @@ fn destroy(name: &str) -> Action {
     Action::DestroyWarm { backend: here(), machine: MachineName::new(name), why: Leaving::Surplus }
 }
 
-fn binding(handle: &str) -> Binding {
+pub(super) fn binding(handle: &str) -> Binding {
     let (handle, runner) = (Handle::new(handle), RunnerUuid::new(format!("uuid of {handle}")));
     Binding { handle, attempt: Try(1), runner, at: Some(at()) }
 }

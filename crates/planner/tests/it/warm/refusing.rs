@@ -105,6 +105,9 @@ fn a_removal_of_what_is_bound_busy_or_not_ours() {
     let of = scene.state.journal.warm.get_mut(&(here(), name.clone())).expect("it is in the books");
     of.is_bound = true;
     assert_eq!(breaks(&scene, &destroy(name.clone())), Some(2));
+    let of = scene.state.journal.warm.get_mut(&(here(), name.clone())).expect("it is in the books");
+    (of.is_bound, of.doubted_until) = (false, Some(scene.now));
+    assert_eq!(breaks(&scene, &destroy(name.clone())), Some(2));
     scene.begins(destroy(name.clone()));
     assert_eq!(breaks(&scene, &destroy(name)), Some(1));
 }

@@ -171,3 +171,31 @@ fn one_that_cannot_be_removed_is_no_room_for_anybody_and_the_next_goes() {
     let told_to_go = scene.state.journal.warm.values().filter(|of| of.destroys > 0).count();
     assert_eq!(told_to_go, 2);
 }
+
+#[test]
+fn one_that_an_earlier_life_may_just_be_starting_does_not_go_before_a_list_tells_that_it_is_not() {
+    for comes_late in [false, true] {
+        let mut scene = beside(1, |policy| policy.max = Some(1));
+        let name = scene.names().pop_first().expect("one waits").to_string();
+        scene.waits("h1");
+        scene.waits_for("h2", "other");
+        scene.leaves("h1");
+        scene.restarts();
+        scene.poll();
+        assert!(matches!(scene.reason("h2"), Reason::MakingRoom { .. }), "{}", scene.reason("h2"));
+        scene.poll();
+        assert_eq!(scene.left_for(), []);
+        if comes_late {
+            let row = scene.row(&name);
+            (row.binding, row.state) = (Some(super::books::binding("h1")), planner::seen::MachineState::Running);
+        }
+        scene.polls(2);
+        let left = scene.left_for();
+        if comes_late {
+            assert_eq!(left, [], "its job may run");
+            assert!(scene.assignment("h1").adopted);
+        } else {
+            assert_eq!(left, [Leaving::MakesRoom]);
+        }
+    }
+}
