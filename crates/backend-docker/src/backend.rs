@@ -10,6 +10,7 @@ use ::backend::{Backend, BackendError, Capabilities, CreateRequest, Destroyed, L
 use planner::ids::MachineName;
 use tokio::sync::watch;
 
+use crate::cache::Uses;
 use crate::engine::Engine;
 use crate::error::DockerError;
 use crate::image::{Images, OfEngine, Ours};
@@ -45,6 +46,7 @@ pub(crate) struct Docker {
     pub(crate) whose: Whose,
     pub(crate) engine: Arc<Engine>,
     pub(crate) images: Images,
+    pub(crate) caches: Arc<Uses>,
     pub(crate) network: OwnNetwork,
     pub(crate) runner_volume: RunnerVolume,
     pub(crate) memory: Arc<Memory>,
@@ -83,28 +85,38 @@ impl DockerBackend {
         }
         let engine = Arc::new(Engine::new(settings.address.clone()));
         let images = Images::of(source(&settings, &engine), ours(&settings));
-        Ok(Self::with(settings, engine, images, Arc::default()))
+        let caches = Arc::new(Uses::new(settings.caches_file.clone()));
+        Ok(Self::with(settings, engine, images, caches, Arc::default()))
     }
 
     /// Another one in its place, with other settings, of the same deployment and name: calls that are under way go on, and
-    /// the new one knows of them. It remembers images where this one did.
+    /// the new one knows of them. It remembers images and caches where this one did.
     #[must_use]
     pub fn replaced(&self, settings: DockerSettings) -> Self {
         let Whose { deployment, backend } = self.docker.whose.clone();
-        let images_file = self.docker.settings.images_file.clone();
-        let settings = DockerSettings { deployment, backend, images_file, ..settings };
+        let (images_file, caches_file) =
+            (self.docker.settings.images_file.clone(), self.docker.settings.caches_file.clone());
+        let settings = DockerSettings { deployment, backend, images_file, caches_file, ..settings };
         let is_same = self.docker.images.ours().is_of(settings.images_file.as_ref(), &engine_of(&settings));
         let engine = Arc::new(Engine::new(settings.address.clone()));
         let source = source(&settings, &engine);
         let images = if is_same { self.docker.images.replaced(source) } else { Images::of(source, ours(&settings)) };
-        Self::with(settings, engine, images, Arc::clone(&self.docker.memory))
+        let (caches, memory) = (Arc::clone(&self.docker.caches), Arc::clone(&self.docker.memory));
+        Self::with(settings, engine, images, caches, memory)
     }
 
-    fn with(settings: DockerSettings, engine: Arc<Engine>, images: Images, memory: Arc<Memory>) -> Self {
+    fn with(
+        settings: DockerSettings,
+        engine: Arc<Engine>,
+        images: Images,
+        caches: Arc<Uses>,
+        memory: Arc<Memory>,
+    ) -> Self {
         let docker = Docker {
             engine,
             whose: settings.whose(),
             images,
+            caches,
             network: OwnNetwork::default(),
             runner_volume: RunnerVolume::default(),
             settings,

@@ -12,7 +12,7 @@ use crate::labels::{self, Role};
 use crate::machines::{self, Found, Phase};
 use crate::settings::Mode;
 use crate::specification::{self, Prepared};
-use crate::{binding, image, warm};
+use crate::{binding, cache, image, warm};
 
 /// Makes the container of a machine, with all that it needs.
 pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller: &Caller) -> Result<(), DockerError> {
@@ -42,10 +42,11 @@ pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller
     if docker.memory.asked_to_end(&request.name) || docker.memory.unstarted.has(&request.name) {
         return Err(DockerError::AlreadyUsed);
     }
+    let caches = cache::made(docker, request).await?;
     let has_companions = company::is_needed(docker).await?;
     let once_companions_are_asked_for = |error: DockerError| if has_companions { error.once_asked() } else { error };
     let company = company::made(docker, request).await.map_err(once_companions_are_asked_for)?;
-    let prepared = Prepared { image: image_name, runner_volume: &runner_volume, company: &company };
+    let prepared = Prepared { image: image_name, runner_volume: &runner_volume, caches: &caches, company: &company };
     let body = specification::of(settings, &docker.whose, request, prepared)?;
     let options = CreateContainerOptionsBuilder::default().name(request.name.as_str()).build();
     let client = docker.engine.client().await?;

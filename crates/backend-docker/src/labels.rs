@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use planner::ids::{BackendId, DeploymentId, MachineName};
+use ::backend::Cache;
+use planner::ids::{BackendId, DeploymentId, MachineName, PoolId};
 use planner::seen::MachineTags;
 
 use crate::binding::encode;
@@ -19,8 +20,14 @@ const ROLE: &str = "forgescale.role";
 /// The machine's name: the container's own changes.
 const NAME: &str = "forgescale.name";
 
-/// For whoever looks for a pool's containers by hand.
-const POOL: &str = "forgescale.pool";
+/// For whoever looks for a pool's containers and caches by hand.
+pub(crate) const POOL: &str = "forgescale.pool";
+
+/// Where a cache is in its machines.
+pub(crate) const PATH: &str = "forgescale.path";
+
+/// Whose alone a cache is.
+pub(crate) const REPOSITORY: &str = "forgescale.repository";
 
 /// On a machine's container whose runner has an engine of its own.
 pub(crate) const NESTED: &str = "forgescale.nested";
@@ -45,6 +52,8 @@ pub(crate) enum Role {
     NestedEngine,
     /// The volume with that engine's socket.
     NestedSocket,
+    /// A volume that outlives the machines which have it.
+    Cache,
 }
 
 impl Role {
@@ -57,6 +66,7 @@ impl Role {
             Self::MachineNetwork => "machine-network",
             Self::NestedEngine => "nested-engine",
             Self::NestedSocket => "nested-socket",
+            Self::Cache => "cache",
         }
     }
 }
@@ -100,6 +110,15 @@ pub(crate) fn of_one(
     Some(labels)
 }
 
+/// The labels of a cache of a pool.
+pub(crate) fn of_cache(whose: &Whose, pool: &PoolId, cache: &Cache) -> HashMap<String, String> {
+    let mut labels = of(whose, Role::Cache);
+    labels.insert(POOL.to_owned(), pool.as_str().to_owned());
+    labels.insert(PATH.to_owned(), cache.path.clone());
+    labels.extend(cache.repository.iter().map(|of| (REPOSITORY.to_owned(), of.to_string())));
+    labels
+}
+
 /// What a machine was made with, by its labels.
 pub(crate) fn read(labels: &HashMap<String, String>) -> Option<(MachineName, MachineTags)> {
     Some((MachineName::new(labels.get(NAME)?), serde_json::from_str(labels.get(TAGS)?).ok()?))
@@ -121,7 +140,7 @@ pub(crate) fn filter(whose: &Whose, role: Role, name: Option<&MachineName>) -> H
 
 #[cfg(test)]
 mod tests {
-    use planner::ids::{ForgeId, Handle, PoolId, ScopeId, ScopeKey, Try};
+    use planner::ids::{ForgeId, Handle, ScopeId, ScopeKey, Try};
     use planner::seen::JobTags;
 
     use super::*;

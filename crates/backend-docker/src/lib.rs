@@ -44,9 +44,11 @@
 //! | `facts` | what an engine is and has, for checks |
 //! | `reference`, `registry` | names of images, and credentials for where they come from |
 //! | `image`, `runner_volume`, `network` | what must be there before a container |
+//! | `cache` | volumes that outlive the machines which have them |
 //! | `company`, `companions` | what a machine is connected to, and what is made for it alone |
 //! | `archive` | one file as a tar |
-//! | `tend`, `disk` | what is done from time to time: unused images, and a look at the disk |
+//! | `record` | what is remembered in files |
+//! | `tend`, `disk` | what is done from time to time: unused images and caches, and a look at the disk |
 //! | `watch` | events of the engine, as hints to list |
 //!
 //! Deliberately absent: retries and decisions; a limit on the size of the engine's answers other than lists, which
@@ -57,6 +59,7 @@ mod address;
 mod archive;
 mod backend;
 mod binding;
+mod cache;
 mod companions;
 mod company;
 mod connection;
@@ -77,6 +80,7 @@ mod look;
 mod machines;
 mod memory;
 mod network;
+mod record;
 mod reference;
 mod registry;
 mod runner_volume;
@@ -92,13 +96,15 @@ mod watch;
 
 pub use crate::address::{Address, PODMAN_SOCKET, TlsFiles, USUAL_SOCKET};
 pub use crate::backend::{CAPABILITIES, DockerBackend};
+pub use crate::cache::CachesSeen;
 pub use crate::disk::{Disk, shown_bytes};
 pub use crate::error::DockerError;
 pub use crate::facts::EngineFacts;
 pub use crate::hardening::{Device, Gpus, Hardening, Tmpfs, Ulimit};
 pub use crate::reference::is_image_reference;
 pub use crate::registry::CredentialsError;
-pub use crate::runner_volume::file_identity;
+pub use crate::runner_volume::{TARGET as RUNNER_FOLDER, file_identity};
 pub use crate::settings::{DockerSettings, Limits, Mode, NESTED_IMAGE, Network, Program, Pull, WithUnstarted};
+pub use crate::shared::WithCaches;
 pub use crate::specification::CAPABILITIES_KEPT;
 pub use crate::tls::{TlsError, check_tls_files};

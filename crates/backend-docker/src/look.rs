@@ -103,7 +103,8 @@ pub(crate) async fn inspect(way: &Way, version: &str, id: &str) -> Result<Inspec
     get(way, &format!("/v{version}/containers/{id}/json")).await
 }
 
-async fn get<T: DeserializeOwned>(way: &Way, path: &str) -> Result<T, EngineError> {
+/// An answer as JSON.
+pub(crate) async fn get<T: DeserializeOwned>(way: &Way, path: &str) -> Result<T, EngineError> {
     let request = Request::get(path).body(Empty::new())?;
     let answer = connection::limited(way.ask(request).await?, MOST_BYTES).await?;
     Ok(serde_json::from_slice(&answer)?)

@@ -29,8 +29,8 @@ use crate::labels::{self, Role, Whose};
 use crate::settings::Program;
 use crate::specification;
 
-/// Where the volume is in a machine.
-pub(crate) const TARGET: &str = "/.forgescale";
+/// Where the runner is in a machine.
+pub const TARGET: &str = "/.forgescale";
 
 /// The runner in a machine.
 pub(crate) const PROGRAM: &str = "/.forgescale/forgejo-runner";

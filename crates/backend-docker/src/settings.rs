@@ -35,6 +35,10 @@ pub struct DockerSettings {
     pub prune_images: Option<Duration>,
     /// Where it is remembered which images we have pulled; nowhere beyond this process if there is none.
     pub images_file: Option<PathBuf>,
+    /// After what time without a machine that has it a cache is removed.
+    pub cache_max_age: Duration,
+    /// Where it is remembered when machines were made with which cache; nowhere beyond this process if there is none.
+    pub caches_file: Option<PathBuf>,
     /// What machines are connected to.
     pub network: Network,
     /// Where jobs run, and which engine they see.

@@ -28,6 +28,7 @@ const LOG_FILES: &str = "2";
 pub(crate) struct Prepared<'p> {
     pub(crate) image: &'p str,
     pub(crate) runner_volume: &'p str,
+    pub(crate) caches: &'p [Mount],
     pub(crate) company: &'p Company,
 }
 
@@ -78,7 +79,7 @@ pub(crate) fn of(
 
 fn host(settings: &DockerSettings, whose: &Whose, prepared: Prepared<'_>) -> HostConfig {
     let mut mounts = vec![runner(whose, prepared.runner_volume, true)];
-    mounts.extend(prepared.company.mounts.iter().cloned());
+    mounts.extend(prepared.caches.iter().chain(&prepared.company.mounts).cloned());
     settings.hardening.applied(HostConfig {
         init: Some(true),
         privileged: Some(false),

@@ -1,5 +1,5 @@
 //! What is done for an engine from time to time, whether there are jobs or not: a look at its disk, and the removal of images
-//! of ours that nobody needs. Nothing waits for it, and nothing rests on it.
+//! and caches of ours that nobody needs. Nothing waits for it, and nothing rests on it.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use tokio::time::MissedTickBehavior;
 use crate::backend::{Docker, DockerBackend};
 use crate::disk::{self, Judged, shown_bytes};
 
-/// How often the disk is looked at, and what is known of images written down.
+/// How often the disk is looked at, and what is known of images and caches written down.
 const LOOK: Duration = Duration::from_mins(1);
 
-/// How often images are removed. The first time a minute after the start: a daemon may be started anew every day.
+/// How often images and caches are removed. The first time a minute after the start: a daemon may be started anew every day.
 const BETWEEN_REMOVALS: Duration = Duration::from_hours(1);
 
 impl DockerBackend {
@@ -25,9 +25,11 @@ impl DockerBackend {
         loop {
             self.look_at_disk(&mut judged).await;
             self.docker.images.ours().write_down().await;
+            self.docker.caches.write_down().await;
             looks.tick().await;
             if self.docker.images.ours().is_time(BETWEEN_REMOVALS, Instant::now()) {
                 self.remove_unused_images().await;
+                self.remove_unused_caches().await;
             }
         }
     }

@@ -41,6 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             name: name.clone(),
             tags: tags.into(),
             image: None,
+            caches: Vec::new(),
             stop_grace: Duration::from_mins(1),
         })
         .await?;

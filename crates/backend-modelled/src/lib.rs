@@ -163,7 +163,8 @@ mod tests {
     fn request(name: &str) -> CreateRequest {
         let scope = ScopeKey { forge: ForgeId::new("http://forge.example"), scope: ScopeId::new("org:acme") };
         let tags = JobTags { pool: PoolId::new("p"), scope, handle: Handle::new("h"), attempt: Try(1), scope_id: None };
-        CreateRequest { name: MachineName::new(name), tags: tags.into(), image: None, stop_grace: Duration::ZERO }
+        let (name, image, caches) = (MachineName::new(name), None, Vec::new());
+        CreateRequest { name, tags: tags.into(), image, caches, stop_grace: Duration::ZERO }
     }
 
     fn launch() -> Launch {

@@ -6,6 +6,7 @@
 //! Deliberately absent: retries, back-off, limits and clocks of jobs. They live in the planner.
 #![forbid(unsafe_code)]
 
+mod cache;
 mod chain;
 mod clock;
 #[cfg(feature = "conformance")]
@@ -15,6 +16,7 @@ mod launch;
 use std::future::Future;
 use std::time::Duration;
 
+pub use cache::Cache;
 pub use chain::chain;
 pub use clock::wall_ms;
 pub use launch::Launch;
@@ -46,6 +48,8 @@ pub struct CreateRequest {
     /// The image that the first label of its job names, where it names one (protocol 4), or the one that a warm machine is
     /// made from. Backends without images have no use for it.
     pub image: Option<String>,
+    /// Folders that outlive it. Backends that keep none are asked for none.
+    pub caches: Vec<Cache>,
     /// How long the runner may take to end after somebody else than [`Backend::destroy`] has asked it to, before all of the
     /// machine is killed.
     pub stop_grace: Duration,

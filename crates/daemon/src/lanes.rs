@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use backend::{CreateRequest, Destroyed, Launch};
+use backend::{Cache, CreateRequest, Destroyed, Launch};
+use backend_docker::WithCaches;
 use forgejo::{Client, Credentials, Deletion, EarlyEnd, FenceAnswer, TaskOwner};
 use planner::action::Action;
 use planner::error_class::{Acted, Concerns, ErrorClass, Failure};
 use planner::event::{Answer, Event};
 use planner::ids::{
-    ActionId, AssignmentKey, BackendId, DeploymentId, ForgeId, MachineName, PoolId, RunnerId, RunnerUuid, ScopeKey,
+    ActionId, AssignmentKey, BackendId, DeploymentId, ForgeId, MachineName, PoolId, RepositoryKey, RunnerId,
+    RunnerUuid, ScopeKey,
 };
 use planner::policy::Limits;
 use planner::seen::{BoundAt, MachineTags};
@@ -68,7 +70,7 @@ impl Lanes {
         for (id, backend) in &self.backends {
             if !next.get(id).is_some_and(|next| backend.lives_on_in(next)) {
                 let backend = backend.clone();
-                calls.spawn(async move { drop(backend.close().await) });
+                calls.spawn(async move { drop(backend.close(WithCaches::Keep).await) });
             }
         }
     }
@@ -84,14 +86,16 @@ impl Lanes {
 
     async fn carry_out(&self, action: Action) -> Answer {
         match action {
-            Action::Create { backend, machine, tags, label, warm, stop_grace, .. } => {
+            Action::Create { backend, machine, tags, label, warm, repository, stop_grace, .. } => {
                 let image = self.pools.get(&tags.pool).and_then(|pool| pool.policy.image(&label)).map(str::to_owned);
+                let caches = self.caches(&tags.pool, repository.as_ref());
                 let tags = warm.map_or_else(|| tags.into(), MachineTags::from);
-                self.create(&backend, CreateRequest { name: machine, tags, image, stop_grace }).await
+                self.create(&backend, CreateRequest { name: machine, tags, image, caches, stop_grace }).await
             }
             Action::CreateWarm { backend, machine, tags, stop_grace } => {
-                let image = tags.image.clone();
-                self.create(&backend, CreateRequest { name: machine, tags: tags.into(), image, stop_grace }).await
+                let (image, caches) = (tags.image.clone(), self.caches(&tags.pool, None));
+                let request = CreateRequest { name: machine, tags: tags.into(), image, caches, stop_grace };
+                self.create(&backend, request).await
             }
             Action::Release { backend, machine, .. } => {
                 let Some(backend) = self.backends.get(&backend) else { return unknown("backend") };
@@ -124,6 +128,12 @@ impl Lanes {
             Action::DeleteRunner { scope, id, .. } | Action::Sweep { scope, id } => self.delete(&scope, id).await,
             Action::CheckScope { scope } => self.check_scope(&scope).await,
         }
+    }
+
+    /// Those of a machine of a pool that serves one repository, or of one that may serve any.
+    fn caches(&self, pool: &PoolId, repository: Option<&RepositoryKey>) -> Vec<Cache> {
+        let caches = self.pools.get(pool).map(|pool| pool.caches.iter());
+        caches.into_iter().flatten().filter_map(|cache| cache.of(repository)).collect()
     }
 
     async fn create(&self, backend: &BackendId, request: CreateRequest) -> Answer {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backend::{Backend as _, BackendError, CreateRequest, Destroyed, Launch, Machines};
-use backend_docker::{DockerBackend, DockerError, WithUnstarted};
+use backend_docker::{DockerBackend, DockerError, WithCaches, WithUnstarted};
 use backend_host::{HostBackend, HostError, HostSettings, Limits, Program, RunAs};
 use backend_modelled::ModelledBackend;
 use planner::ids::{BackendId, DeploymentId, MachineName};
@@ -20,6 +20,9 @@ const PLACES_ABOVE: usize = 2;
 
 /// In the state directory, what is remembered of images.
 const IMAGES: &str = "images";
+
+/// The same of caches.
+const CACHES: &str = "caches";
 
 /// Lets other users pass through a place of ours, to what is theirs below. They cannot list it, and every file that the
 /// daemon makes in it is for itself alone. Where it fails, the backend says who cannot pass.
@@ -84,10 +87,11 @@ impl ForWhat {
         }
     }
 
-    /// Where it is remembered which images were pulled, beside the folder of all machines. Nothing is pulled for cleaning up.
-    fn images_file(self, id: &BackendId, directory: &Path) -> Option<PathBuf> {
+    /// Where something is remembered of a backend's engine, beside the folder of all machines. Cleaning up pulls no image and
+    /// uses no cache.
+    fn record(self, of: &str, id: &BackendId, directory: &Path) -> Option<PathBuf> {
         let state = directory.ancestors().nth(PLACES_ABOVE).filter(|_| self == Self::Serving)?;
-        Some(state.join(IMAGES).join(format!("{id}.json")))
+        Some(state.join(of).join(format!("{id}.json")))
     }
 
     fn limits(self, configured: Limits) -> Limits {
@@ -113,7 +117,8 @@ impl Backend {
             BackendKind::Host(host) => host,
             BackendKind::Docker(docker) => {
                 let mut settings = docker.settings(deployment, id, what.with_unstarted());
-                settings.images_file = what.images_file(id, directory);
+                settings.images_file = what.record(IMAGES, id, directory);
+                settings.caches_file = what.record(CACHES, id, directory);
                 return Ok(Self::Docker(DockerBackend::new(settings)?));
             }
         };
@@ -207,17 +212,17 @@ impl Backend {
 
     /// Removes what machines share, if none is left; tells what that was. What stays for lack of an answer is found by the
     /// next start.
-    pub(crate) async fn close(&self) -> Vec<String> {
+    pub(crate) async fn close(&self, with: WithCaches) -> Vec<String> {
         match self {
-            Self::Docker(docker) => answered(Box::pin(docker.close())).await,
+            Self::Docker(docker) => answered(Box::pin(docker.close(with))).await,
             Self::Host(_) | Self::Modelled(_) => Vec::new(),
         }
     }
 
-    /// What machines share, whether there are any or not.
-    pub(crate) async fn shared(&self) -> Vec<String> {
+    /// What a close would remove, whether there are machines or not.
+    pub(crate) async fn shared(&self, with: WithCaches) -> Vec<String> {
         match self {
-            Self::Docker(docker) => answered(Box::pin(docker.shared())).await,
+            Self::Docker(docker) => answered(Box::pin(docker.shared(with))).await,
             Self::Host(_) | Self::Modelled(_) => Vec::new(),
         }
     }

@@ -22,6 +22,8 @@ use planner::step::{Turn, step, step_within};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
+use backend_docker::WithCaches;
+
 use crate::alerts::Alerts;
 use crate::clock::Clock;
 use crate::collect::{Collecting, Done, Over};
@@ -190,10 +192,11 @@ impl Owner {
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
         // Last, since an engine that hangs takes its time.
         let mut shared = Vec::new();
+        let caches = done.as_ref().map_or(WithCaches::Keep, Done::with_caches);
         for (id, backend) in &self.lanes.backends {
             let things = match &done {
-                _ if closes_backends => backend.close().await,
-                Some(done) if done.asks_what_is_shared() => backend.shared().await,
+                _ if closes_backends => backend.close(caches).await,
+                Some(done) if done.asks_what_is_shared() => backend.shared(caches).await,
                 _ => Vec::new(),
             };
             shared.extend(things.into_iter().map(|thing| format!("{thing} on backend {id}, which machines share")));

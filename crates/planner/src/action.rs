@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::RunnerIdentity;
 use crate::ids::{
-    AssignmentKey, BackendId, ForgeId, MachineName, Ordinal, PoolId, RunnerId, RunnerUuid, ScopeKey, TaskId,
+    AssignmentKey, BackendId, ForgeId, MachineName, Ordinal, PoolId, RepositoryKey, RunnerId, RunnerUuid, ScopeKey,
+    TaskId,
 };
 use crate::policy::Limits;
 use crate::seen::{BoundAt, JobTags, WarmTags};
@@ -29,6 +30,9 @@ pub enum Action {
         /// What it carries instead of `tags` where its pool keeps machines without a job: it is made as one of them, so that
         /// it can become one, should its job turn out to be held back.
         warm: Option<WarmTags>,
+        /// The repository that the machine serves and no other one, so that it may have what is that repository's alone: none
+        /// where it may come to serve another's job.
+        repository: Option<RepositoryKey>,
         /// How long its process may take to end when asked to.
         stop_grace: Duration,
     },

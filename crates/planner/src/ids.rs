@@ -103,6 +103,21 @@ text_id! {
     BackendId
 }
 
+/// A repository of a forge.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RepositoryKey {
+    /// The forge.
+    pub forge: ForgeId,
+    /// Its id there, which survives renames and is given to no other one.
+    pub id: i64,
+}
+
+impl fmt::Display for RepositoryKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}#{}", self.forge, self.id)
+    }
+}
+
 /// A scope of a forge.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ScopeKey {

@@ -11,6 +11,7 @@ use super::remembered::{self, Pulled, Remembered};
 use super::source::looked;
 use crate::engine::Engine;
 use crate::error::DockerError;
+use crate::record;
 
 /// How many are removed in one go: each can take seconds.
 const AT_ONCE: usize = 20;
@@ -85,7 +86,7 @@ impl Ours {
             return;
         };
         let to_write = now.clone();
-        match tokio::task::spawn_blocking(move || remembered::save(&file, &to_write)).await {
+        match tokio::task::spawn_blocking(move || record::save(&file, &to_write)).await {
             Ok(Ok(())) => self.with(|known| known.written = now),
             Ok(Err(error)) => tracing::warn!(%error, "which images were pulled could not be written down"),
             Err(_) => {}

@@ -10,10 +10,11 @@
 //! ```
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::record;
 
 /// More than any engine has room for. Of what is beyond, the longest unused is forgotten.
 const MOST: usize = 1000;
@@ -95,30 +96,9 @@ impl Remembered {
 
 /// What is remembered in a file; nothing where there is none, or that of another engine. Blocks.
 pub(super) fn load(file: &Path, engine: &str) -> io::Result<Remembered> {
-    let bytes = match std::fs::metadata(file) {
-        Ok(metadata) if metadata.len() > MOST_BYTES => return Err(io::Error::other("it is too large to be ours")),
-        Ok(_) => std::fs::read(file)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Remembered::of(engine)),
-        Err(error) => return Err(error),
-    };
-    let remembered: Remembered = serde_json::from_slice(&bytes).map_err(io::Error::other)?;
-    if remembered.engine != engine || remembered.images.len() > MOST {
-        return Ok(Remembered::of(engine));
-    }
-    Ok(remembered)
-}
-
-/// Writes it down in one step. Blocks.
-pub(super) fn save(file: &Path, remembered: &Remembered) -> io::Result<()> {
-    if let Some(folder) = file.parent() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    let mut next = PathBuf::from(file);
-    next.as_mut_os_string().push(".next");
-    let mut options = std::fs::OpenOptions::new();
-    let mut open = options.write(true).create(true).truncate(true).mode(0o600).open(&next)?;
-    serde_json::to_writer(&mut open, remembered).map_err(io::Error::other)?;
-    std::fs::rename(&next, file)
+    let remembered: Option<Remembered> = record::load(file, MOST_BYTES)?;
+    let is_ours = |remembered: &Remembered| remembered.engine == engine && remembered.images.len() <= MOST;
+    Ok(remembered.filter(is_ours).unwrap_or_else(|| Remembered::of(engine)))
 }
 
 #[cfg(test)]
@@ -183,7 +163,7 @@ mod tests {
         assert_eq!(load(&file, "e").unwrap(), Remembered::of("e"));
         let mut known = Remembered::of("e");
         known.pulled("a:1", None, "a", 7);
-        save(&file, &known).unwrap();
+        record::save(&file, &known).unwrap();
         assert_eq!(load(&file, "e").unwrap(), known);
         assert_eq!(load(&file, "other").unwrap(), Remembered::of("other"));
         std::fs::write(&file, "{").unwrap();

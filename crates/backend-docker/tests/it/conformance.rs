@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use backend::conformance::{self, Harness, RUNNER_SCRIPT, Row};
-use backend_docker::{Address, DockerBackend};
+use backend_docker::{Address, DockerBackend, WithCaches};
 use bollard::container::LogOutput;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
@@ -68,7 +68,7 @@ impl Harness for Containers {
 
     /// As a daemon that ends leaves it: what machines share goes with the last of them.
     async fn leftovers(&self, deployment: &DeploymentId) -> Vec<String> {
-        self.backend(deployment).await.close().await.unwrap();
+        self.backend(deployment).await.close(WithCaches::Keep).await.unwrap();
         self.engine.things(deployment).await
     }
 

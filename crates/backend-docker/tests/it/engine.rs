@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use backend_docker::{Address, DockerSettings, Hardening, Limits, Mode, Network, Program, Pull, WithUnstarted};
 use bollard::models::ContainerInspectResponse;
@@ -84,6 +85,8 @@ pub(crate) fn settings(address: Address, deployment: &DeploymentId, runner: Path
         disk_free: 0,
         prune_images: None,
         images_file: None,
+        cache_max_age: Duration::from_hours(1),
+        caches_file: None,
         network: Network::Named("none".to_owned()),
         mode: Mode::Direct,
         limits: Limits::default(),

@@ -1,6 +1,6 @@
 //! What a runner and its job find in a machine.
 
-use backend_docker::{CAPABILITIES_KEPT, Device, Gpus, Hardening, Limits, Network, Tmpfs, Ulimit};
+use backend_docker::{CAPABILITIES_KEPT, Device, Gpus, Hardening, Limits, Network, Tmpfs, Ulimit, WithCaches};
 use planner::seen::Exit;
 
 use crate::engine::engine;
@@ -103,7 +103,7 @@ async fn machines_share_a_network_of_their_own_in_which_they_do_not_reach_each_o
         assert_eq!(container.host_config.unwrap().network_mode, network.id);
     }
     let before = ground.engine.things(ground.deployment()).await;
-    ground.backend.close().await.unwrap();
+    ground.backend.close(WithCaches::Keep).await.unwrap();
     assert_eq!(ground.engine.things(ground.deployment()).await, before, "what is in use stays");
     ground.finish().await;
 }

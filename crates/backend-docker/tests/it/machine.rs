@@ -4,7 +4,7 @@ use std::time::Duration;
 
 pub(crate) use backend::conformance::until;
 use backend::{Backend as _, BackendError, CreateRequest, Launch, conformance};
-use backend_docker::{DockerBackend, DockerSettings};
+use backend_docker::{DockerBackend, DockerSettings, WithCaches};
 use planner::ids::{DeploymentId, MachineName};
 use planner::seen::{Exit, MachineSeen, MachineState};
 use uuid::Uuid;
@@ -96,7 +96,7 @@ impl Ground {
             for row in self.backend.list().await.unwrap().rows {
                 self.remove(&row.name).await;
             }
-            self.backend.close().await.unwrap();
+            self.backend.close(WithCaches::Remove).await.unwrap();
             self.engine.things(self.deployment()).await.is_empty()
         })
         .await;

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod ahead;
 #[cfg(test)]
+mod caches;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod credentials;

@@ -1,7 +1,7 @@
 //! Where Podman is not as Docker.
 
 use backend::Backend as _;
-use backend_docker::{DockerBackend, DockerSettings, Network};
+use backend_docker::{DockerBackend, DockerSettings, Network, WithCaches};
 use planner::error_class::ErrorClass;
 use planner::ids::BackendId;
 use planner::seen::Exit;
@@ -38,7 +38,7 @@ async fn what_another_backend_has_is_not_taken_for_ours_although_it_is_listed() 
     let taken = other.create(request(ground.name("fs-1"))).await.unwrap_err();
     assert_eq!(taken.class, ErrorClass::Permanent, "{}", backend::chain(&taken));
     // It fills a volume of its own, and removes those of other runners: the first one's is none of them.
-    other.close().await.unwrap();
+    other.close(WithCaches::Keep).await.unwrap();
     assert_eq!(ground.engine.things(ground.deployment()).await, before);
     ground.finish().await;
 }

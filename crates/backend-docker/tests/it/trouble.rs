@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use backend::{Backend as _, chain};
-use backend_docker::{Address, DockerBackend, DockerSettings, Network, WithUnstarted};
+use backend_docker::{Address, DockerBackend, DockerSettings, Network, WithCaches, WithUnstarted};
 use bollard::query_parameters::RenameContainerOptionsBuilder;
 use futures_util::FutureExt as _;
 use planner::error_class::{Acted, Concerns, ErrorClass};
@@ -207,7 +207,7 @@ async fn two_backends_of_one_deployment_on_one_engine_see_nothing_of_each_other(
     other.create(request(ground.name("fs-3"))).await.unwrap();
     assert_eq!(ground.seen("fs-3").await, None);
     other.destroy(&ground.name("fs-3"), Duration::ZERO).await.unwrap();
-    other.close().await.unwrap();
+    other.close(WithCaches::Keep).await.unwrap();
     assert_eq!(ground.engine.things(ground.deployment()).await, ours);
     assert_eq!(ground.seen("fs-1").await.unwrap().state, MachineState::Running);
     assert_eq!(ground.seen("fs-2").await.unwrap().state, MachineState::Ready);
@@ -222,7 +222,7 @@ async fn a_network_that_somebody_removed_is_made_again() {
     assert_eq!(ground.ended("fs-1").await, Exit::Code(5));
     ground.destroy("fs-1").await;
     // As another daemon does that ends.
-    DockerBackend::new(ground.settings.clone()).unwrap().close().await.unwrap();
+    DockerBackend::new(ground.settings.clone()).unwrap().close(WithCaches::Keep).await.unwrap();
     assert!(ground.engine.things(ground.deployment()).await.is_empty());
     ground.run("fs-2").await;
     assert_eq!(ground.ended("fs-2").await, Exit::Code(5));

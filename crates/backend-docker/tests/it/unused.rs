@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backend::Backend as _;
-use backend_docker::{DockerBackend, Pull};
+use backend_docker::{DockerBackend, Pull, WithCaches};
 use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptions, TagImageOptionsBuilder};
 use futures_util::TryStreamExt as _;
 
@@ -56,7 +56,7 @@ async fn what_we_pulled_goes_when_nobody_needs_it_and_nothing_else_does() {
     made(&ground, &keeping, "fs-2", &theirs).await;
     keeping.remove_unused_images().await;
     // As a daemon ends.
-    keeping.close().await.unwrap();
+    keeping.close(WithCaches::Keep).await.unwrap();
     pruning().remove_unused_images().await;
     assert!(id(&ground.engine, &ours).await.is_some(), "a container uses it");
     ground.destroy("fs-1").await;
@@ -89,7 +89,7 @@ async fn what_a_newer_image_left_behind_goes_unless_somebody_has_named_it() {
         let backend = DockerBackend::new(ground.settings.clone()).unwrap();
         made(&ground, &backend, name, &image).await;
         left.push(id(&ground.engine, &image).await.unwrap());
-        backend.close().await.unwrap();
+        backend.close(WithCaches::Keep).await.unwrap();
     }
     // In the same repository: an engine removes an image by its id with its name, if it has one there alone.
     let (repository, kept) = (image.trim_end_matches(":1"), format!("{}:kept", image.trim_end_matches(":1")));

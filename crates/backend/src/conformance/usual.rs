@@ -19,7 +19,7 @@ pub fn request(name: MachineName, stop_grace: Duration) -> CreateRequest {
     let scope = ScopeKey { forge: ForgeId::new("http://127.0.0.1:9"), scope: ScopeId::new("instance") };
     let tags =
         JobTags { pool: PoolId::new("pool"), scope, handle: Handle::new("handle-1"), attempt: Try(1), scope_id: None };
-    CreateRequest { name, tags: tags.into(), image: None, stop_grace }
+    CreateRequest { name, tags: tags.into(), image: None, caches: Vec::new(), stop_grace }
 }
 
 /// A launch of that job with this token.

@@ -17,7 +17,7 @@ use reqwest::Url;
 
 use super::finding::Finding;
 use super::static_program::{self, Kind};
-use super::{registries, runner, warm, way};
+use super::{caches, registries, runner, warm, way};
 use crate::chain;
 use crate::config::{Config, DockerSettings, Pool};
 
@@ -37,6 +37,9 @@ pub(super) async fn check<'a>(
     let mut findings = vec![engine];
     findings.extend(runner(subject, docker, facts.as_ref()).await);
     findings.extend(facts.iter().flat_map(|facts| lacking(subject, docker, facts)));
+    if facts.is_some() {
+        findings.extend(caches::check(id, docker, config).await);
+    }
     findings.extend(images.iter().filter(|image| !is_image_reference(image)).map(|image| malformed(subject, image)));
     findings.extend(registries::check(id, docker, config, &images).await);
     findings.extend(way::check(subject, &docker.address));

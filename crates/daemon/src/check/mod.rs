@@ -14,6 +14,7 @@
 
 mod access;
 mod backend;
+mod caches;
 mod clock;
 mod configuration;
 mod containers;

@@ -15,7 +15,7 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use backend_docker::WithUnstarted;
+use backend_docker::{WithCaches, WithUnstarted};
 use planner::action::Action;
 use planner::event::Decision;
 use planner::ids::{AssignmentKey, BackendId, MachineName, RunnerId, ScopeKey};
@@ -135,6 +135,12 @@ impl Done {
     /// Whether it is to be told what machines share though none of it is removed.
     pub(crate) fn asks_what_is_shared(&self) -> bool {
         self.collected.finished && !self.machines_stay && !self.how.takes_what_is_shared()
+    }
+
+    /// Caches are for the jobs to come; a deployment that is another one's by name has none to come, as far as we may take all
+    /// of it.
+    pub(crate) fn with_caches(&self) -> WithCaches {
+        if self.how.another { WithCaches::Remove } else { WithCaches::Keep }
     }
 
     /// Tells it, with what machines share: removed, or asked for.

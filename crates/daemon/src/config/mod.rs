@@ -14,6 +14,7 @@
 mod backend;
 mod duration;
 mod example;
+mod fingerprint;
 mod forge;
 mod paths;
 mod policy;
@@ -43,7 +44,7 @@ use toml::de::{DeTable, DeValue};
 pub use backend::{Backend, BackendKind, DockerSettings, HostSettings};
 pub use example::{example, uncommented};
 pub use forge::{Forge, WatchedScope};
-pub use pool::Pool;
+pub use pool::{Per, Pool, PoolCache};
 pub use problem::{ConfigError, Problem};
 pub use reference::{Key, keys};
 pub(crate) use secret::read_again;

@@ -82,7 +82,7 @@ mod tests {
             clocks: Clocks::default(),
             warm,
         };
-        Pool { policy, fetch_interval: Duration::from_secs(2), schedule: Schedule { windows } }
+        Pool { policy, fetch_interval: Duration::from_secs(2), schedule: Schedule { windows }, caches: Vec::new() }
     }
 
     fn by_day(warm: u32) -> Window {

@@ -14,7 +14,7 @@ use crate::action::{Action, Lane};
 use crate::error_class::ErrorClass;
 use crate::event::Decision;
 use crate::identity::machine_name;
-use crate::ids::{AssignmentKey, BackendId, MachineName, PoolId, Try};
+use crate::ids::{AssignmentKey, BackendId, MachineName, PoolId, RepositoryKey, Try};
 use crate::policy::PoolPolicy;
 use crate::report::{LaunchStep, Reason};
 use crate::sabotage::{self, Sabotage};
@@ -252,8 +252,12 @@ fn create(context: &Context<'_>, pool: &PoolPolicy, spares: &mut Spares<'_>, job
     };
     let reason = launching(pool, machine.clone(), key.attempt, LaunchStep::Creating);
     let label = first_label(job).to_owned();
+    let (forge, id) = job.repository();
+    // Taken back, a machine of the other kind serves whichever job comes next.
+    let repository = warm.is_none().then(|| RepositoryKey { forge: forge.clone(), id });
     let (backend, stop_grace) = (pool.backend.clone(), pool.clocks.stop);
-    Placed { reason, got: Some(Got::Room(Action::Create { key, backend, machine, tags, label, warm, stop_grace })) }
+    let create = Action::Create { key, backend, machine, tags, label, warm, repository, stop_grace };
+    Placed { reason, got: Some(Got::Room(create)) }
 }
 
 fn bind(

@@ -31,6 +31,7 @@ fn create(handle: &str, attempt: u32) -> Action {
         },
         label: "debian".to_owned(),
         warm: None,
+        repository: None,
         stop_grace: std::time::Duration::ZERO,
     }
 }

@@ -111,6 +111,16 @@ fn the_same_decision_made_twice_names_the_same_thing() {
 }
 
 #[test]
+fn a_machine_for_one_job_says_whose_it_is() {
+    let mut scene = Scene::new();
+    scene.waits("h1");
+    scene.poll();
+    let took = scene.took_actions();
+    let Some(Action::Create { key, repository: Some(repository), .. }) = took.last() else { panic!("{took:?}") };
+    assert_eq!((&repository.forge, repository.id), (&key.job.forge, scene.jobs[0].1.repository));
+}
+
+#[test]
 fn the_next_try_has_the_next_number_and_another_name() {
     let mut scene = Scene::new();
     scene.waits("h1");

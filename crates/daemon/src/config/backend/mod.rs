@@ -19,6 +19,7 @@ use super::read::{Section, Value};
 use super::value::{at_least, name, quoted, up_to};
 
 pub use docker::DockerSettings;
+pub(super) use docker::is_inside;
 pub use host::HostSettings;
 
 /// The kinds of backend of this version.

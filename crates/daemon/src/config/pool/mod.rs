@@ -1,5 +1,6 @@
-//! `[[pool]]`: labels, the backend that serves them, limits, clocks, and what is kept ready.
+//! `[[pool]]`: labels, the backend that serves them, limits, clocks, what is kept ready and what outlives its machines.
 
+mod cache;
 mod warm;
 mod week;
 
@@ -20,6 +21,7 @@ use super::shape::Shape;
 use super::value::{Readable, at_least, name, positive, quoted, quoted_list, unknown};
 use crate::hours::Schedule;
 
+pub use cache::{Per, PoolCache};
 pub(super) use warm::timezone;
 
 /// How often a runner asks for its job: the default of Forgejo Runner itself (protocol 3.6).
@@ -40,6 +42,8 @@ pub struct Pool {
     pub fetch_interval: Duration,
     /// When another count of its machines is kept ready than `policy.warm` says.
     pub schedule: Schedule,
+    /// Folders of its machines that outlive them.
+    pub caches: Vec<PoolCache>,
 }
 
 /// All `[[pool]]` tables, as far as they are usable, in the order of the file. `max` is the most machines over all of them.
@@ -93,7 +97,9 @@ fn pool(section: Section<'_>, seen: &mut BTreeSet<String>, around: &Around<'_>) 
     let fetch_interval = fetch_interval(&section, codeberg);
     let usable = backend.as_ref().and_then(|name| backends.get(&BackendId::new(name.as_str())));
     let clocks = clocks(&section, fetch_interval, usable.map(Backend::default_boot));
-    let (warm, schedule) = warm::read(&section, max, usable, zone);
+    let (mut warm, schedule) = warm::read(&section, max, usable, zone);
+    let caches = cache::read(&section, usable, warm.count.max(schedule.peak()) > 0);
+    warm.made_of = cache::made_of(&warm.made_of, &caches);
     section.close();
     let policy = PoolPolicy {
         id: PoolId::new(id?),
@@ -105,7 +111,7 @@ fn pool(section: Section<'_>, seen: &mut BTreeSet<String>, around: &Around<'_>) 
         clocks,
         warm,
     };
-    Some(Pool { policy, fetch_interval, schedule })
+    Some(Pool { policy, fetch_interval, schedule, caches })
 }
 
 /// Accepts numbers of machines that somebody may mean.

@@ -28,6 +28,7 @@ fn a_backend_of_containers_has_keys_of_its_own() {
         ("pull = \"sometimes\"", "pull", "says not when"),
         ("registry_auth_file = \"~/.docker/config.json\"", "registry_auth_file", "has no meaning"),
         ("prune_images = \"1m\"", "prune_images", "less than 1h"),
+        ("cache_max_age = \"30m\"", "cache_max_age", "less than 1h"),
         ("disk_free = 5", "disk_free", "expected a size"),
         ("mode = \"inside\"", "mode", "no way to run"),
         ("read_only = true", "read_only", "nothing to write to"),

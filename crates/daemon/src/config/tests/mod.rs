@@ -1,5 +1,6 @@
 //! Tests of the configuration as a whole.
 
+mod caches;
 mod containers;
 mod identities;
 mod mistakes;

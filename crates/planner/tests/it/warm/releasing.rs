@@ -7,7 +7,7 @@ use planner::report::{MachineReason, Reason};
 use planner::seen::{JobState, MachineSeen, MachineState};
 use planner::state::MachineFact;
 
-use super::{changed, keeping, kept};
+use super::{changed, keeping, kept, wanting};
 use crate::scene::{Scene, lost, refused};
 
 /// A scene in which `h1` was bound to the one machine that waited, and its runner has contacted the forge.
@@ -79,6 +79,20 @@ fn nothing_is_bound_to_it_before_its_release_is_answered_and_a_list_shows_it_unb
     scene.machines[0].1.state = MachineState::Ready;
     scene.poll();
     assert_eq!(scene.took(), ["register"]);
+}
+
+#[test]
+fn one_that_may_come_to_serve_another_repository_has_nothing_of_the_first() {
+    let mut scene = wanting(1);
+    scene.waits("h1");
+    scene.waits("h2");
+    scene.goes_on(1);
+    let of = |action: &Action| match action {
+        Action::Create { warm, repository, .. } => Some((warm.is_some(), repository.is_some())),
+        _ => None,
+    };
+    let made: Vec<_> = scene.took_actions().iter().filter_map(of).collect();
+    assert!(!made.is_empty() && made.iter().all(|made| *made == (true, false)), "{made:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! What happened is read from the forge's books and from the engine, never from the daemon's own records. The runner is the
 //! program under test itself, so that the image has the libraries that it needs, and no runner.
 
+mod caches;
 mod events;
 mod gate;
 mod gc;

@@ -54,14 +54,14 @@ fn parsed<T>(section: &Section<'_>, key: &'static str, read: impl Fn(&str) -> Re
 }
 
 /// A path in a container that says what it means.
-fn inside(path: &str) -> bool {
+pub(in crate::config) fn is_inside(path: &str) -> bool {
     path.starts_with('/') && path.len() > 1 && !path.split('/').any(|part| part == "..")
 }
 
 /// `PATH` or `PATH:OPTIONS`.
 fn tmpfs(text: &str) -> Result<Tmpfs, Complaint> {
     let (path, options) = text.split_once(':').map_or((text, None), |(path, options)| (path, Some(options)));
-    if !inside(path) || options.is_some_and(str::is_empty) {
+    if !is_inside(path) || options.is_some_and(str::is_empty) {
         return Err(Complaint::new(format!("{} is no folder of a container", quoted(text)))
             .hint("write it like \"/tmp\", or with options of the mount: \"/tmp:exec,size=1g\""));
     }
@@ -80,7 +80,7 @@ fn device(text: &str) -> Result<Device, Complaint> {
     let are_permissions = !permissions.is_empty() && permissions.bytes().all(|byte| b"rwm".contains(&byte));
     // Podman takes the name of a device that the host describes (CDI): `nvidia.com/gpu=all`.
     let is_described = parts.len() == 1 && host.contains('/') && host.contains('=');
-    if is_described || inside(host) && inside(container) && are_permissions {
+    if is_described || is_inside(host) && is_inside(container) && are_permissions {
         let [host, container, permissions] = [host, container, permissions].map(str::to_owned);
         return Ok(Device { host, container, permissions });
     }

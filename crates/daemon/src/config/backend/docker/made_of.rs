@@ -1,14 +1,9 @@
 //! A fingerprint of all that a waiting container is made from: where it is another one, those that wait are outdated.
 
-use std::fmt::Write as _;
-
 use backend_docker::file_identity;
-use sha2::{Digest as _, Sha256};
 
 use super::DockerSettings;
-
-/// Enough that no two configurations of one pool meet in it; it stands in a label of each container.
-const BYTES: usize = 6;
+use crate::config::fingerprint::fingerprint;
 
 impl DockerSettings {
     /// The fingerprint, in hexadecimal. Blocks for a look at the runner's file.
@@ -24,6 +19,7 @@ impl DockerSettings {
             registry_auth_file: _,
             disk_free: _,
             prune_images: _,
+            cache_max_age: _,
             image,
             network,
             runner,
@@ -34,20 +30,13 @@ impl DockerSettings {
             runtime,
             environment,
         } = self;
-        let mut text = String::new();
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
+        let text = format!(
             "{}\n{image:?}\n{network:?}\n{}\n{:?}\n{runner_arguments:?}\n{mode:?}\n{limits:?}\n{hardening:?}\n\
              {runtime:?}\n{environment:?}",
             env!("CARGO_PKG_VERSION"),
             runner.display(),
             std::fs::metadata(runner).and_then(|metadata| file_identity(&metadata)).ok(),
         );
-        let digest = Sha256::digest(text.as_bytes());
-        digest.iter().take(BYTES).fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        fingerprint(&text)
     }
 }

@@ -15,6 +15,8 @@ use backend_docker::{
 };
 use planner::ids::{BackendId, DeploymentId};
 
+pub(in crate::config) use hardening::is_inside;
+
 use super::{environment, limits, runner};
 use crate::config::Surroundings;
 use crate::config::problem::Complaint;
@@ -29,7 +31,10 @@ const PIDS: u32 = 4096;
 /// Room for a few more images.
 const DISK_FREE: u64 = 5 << 30;
 
-/// Images that are removed sooner would be pulled for every other job.
+/// What a repository leaves that nobody has pushed to for two weeks is made anew when it is wanted again.
+const CACHE_MAX_AGE: Duration = Duration::from_hours(14 * 24);
+
+/// Images and caches that are removed sooner would be brought anew for every other job.
 const LEAST_UNUSED: Duration = Duration::from_hours(1);
 
 /// Microseconds of a quota for a thousandth of a processor.
@@ -50,6 +55,8 @@ pub struct DockerSettings {
     pub disk_free: u64,
     /// After what time without a job an image that was pulled by us is removed.
     pub prune_images: Option<Duration>,
+    /// After what time without a machine that has it a cache is removed.
+    pub cache_max_age: Duration,
     /// What machines are connected to.
     pub network: Network,
     /// The runner program that is put into every machine.
@@ -88,6 +95,8 @@ impl DockerSettings {
             disk_free: self.disk_free,
             prune_images: self.prune_images,
             images_file: None,
+            cache_max_age: self.cache_max_age,
+            caches_file: None,
             network: self.network.clone(),
             mode: self.mode.clone(),
             limits: self.limits.clone(),
@@ -127,6 +136,7 @@ pub(super) fn read(section: &Section<'_>, engine: Engine, surroundings: &Surroun
     let registry_auth_file = section.optional("registry_auth_file", any);
     let Size(disk_free) = section.or("disk_free", Size(DISK_FREE), any);
     let prune_images = section.optional("prune_images", at_least(LEAST_UNUSED));
+    let cache_max_age = section.or("cache_max_age", CACHE_MAX_AGE, at_least(LEAST_UNUSED));
     let network = section.optional("network", |network: &String| as_written(network));
     let mode = mode::read(section);
     let address = address::read(section, engine.usual_socket(surroundings), &mode);
@@ -148,6 +158,7 @@ pub(super) fn read(section: &Section<'_>, engine: Engine, surroundings: &Surroun
         registry_auth_file,
         disk_free,
         prune_images,
+        cache_max_age,
         network,
         runner,
         runner_arguments,
