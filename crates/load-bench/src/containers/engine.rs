@@ -1,6 +1,7 @@
 //! A container engine, an image made on the spot, and what `docker run` takes on it by itself.
 
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -38,8 +39,9 @@ impl Engine {
     pub(crate) async fn with_image(runner: &Path) -> anyhow::Result<Self> {
         let address = std::env::var(ENGINE).unwrap_or_else(|_| USUAL.to_owned());
         let unknown = Self { address, gateway: String::new() };
-        let format = "{{(index .IPAM.Config 0).Gateway}}";
-        let gateway = unknown.said(&["network", "inspect", "bridge", "--format", format]).await?.trim().to_owned();
+        let format = "{{with index .IPAM.Config 0}}{{or .Gateway .Subnet}}{{end}}";
+        let told = unknown.said(&["network", "inspect", "bridge", "--format", format]).await?;
+        let gateway = gateway(told.trim()).with_context(|| format!("the engine's bridge has no gateway: {told}"))?;
         let engine = Self { gateway, ..unknown };
         let root = root(runner).await?;
         let tar = Command::new("tar").arg("-C").arg(root.path()).args(["-c", "."]).output().await?;
@@ -145,6 +147,13 @@ impl EngineEvent {
     }
 }
 
+/// The gateway that an engine tells; or the first address of its subnet, where it has just made that and tells no other.
+fn gateway(told: &str) -> Option<String> {
+    let Some((network, _)) = told.split_once('/') else { return told.parse::<IpAddr>().ok().map(|at| at.to_string()) };
+    let first = u32::from(network.parse::<Ipv4Addr>().ok()?).checked_add(1)?;
+    Some(Ipv4Addr::from(first).to_string())
+}
+
 /// The root of the image.
 async fn root(runner: &Path) -> anyhow::Result<tempfile::TempDir> {
     let root = tempfile::Builder::new().prefix("forgescale-bench-").tempdir()?;
@@ -195,6 +204,12 @@ mod tests {
             "\tstatically linked",
         ];
         assert_eq!(lines.map(library), [None, Some("/lib/x/libc.so.6"), Some("/lib64/ld.so.2"), None]);
+    }
+
+    #[test]
+    fn a_gateway_is_read_or_is_the_first_address() {
+        let read = ["172.17.0.1", "172.18.0.0/16", "", "x/16"].map(gateway);
+        assert_eq!(read, [Some("172.17.0.1".to_owned()), Some("172.18.0.1".to_owned()), None, None]);
     }
 
     #[test]

@@ -53,12 +53,14 @@ impl World {
         let journal = &state.journal;
         let listed: BTreeSet<&str> =
             state.seen.scopes.values().flat_map(|seen| seen.jobs.keys()).map(planner::ids::Handle::as_str).collect();
+        // Machines without a job become too old for ever, and are made anew: between two lists each of them at the most, and
+        // one at a time in each pool.
+        let renewed: u32 = self.policy.pools.iter().map(|pool| self.wanted_spares(pool).max(1)).sum();
         let left = [
             ("assignments", journal.assignments.len()),
-            // Machines without a job become too old for ever, and are made anew one at a time in each pool.
             ("calls", journal.in_flight.values().filter(|flight| flight.action.key().is_some()).count()),
             ("strays", journal.strays.len()),
-            ("removed machines", journal.buried.len().saturating_sub(self.policy.pools.len())),
+            ("removed machines", journal.buried.len().saturating_sub(renewed as usize)),
             ("credentials", journal.credentials.iter().filter(|runner| self.judge.ledger.has_made(runner)).count()),
             ("lost calls", journal.lost_registers.len()),
             ("handles", journal.handles.keys().filter(|key| !listed.contains(key.handle.as_str())).count()),
