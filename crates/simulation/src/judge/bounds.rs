@@ -45,6 +45,7 @@ pub enum Bound {
     /// The same where it was being tried itself, and may be taken back at that moment.
     TurnAfterProbe,
     /// The same where older jobs of its kind are held back on, as where two groups have jobs of one name: they are tried in turn.
+    /// Or where nobody has left since it came: what makes way for it is the next rest's end.
     RoundRobin,
     /// From when a job could run and there is room until its machine is asked for, whatever else is broken.
     Launch,

@@ -18,9 +18,8 @@ pub(super) const REST_MS: u64 = 75_000;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Offered {
     since: u64,
-    /// Whether a probe comes before its turn: its own is just ending, or it came while another was tried, and nobody has left
-    /// who would have made way.
-    after_probe: bool,
+    /// Whether it was being tried itself just then.
+    is_probe: bool,
 }
 
 /// A job of a kind, as the forge has it.
@@ -102,16 +101,16 @@ impl World {
             for job in waiting.iter().filter(|job| job.is_offered && self.may_have_its_turn(job, kind)) {
                 let known = self.judge.offered.get(&job.handle).copied();
                 // One that has a machine already is its kind's probe, and may be taken back at this moment.
-                let is_tried = tried.get(&job.handle).is_some_and(|last| self.now <= last + tail);
-                let came_at = self.tick_of(job.since);
-                let came_late = self.probes_of(kind).any(|(_, begun_at)| begun_at <= came_at);
-                let after_probe = came_late || is_tried;
-                let turn = known.unwrap_or(Offered { since: self.now, after_probe });
+                let is_probe = tried.get(&job.handle).is_some_and(|last| self.now <= last + tail);
+                let turn = known.unwrap_or(Offered { since: self.now, is_probe });
                 offered.insert(job.handle.clone(), turn);
                 let quick = self.longest_poll(&kind.0) + self.launch_ms() + self.calls_ms();
-                let (bound, limit) = if in_vain.iter().any(|id| *id < job.id) {
-                    (Bound::RoundRobin, in_vain.len() as u64 * (probe + REST_MS) + probe + quick)
-                } else if turn.after_probe {
+                // One that came first by itself, run again perhaps, waits until those alike have been tried and rested.
+                let made_way = self.judge.ledger.left_at(&kind.0, kind.1) > Some(self.tick_of(job.since));
+                let (bound, limit) = if !made_way || in_vain.iter().any(|id| *id < job.id) {
+                    let rounds = in_vain.len().max(1) as u64;
+                    (Bound::RoundRobin, rounds * (probe + REST_MS) + probe + quick)
+                } else if turn.is_probe {
                     (Bound::TurnAfterProbe, probe + quick)
                 } else {
                     (Bound::Turn, quick)

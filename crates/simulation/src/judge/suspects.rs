@@ -116,7 +116,7 @@ impl World {
     }
 
     /// Jobs of a kind that wait and have a machine of which the books know, and when that was asked for.
-    pub(super) fn probes_of(&self, kind: &Kind) -> impl Iterator<Item = (JobKey, Tick)> {
+    fn probes_of(&self, kind: &Kind) -> impl Iterator<Item = (JobKey, Tick)> {
         let machines = self.backends.values().flat_map(|model| &model.machines);
         machines.filter_map(move |(name, machine)| {
             let job = machine.serves()?.job();
