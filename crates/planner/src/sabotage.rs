@@ -108,6 +108,12 @@ sabotages! {
     IgnoreWarm "machines without a job do not count";
     /// Machines without a job stay although a job lacks their room.
     NeverYield "spare machines never yield";
+    /// Machines without a job that are being made do not count towards what is wanted.
+    StockAgain "machines without a job count once they are there";
+    /// Machines whose job runs count as ones that may wait again.
+    CountUsed "count machines whose job runs as ones that wait";
+    /// Machines without a job stay although fewer are wanted.
+    KeepSurplus "keep machines that nobody wants";
     /// A machine goes back to those without a job whatever ran on it.
     ReleaseUsed "release a machine on which a job ran";
     /// A machine that is being taken back counts as ready.

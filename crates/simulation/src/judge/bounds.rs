@@ -6,6 +6,8 @@
 //! one of a kind was held back ──► one machine waits beside      surplus: boot + claim + settle + stop + 3 polls
 //! the job before it ends ───────► the next one runs             turn: a poll and a launch, after its own probe, or those
 //!                                                                of all that are alike and held back on
+//! a job lacks the room of a machine without one ─► its own is asked for     yield: that one's removal, and a launch
+//! too few or too many machines without a job ─► as many as are wanted       lack, excess: a poll, 2 lists, calls
 //! ```
 //!
 //! Each is counted from when what it is about was last disturbed ([`super::calm`]), and only for what no fault has struck
@@ -49,12 +51,28 @@ pub enum Bound {
     RoundRobin,
     /// From when a job could run and there is room until its machine is asked for, whatever else is broken.
     Launch,
+    /// The same where a machine without a job has its room and must go first.
+    Yield,
+    /// For how long fewer machines without a job are there, made or about to come back than are wanted, with room for more.
+    Lack,
+    /// For how long more of them wait than are wanted, or such as would not be made any more.
+    Excess,
 }
 
 impl Bound {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Removal, Self::Lost, Self::Surplus, Self::Turn, Self::TurnAfterProbe, Self::RoundRobin, Self::Launch];
+    pub const ALL: [Self; 10] = [
+        Self::Removal,
+        Self::Lost,
+        Self::Surplus,
+        Self::Turn,
+        Self::TurnAfterProbe,
+        Self::RoundRobin,
+        Self::Launch,
+        Self::Yield,
+        Self::Lack,
+        Self::Excess,
+    ];
 
     /// The bound of that name in scenario files.
     pub fn named(word: &str) -> Option<Self> {
@@ -70,6 +88,9 @@ impl Bound {
             Self::TurnAfterProbe => "turn-after-probe",
             Self::RoundRobin => "round-robin",
             Self::Launch => "launch",
+            Self::Yield => "yield",
+            Self::Lack => "lack",
+            Self::Excess => "excess",
         }
     }
 
@@ -83,6 +104,9 @@ impl Bound {
             Self::TurnAfterProbe => "turn of a job that was held back, after its own probe",
             Self::RoundRobin => "turn of a job that was held back, among older ones that still are",
             Self::Launch => "launch of a job with room",
+            Self::Yield => "launch of a job whose room a machine without a job has",
+            Self::Lack => "fewer machines without a job than are wanted",
+            Self::Excess => "more machines without a job than are wanted",
         }
     }
 
@@ -97,6 +121,9 @@ impl Bound {
             Self::RoundRobin => Rule::RoundRobinBound,
             Self::Launch if beside => Rule::LaunchBesideBound,
             Self::Launch => Rule::LaunchBound,
+            Self::Yield => Rule::YieldBound,
+            Self::Lack => Rule::LackBound,
+            Self::Excess => Rule::ExcessBound,
         }
     }
 }
@@ -165,6 +192,7 @@ impl World {
         self.losses(&mut standing);
         self.held_back(&mut standing);
         self.launches(&mut standing);
+        self.stocks(&mut standing);
         let now = self.now;
         let mut lasting = BTreeMap::new();
         for Standing { bound, subject, since, limit } in standing {
@@ -190,7 +218,7 @@ impl World {
     /// jobs to report). What waits for a machine of its own keeps its bound whenever it is left in peace.
     fn holds_in_seeds(&self, bound: Bound) -> bool {
         match bound {
-            Bound::Surplus | Bound::Launch => true,
+            Bound::Surplus | Bound::Launch | Bound::Yield | Bound::Lack | Bound::Excess => true,
             Bound::Removal | Bound::Lost | Bound::Turn | Bound::TurnAfterProbe | Bound::RoundRobin => {
                 self.judge.calm.of_all() == 0
             }

@@ -1,55 +1,81 @@
-//! The first launch of a job: begun as soon as the next poll shows it and there is room, whatever is broken elsewhere.
+//! The first launch of a job: begun as soon as the next poll shows it and there is room, or a machine without a job has
+//! made way (invariant 14), whatever is broken elsewhere.
 
 use std::collections::BTreeMap;
 
 use forge_model::{Area, AttemptRecord, Status};
-use planner::ids::{ForgeId, ScopeKey};
+use planner::ids::{ForgeId, MachineName, ScopeKey};
 use planner::label::fits;
 use planner::policy::PoolPolicy;
 
 use super::bounds::{Bound, CALL_MS, Standing};
 use super::held_back::rested;
+use crate::backends::Machine;
 use crate::forge::ForgeSide;
 use crate::world::World;
 
 /// How long a lane is taken by a launch before: a machine is made, and a runner started.
 const LANE_MS: u64 = 1_000 + 2 * CALL_MS;
 
+/// A job that could run, and has no machine yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanting {
+    since: u64,
+    /// Whether a machine without a job ever had its room: that has to go first.
+    lacked_room: bool,
+}
+
+/// Where a job should be launched by now.
+struct Place<'a> {
+    pool: &'a PoolPolicy,
+    /// Since when nothing disturbs that.
+    peace: u64,
+    /// Whether a machine without a job has its room.
+    lacks_room: bool,
+}
+
 impl World {
     pub(super) fn launches(&mut self, standing: &mut Vec<Standing>) {
         let mut wanted = BTreeMap::new();
         let has_any = |pool: &PoolPolicy| self.spares().any(|(_, _, machine)| *machine.tags.pool() == pool.id);
-        let pools = self.policy.pools.iter();
-        let pools = pools.filter(|pool| !self.rests(pool) && (self.has_room(pool) || has_any(pool)));
-        let with_room: Vec<&PoolPolicy> = pools.collect();
-        if !with_room.is_empty() && !self.has_ghosts() {
+        let pools = self.policy.pools.iter().filter(|pool| !self.rests(pool));
+        let pools = pools.filter(|pool| self.has_room(pool) || has_any(pool) || self.can_be_made_room_in(pool));
+        let open: Vec<&PoolPolicy> = pools.collect();
+        if !open.is_empty() && !self.has_ghosts() {
             for (id, side) in &self.forges {
                 let attempts = side.model.books().attempts().iter();
                 for attempt in attempts.filter(|attempt| attempt.status == Status::Waiting) {
-                    let Some((pool, peace)) = self.may_be_launched(id, side, attempt, &with_room) else { continue };
+                    let Some(place) = self.may_be_launched(id, side, attempt, &open) else { continue };
                     let handle = attempt.handle.as_str().to_owned();
-                    let since = self.judge.wanted.get(&handle).copied().unwrap_or(self.now);
-                    wanted.insert(handle.clone(), since);
+                    let known = self.judge.wanted.get(&handle).copied();
+                    let mut wanting = known.unwrap_or(Wanting { since: self.now, lacked_room: false });
+                    wanting.lacked_room |= place.lacks_room;
+                    wanted.insert(handle.clone(), wanting);
                     // One that waits may be in doubt: found, or taken back just now.
-                    let doubt = if self.has_room(pool) { 0 } else { self.settle_ms() };
-                    let limit = self.longest_poll(id) + 2 * self.machines_ms(&pool.backend) + self.line_ms() + doubt;
-                    let since = since.max(rested(peace));
-                    standing.push(Standing { bound: Bound::Launch, subject: handle, since, limit });
+                    let doubt = if self.has_room(place.pool) { 0 } else { self.settle_ms() };
+                    let machines = self.machines_ms(&place.pool.backend);
+                    let launch = self.longest_poll(id) + 2 * machines + self.line_ms() + doubt;
+                    let (bound, limit) = if wanting.lacked_room {
+                        (Bound::Yield, launch + self.slowest_boot_ms() + machines + self.calls_ms())
+                    } else {
+                        (Bound::Launch, launch)
+                    };
+                    let since = wanting.since.max(rested(place.peace));
+                    standing.push(Standing { bound, subject: handle, since, limit });
                 }
             }
         }
         self.judge.wanted = wanted;
     }
 
-    /// The pool in which a job should be launched by now, and since when nothing disturbs that; `None` for a job that was
-    /// tried before, or that nobody may run.
+    /// Where a job should be launched by now; `None` for a job that was tried before, or that nobody may run.
     fn may_be_launched<'a>(
         &self,
         id: &ForgeId,
         side: &ForgeSide,
         attempt: &AttemptRecord,
-        with_room: &[&'a PoolPolicy],
-    ) -> Option<(&'a PoolPolicy, u64)> {
+        open: &[&'a PoolPolicy],
+    ) -> Option<Place<'a>> {
         let handle = attempt.handle.as_str();
         if self.judge.launched.contains(handle) || !side.model.is_offered(attempt.job) || self.has_failed(handle) {
             return None;
@@ -59,9 +85,28 @@ impl World {
             return None;
         }
         let scopes = shown_in(&side.areas, attempt.repo);
-        let pools = with_room.iter().filter(|pool| fits(&labels, &pool.labels));
-        let pools = pools.filter(|pool| self.has_room(pool) || self.has_spare(pool, &labels));
-        pools.map(|pool| (*pool, self.in_peace(id, &scopes, pool))).min_by_key(|(_, peace)| *peace)
+        let pools = open.iter().filter(|pool| fits(&labels, &pool.labels));
+        let places = pools.filter_map(|pool| {
+            let lacks_room = !self.has_room(pool) && !self.has_spare(pool, &labels);
+            let may_be = !lacks_room || self.can_be_made_room_in(pool);
+            may_be.then(|| Place { pool, peace: self.in_peace(id, &scopes, pool), lacks_room })
+        });
+        places.min_by_key(|place| (place.lacks_room, place.peace))
+    }
+
+    /// Whether a pool would have room if no machine waited for a job, or made way for one.
+    fn can_be_made_room_in(&self, pool: &PoolPolicy) -> bool {
+        let makes_way = |name: &MachineName, machine: &Machine| {
+            let is_warm = machine.tags.warm().is_some() && machine.serves().is_none();
+            is_warm && self.is_plain(name, machine)
+        };
+        pool.max_per_repository.is_none()
+            && !self.is_busy(&pool.backend)
+            && self.is_below_limits(pool, |name, machine| !makes_way(name, machine))
+    }
+
+    fn slowest_boot_ms(&self) -> u64 {
+        self.backends.values().map(|model| model.boot.1).max().unwrap_or(0)
     }
 
     fn is_of_a_kind_that_is_held_back(&self, forge: &ForgeId, repository: i64, name: &str, labels: &[String]) -> bool {

@@ -54,6 +54,7 @@ impl World {
         self.judge_deletion_begun(action);
         self.note_open(action);
         self.judge_stocking(action);
+        self.judge_registered(action);
         let about = match action {
             Action::CheckScope { scope } => scope.to_string(),
             Action::Sweep { scope, id } => format!("runner {} of {scope}", id.0),

@@ -17,6 +17,7 @@ mod progress;
 mod registrations;
 mod removals;
 mod rule;
+mod stock;
 mod stops;
 mod suspects;
 mod warm;
@@ -26,7 +27,7 @@ use std::rc::Rc;
 
 use forge_model::{HandOut, Handle as ModelHandle, Status};
 use planner::action::Action;
-use planner::ids::{AssignmentKey, ForgeId, MachineName, ScopeKey};
+use planner::ids::{AssignmentKey, ForgeId, MachineName, PoolId, ScopeKey};
 use planner::policy::Policy;
 use planner::time::Tick;
 
@@ -139,7 +140,9 @@ pub(crate) struct Judge {
     offered: BTreeMap<String, held_back::Offered>,
     /// Jobs for which a machine was ever asked for, and since when others could run and have room.
     launched: BTreeSet<String>,
-    wanted: BTreeMap<String, u64>,
+    wanted: BTreeMap<String, launches::Wanting>,
+    /// Since when a pool keeps too few or too many machines without a job.
+    stocks: BTreeMap<(Bound, PoolId), u64>,
     pub(crate) races: u64,
     pub(crate) deceived: u64,
     pub(crate) created: u64,

@@ -2,6 +2,7 @@
 //! within a bound.
 
 use forge_model::{AttemptRecord, Status};
+use planner::ids::MachineName;
 use planner::label::fits;
 use planner::policy::PoolPolicy;
 
@@ -94,15 +95,15 @@ impl World {
 
     /// Whether pool, backend and deployment have room for one more machine of a pool.
     pub(super) fn limits_leave_room(&self, pool: &PoolPolicy) -> bool {
-        self.is_below_limits(pool, |_| true)
+        self.is_below_limits(pool, |_, _| true)
     }
 
     /// Whether one more machine of those that count may be in a pool.
-    pub(super) fn is_below_limits(&self, pool: &PoolPolicy, counts: impl Fn(&Machine) -> bool) -> bool {
-        let all = self.backends.iter().flat_map(|(id, model)| model.machines.values().map(move |one| (id, one)));
-        let all: Vec<_> = all.filter(|(_, machine)| counts(machine)).collect();
+    pub(super) fn is_below_limits(&self, pool: &PoolPolicy, counts: impl Fn(&MachineName, &Machine) -> bool) -> bool {
+        let all = self.backends.iter().flat_map(|(id, model)| model.machines.iter().map(move |one| (id, one)));
+        let all: Vec<_> = all.filter(|(_, (name, machine))| counts(name, machine)).collect();
         let below = |count: usize, max: Option<u32>| max.is_none_or(|max| count < max as usize);
-        below(all.iter().filter(|(_, machine)| *machine.tags.pool() == pool.id).count(), Some(pool.max))
+        below(all.iter().filter(|(_, (_, machine))| *machine.tags.pool() == pool.id).count(), Some(pool.max))
             && below(
                 all.iter().filter(|(id, _)| **id == pool.backend).count(),
                 self.policy.backends.get(&pool.backend).and_then(|backend| backend.max),

@@ -121,6 +121,14 @@ rules! {
     LaunchBound 8 "bound: launch of a job with room";
     /// The same while something else is broken.
     LaunchBesideBound 9 "bound: launch of a job with room, beside what is broken";
+    /// A runner is registered for a machine that has its job.
+    SpareRegistered 14 "no runner is registered for a machine that waits";
+    /// How soon a machine without a job yields to a job that lacks its room.
+    YieldBound 14 "bound: launch of a job whose room a machine without a job has";
+    /// How soon as many machines without a job are kept as are wanted.
+    LackBound 8 "bound: fewer machines without a job than are wanted";
+    /// How soon those go that nobody wants.
+    ExcessBound 14 "bound: more machines without a job than are wanted";
     /// Nothing waits for a lane that is free.
     FreeLanes 9 "nothing waits for a lane that is free";
     /// Nothing new is made on a backend that is away.

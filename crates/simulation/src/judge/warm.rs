@@ -10,9 +10,10 @@ use crate::backends::Machine;
 use crate::world::World;
 
 /// In which time machines without a job that are asked for are counted, and how many there may be in a pool: four that are
-/// refused at once, each time that their pool has rested, and four that take the places of bound ones.
+/// refused at once, as often as their pool rests in between (5 s, then 10 s, less a quarter), and eight that take the
+/// places of bound ones.
 const STOCKING_SPAN_MS: u64 = 20_000;
-const STOCKINGS: usize = 60;
+const STOCKINGS: usize = 20;
 
 impl World {
     /// Invariant 2: no runner is taken back from a machine on which a job ran. Called when that arrives.
@@ -27,6 +28,17 @@ impl World {
     pub(crate) fn judge_started(&mut self, backend: &BackendId, name: &MachineName, job: &JobKey) {
         if self.has_run(backend, name) {
             self.judge.breaks(Rule::UsedTwice, format!("{} is started on {name}, on which a job ran", job.handle));
+        }
+    }
+
+    /// Invariant 14: no runner is registered for a machine that waits for a job. Called when that is begun.
+    pub(super) fn judge_registered(&mut self, action: &Action) {
+        let Action::Register { key, machine: name, .. } = action else { return };
+        let Some(of) = self.daemon.state.journal.assignments.get(key) else { return };
+        let waits = self.machine_at(&of.backend, name).is_some_and(Machine::is_spare);
+        if waits {
+            self.judge
+                .breaks(Rule::SpareRegistered, format!("a runner of {key} is registered for {name}, which waits"));
         }
     }
 
@@ -82,7 +94,7 @@ impl World {
         };
         pool.max_per_repository.is_none()
             && self.spares().any(|(backend, _, machine)| is_his(backend, machine))
-            && self.is_below_limits(pool, |machine| !machine.is_spare())
+            && self.is_below_limits(pool, |_, machine| !machine.is_spare())
     }
 
     /// Invariants 6 and 8: what is too much or too little of machines without a job, and which rule that breaks if it lasts.

@@ -15,6 +15,7 @@ use crate::plan::placing::resting;
 use crate::plan::room::Room;
 use crate::policy::PoolPolicy;
 use crate::report::{JobReport, Reason};
+use crate::sabotage::{self, Sabotage};
 use crate::state::{Assignment, Breaker, Start, WarmMachine};
 
 /// The machines of a pool without a job, but for those that are of no use any more.
@@ -52,7 +53,7 @@ impl<'a> Stock<'a> {
             } else if of.is_there() && is_of_use && !spares.is_bound(key) {
                 stock.there.push((of, key));
                 *stock.images.entry(of.tags.image.as_deref()).or_default() += 1;
-            } else if of.is_on_its_way() && is_of_use {
+            } else if of.is_on_its_way() && is_of_use && !sabotage::is(Sabotage::StockAgain) {
                 stock.comes(of.tags.image.as_deref());
             }
         }
@@ -112,7 +113,7 @@ impl<'a> Stock<'a> {
     /// It takes nothing from anybody, since it yields to demand as all do.
     fn part_with_surplus(&mut self, context: &Context<'a>, mix: &Mix<'_>, spares: &mut Spares<'a>, plan: &Plan) {
         let mut surplus = self.has().saturating_sub(self.wanted);
-        if surplus == 0 {
+        if surplus == 0 || sabotage::is(Sabotage::KeepSurplus) {
             return;
         }
         let turns = if self.wanted > 0 { turns(self.pool, plan) } else { BTreeMap::new() };
@@ -219,7 +220,8 @@ fn comes_back(assignment: &Assignment) -> bool {
         None => true,
         Some(end) => assignment.start == Start::No || end.reason == EndReason::HeldBack,
     };
-    may && assignment.is_reusable() && assignment.destroys == 0 && assignment.track.running_since.is_none()
+    let has_run = assignment.track.running_since.is_some() && !sabotage::is(Sabotage::CountUsed);
+    may && assignment.is_reusable() && assignment.destroys == 0 && !has_run
 }
 
 /// How many jobs of each image wait in a pool for nothing but their turn among those alike, or for what is left of their
