@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use stand_in_runner::OneJob;
 
 /// The hidden command that is the stand-in runner.
@@ -118,12 +118,35 @@ pub(crate) struct Demo {
     /// How many simple jobs there are beside the special ones
     #[arg(long, default_value_t = 6, value_name = "N", value_parser = clap::value_parser!(u16).range(..=100))]
     pub(crate) jobs: u16,
+    /// What makes the machines
+    #[arg(long, value_enum, default_value_t = DemoBackend::Host)]
+    pub(crate) backend: DemoBackend,
+    /// The image of the containers: any that has a shell
+    #[arg(long, required_if_eq_any([("backend", "docker"), ("backend", "podman")]))]
+    pub(crate) image: Option<String>,
+    /// The socket of the container engine, as `unix:///PATH` [default: its usual one]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) engine: Option<String>,
+    /// The runner in the containers, a static program: a Forgejo Runner, or a forgescale [default: forgejo-runner, else this program]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) runner: Option<PathBuf>,
     /// Keep the directory with configuration, state and logs, and say where it is
     #[arg(long)]
     pub(crate) keep: bool,
     /// Print the counters as one JSON object instead of the table
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What makes the machines of the demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DemoBackend {
+    /// Processes of this host
+    Host,
+    /// Containers of Docker
+    Docker,
+    /// Containers of Podman
+    Podman,
 }
 
 /// The commands about configurations.

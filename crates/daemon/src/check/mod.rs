@@ -45,6 +45,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 pub use finding::{Finding, Verdict};
+pub use static_program::{Kind as ProgramKind, kind as program_kind};
 
 use crate::config::{Config, Surroundings};
 use machines::Machines;

@@ -15,7 +15,7 @@ const INTERPRETER: u32 = 3;
 
 /// What kind of program a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// For this processor, as `uname -m` says it, and with all that it needs.
     Static(&'static str),
     /// For this processor, and a loader with libraries must be there.
@@ -26,8 +26,8 @@ pub(super) enum Kind {
     NoProgram,
 }
 
-/// Reads a file's head.
-pub(super) fn kind(path: &Path) -> io::Result<Kind> {
+/// Reads a file's head. Blocks; fails as reading does.
+pub fn kind(path: &Path) -> io::Result<Kind> {
     let mut head = Vec::new();
     File::open(path)?.take(HEAD).read_to_end(&mut head)?;
     Ok(kind_of(&head).unwrap_or(Kind::NoProgram))

@@ -9,13 +9,13 @@ use backend_host::{HostBackend, HostSettings, Limits, Program, RunAs};
 use planner::ids::DeploymentId;
 
 /// How long a runner may take to end: as the stop clock of the demo's pools.
-const STOP: Duration = Duration::from_secs(5);
+pub(super) const STOP: Duration = Duration::from_secs(5);
 
 /// How long the stage may take to be cleared: the stop clock of the demo's pools, and some.
-const LIMIT: Duration = Duration::from_secs(20);
+pub(super) const LIMIT: Duration = Duration::from_secs(20);
 
 /// The pause between two looks.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// Destroys every machine of a deployment that is left in the directories of its backends. What cannot be destroyed in time
 /// is left to be found.

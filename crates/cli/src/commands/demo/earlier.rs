@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::clearing::clear_machines;
+use super::engine::Engine;
 use super::stage::{PREFIX, SHARED_MEMORY, STATE};
 
 /// The file that is locked for as long as its demo lives.
@@ -40,8 +41,13 @@ pub(super) struct Playing {
 
 impl Playing {
     /// Marks a demo's directories.
-    pub(super) fn begin(directory: &Path, deployment: &str, runtime: &Path) -> io::Result<Self> {
-        let told = json!({ "deployment": deployment, "runtime": runtime });
+    pub(super) fn begin(
+        directory: &Path,
+        deployment: &str,
+        runtime: &Path,
+        engine: Option<&Engine>,
+    ) -> io::Result<Self> {
+        let told = json!({ "deployment": deployment, "runtime": runtime, "engine": engine.map(Engine::address) });
         let mut locks = vec![mark(directory, &told)?];
         if !runtime.starts_with(directory) {
             locks.push(mark(runtime, &told)?);
@@ -70,7 +76,10 @@ pub(super) async fn clear(mut say: impl FnMut(&str)) {
     for directory in parents.iter().flat_map(|parent| ours(parent)) {
         let Some(left) = Left::find(directory) else { continue };
         say(&format!("an earlier demo was killed: clearing away what it left in {}", left.directory.display()));
-        clear_machines(&left.directory.join(STATE).join("machines"), &left.deployment).await;
+        match &left.engine {
+            Some(engine) => engine.clear(&left.deployment).await,
+            None => clear_machines(&left.directory.join(STATE).join("machines"), &left.deployment).await,
+        }
         if let Err(error) = left.remove() {
             say(&format!("cannot remove {}: {error}", left.directory.display()));
         }
@@ -84,6 +93,7 @@ struct Left {
     directory: PathBuf,
     deployment: String,
     runtime: Option<PathBuf>,
+    engine: Option<Engine>,
 }
 
 impl Left {
@@ -97,12 +107,17 @@ impl Left {
         // Nothing is removed for being named in a file: it must be a demo's as well.
         let runtime =
             runtime.filter(|runtime| ours(Path::new(SHARED_MEMORY)).contains(runtime) && *runtime != directory);
-        Some(Self { _lock: lock, deployment: told["deployment"].as_str()?.to_owned(), directory, runtime })
+        let engine = told["engine"].as_str().and_then(Engine::of_earlier);
+        Some(Self { _lock: lock, deployment: told["deployment"].as_str()?.to_owned(), directory, runtime, engine })
     }
 
     fn remove(&self) -> io::Result<()> {
-        self.runtime.iter().try_for_each(fs::remove_dir_all)?;
-        fs::remove_dir_all(&self.directory)
+        let folders = self.runtime.iter().chain([&self.directory]);
+        folders.map(fs::remove_dir_all).try_for_each(|removed| match removed {
+            // Another demo has found the one in memory by itself.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        })
     }
 }
 

@@ -1,23 +1,27 @@
-//! `forgescale demo`: an emulated forge with some work, the daemon, the host backend: the very code of `run`.
+//! `forgescale demo`: an emulated forge with some work, the daemon, machines of this host or of an engine: the very code of
+//! `run`.
 //!
 //! ```text
 //! stage (directory, forge, config) ─► daemon ─► director (pushes, cancels, reruns) ─► verdict ─► cleared away
 //! ```
 //!
-//! What it says at the end is taken from the forge's books and the process table, not from the daemon's own records.
+//! What it says at the end is taken from the forge's books and the process table, or the engine, not from the daemon's own records.
 
 mod clearing;
 mod counters;
 mod director;
 mod earlier;
+mod engine;
 mod processes;
 mod progress;
+mod runner;
 mod stage;
 mod table;
 mod verdict;
 mod workload;
 
 use std::io::{self, Write};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
@@ -30,12 +34,17 @@ use crate::arguments::Demo;
 use crate::failure::Failure;
 use counters::Counters;
 use director::Director;
+use engine::Engine;
 use progress::Progress;
+use runner::Runner;
 use stage::Stage;
 use verdict::Verdict;
 
 /// How long the work may take; it usually takes a third of it.
 const LIMIT: Duration = Duration::from_secs(55);
+
+/// The same where machines are containers: an engine starts few at once, and the runner is put into it first.
+const LIMIT_OF_CONTAINERS: Duration = Duration::from_secs(110);
 
 /// How long an interrupted demo may take to cancel its jobs and to be rid of their machines: it usually takes a quarter.
 const CALL_OFF: Duration = Duration::from_secs(20);
@@ -63,8 +72,21 @@ async fn play(arguments: &Demo, out: &mut impl Write) -> Result<(), Failure> {
     let begun = Instant::now();
     // From here on there is something to clear away.
     let interrupted = interruption().context("cannot catch signals").map_err(Failure::not_done)?;
+    let mut interrupted = pin!(interrupted);
     earlier::clear(|text| progress::say(begun, text)).await;
-    let stage = Stage::build(arguments.keep).await?;
+    let engine = Engine::asked_for(arguments)?;
+    let runner = match &engine {
+        None => Runner::of_this_host().await?,
+        Some(engine) => {
+            tokio::select! {
+                prepared = engine.prepare(|text| progress::say(begun, text)) => prepared?,
+                () = &mut interrupted => return Err(Failure::not_done(anyhow!("the demo was interrupted before it began"))),
+            }
+            Runner::of_containers(arguments.runner.as_deref()).await?
+        }
+    };
+    let limit = if engine.is_some() { LIMIT_OF_CONTAINERS } else { LIMIT };
+    let stage = Stage::build(arguments.keep, engine, runner).await?;
     let options = Options { supervisor: short_lived(supervisor()?), once: false, file: None };
     let daemon = Daemon::start(&stage.config, &options).map_err(not_started)?;
     let control = daemon.control();
@@ -74,8 +96,8 @@ async fn play(arguments: &Demo, out: &mut impl Write) -> Result<(), Failure> {
 
     let curtain = tokio::select! {
         () = director.direct(&stage, &mut progress) => Curtain::Done,
-        () = tokio::time::sleep(LIMIT) => Curtain::TooLate,
-        () = interrupted => Curtain::Interrupted,
+        () = tokio::time::sleep(limit) => Curtain::TooLate,
+        () = &mut interrupted => Curtain::Interrupted,
     };
     if curtain == Curtain::Interrupted {
         let most = CALL_OFF.as_secs();
@@ -87,8 +109,11 @@ async fn play(arguments: &Demo, out: &mut impl Write) -> Result<(), Failure> {
     control.stop();
     daemon.ended().await;
 
-    let leaked_machines = processes::machines(&stage);
-    clearing::clear_machines(&stage.machines(), &stage.deployment).await;
+    let leaked_machines = match &stage.engine {
+        Some(engine) => engine.left(&stage.deployment).await?,
+        None => processes::machines(&stage),
+    };
+    stage.clear_machines().await;
     let counters = Counters::read(&stage.emulator, leaked_machines);
     let verdict = Verdict::of(&stage.emulator, &workload::expectations(arguments.jobs), &reasons, curtain, &counters);
     if arguments.json {

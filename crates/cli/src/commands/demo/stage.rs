@@ -5,14 +5,16 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use backend_host::{Program, RunnerVersion};
 use daemon::config::{Config, Surroundings};
 use emulator::{AnswerTimes, Emulator, EmulatorSettings};
 use forge_model::script::ScriptError;
 use forge_model::{Forge, RepoId, TokenScope, TokenSpec, Version};
 use tempfile::TempDir;
 
+use super::clearing::clear_machines;
 use super::earlier::Playing;
+use super::engine::Engine;
+use super::runner::Runner;
 use crate::failure::Failure;
 
 /// How the names of a demo's directories begin.
@@ -30,6 +32,8 @@ pub(super) struct Stage {
     pub(super) config: Config,
     pub(super) deployment: String,
     pub(super) repositories: Repositories,
+    /// Where machines are containers.
+    pub(super) engine: Option<Engine>,
     runner: String,
     directory: TempDir,
     runtime: Option<TempDir>,
@@ -47,7 +51,8 @@ pub(super) struct Repositories {
 }
 
 impl Stage {
-    pub(super) async fn build(keep: bool) -> Result<Self, Failure> {
+    /// Everything, with machines of this host or of an engine.
+    pub(super) async fn build(keep: bool, engine: Option<Engine>, runner: Runner) -> Result<Self, Failure> {
         let directory = temporary(None)?;
         let runtime = Path::new(SHARED_MEMORY).is_dir().then(|| temporary(Some(SHARED_MEMORY))).transpose()?;
         let mut settings = EmulatorSettings::new(Version::V16);
@@ -59,19 +64,29 @@ impl Stage {
             .context("cannot fill the forge")
             .map_err(Failure::not_done)?;
         let deployment = format!("demo-{}", std::process::id());
-        let (runner, name) = runner().await?;
         let runtime_directory = runtime.as_ref().map_or_else(|| directory.path().join("run"), |dir| dir.path().into());
-        let playing = Playing::begin(directory.path(), &deployment, &runtime_directory)
+        let playing = Playing::begin(directory.path(), &deployment, &runtime_directory, engine.as_ref())
             .with_context(|| format!("cannot write to {}", directory.path().display()))
             .map_err(Failure::not_done)?;
-        let text = configuration(&deployment, &emulator.url(), directory.path(), &runtime_directory, &runner);
+        let places = (directory.path(), runtime_directory.as_path());
+        let text = configuration(&deployment, &emulator.url(), places, &backend(engine.as_ref(), &runner));
         let config = configure(directory.path(), &text, &token)?;
-        Ok(Self { emulator, config, deployment, repositories, runner: name, directory, runtime, playing, keep })
+        let runner = runner.name;
+        Ok(Self { emulator, config, deployment, repositories, engine, runner, directory, runtime, playing, keep })
     }
 
     /// What the audience is told first.
     pub(super) fn introduction(&self) -> String {
-        format!("emulated Forgejo at {}, runner: {}", self.emulator.url(), self.runner)
+        let machines = self.engine.as_ref().map(|engine| format!(", machines: {engine}")).unwrap_or_default();
+        format!("emulated Forgejo at {}, runner: {}{machines}", self.emulator.url(), self.runner)
+    }
+
+    /// Destroys the machines that are left.
+    pub(super) async fn clear_machines(&self) {
+        match &self.engine {
+            Some(engine) => engine.clear(&self.deployment).await,
+            None => clear_machines(&self.machines(), &self.deployment).await,
+        }
     }
 
     /// The folder that holds the machines' folders.
@@ -119,10 +134,7 @@ fn populate(forge: &mut Forge) -> Result<(Repositories, String), ScriptError> {
 }
 
 /// Short clocks, so that everything can be seen within a minute; the rest is what an operator would write.
-fn configuration(deployment: &str, url: &str, state: &Path, runtime: &Path, runner: &[String]) -> String {
-    let runner = serde_json::Value::from(runner);
-    // Everything here is the demo's own, so that its jobs may be root where it is.
-    let user = if rustix::process::geteuid().is_root() { "user = \"root\"\n" } else { "" };
+fn configuration(deployment: &str, url: &str, (state, runtime): (&Path, &Path), backend: &str) -> String {
     let (state, runtime) = (state.join(STATE), runtime.display());
     let state = state.display();
     format!(
@@ -159,9 +171,7 @@ grace = "2s"
 stop = "5s"
 
 [backend.here]
-kind = "host"
-runner = {runner}
-{user}interval = "500ms"
+{backend}interval = "500ms"
 
 [limits]
 settle = "1s"
@@ -169,6 +179,20 @@ backoff = "1s"
 suspect = "8s"
 "#
     )
+}
+
+/// What makes the machines, and the runner on them.
+fn backend(engine: Option<&Engine>, runner: &Runner) -> String {
+    let runner = serde_json::Value::from(runner.command.as_slice());
+    let kind = engine.map_or_else(
+        || {
+            // Everything here is the demo's own, so that its jobs may be root where it is.
+            let user = if rustix::process::geteuid().is_root() { "user = \"root\"\n" } else { "" };
+            format!("kind = \"host\"\n{user}")
+        },
+        Engine::configuration,
+    );
+    format!("{kind}runner = {runner}\n")
 }
 
 fn configure(directory: &Path, text: &str, token: &str) -> Result<Config, Failure> {
@@ -179,23 +203,4 @@ fn configure(directory: &Path, text: &str, token: &str) -> Result<Config, Failur
         .and_then(|()| fs::set_permissions(&token_file, std::os::unix::fs::PermissionsExt::from_mode(0o600)));
     written.with_context(|| format!("cannot write to {}", directory.display())).map_err(Failure::not_done)?;
     Ok(Config::load(&file, &Surroundings::of_process())?)
-}
-
-/// The runner to use, as the configuration names it, and its name for people: Forgejo Runner if there is a fitting one,
-/// else the stand-in.
-async fn runner() -> Result<(Vec<String>, String), Failure> {
-    if let Some(version) = forgejo_runner().await {
-        return Ok((vec!["forgejo-runner".to_owned()], format!("forgejo-runner {version}")));
-    }
-    let program = super::supervisor()?.path;
-    let path = program.to_str().context("this program's own path is no text").map_err(Failure::not_done)?;
-    let name = "the stand-in (no forgejo-runner 12.8.2 or newer in PATH)".to_owned();
-    Ok((vec![path.to_owned(), "stand-in-runner".to_owned()], name))
-}
-
-/// The version of the Forgejo Runner in PATH, if there is one and it is new enough.
-async fn forgejo_runner() -> Option<RunnerVersion> {
-    let program = Program { path: "forgejo-runner".into(), arguments: Vec::new() };
-    let version = backend_host::runner_version(&program, &std::env::var("PATH").ok()?, None).await.ok()?;
-    (version >= RunnerVersion::LEAST).then_some(version)
 }

@@ -41,6 +41,9 @@ const BEFORE_CANCEL: Duration = Duration::from_secs(1);
 /// Kills the supervisor of its own machine: the runner is the parent of the step, the supervisor the runner's.
 const DIE: &str = "echo 'pulling the plug'; kill -9 $(awk '/^PPid:/ {print $2}' /proc/$PPID/status); sleep 60";
 
+/// The same where the machine is a container: its first process cannot be killed from inside, but the runner can.
+const DIE_IN_A_CONTAINER: &str = "echo 'pulling the plug'; kill -9 $PPID; sleep 60";
+
 /// All runs, in the order in which they are pushed.
 pub(super) fn scenes(stage: &Stage, singles: u16) -> Vec<Scene> {
     let repositories = stage.repositories;
@@ -108,7 +111,8 @@ pub(super) fn scenes(stage: &Stage, singles: u16) -> Vec<Scene> {
         "windows.yaml",
         vec![JobSpec::shell("installer", &["windows"], "echo never")],
     ));
-    scenes.push(plain(repositories.tools, "doomed.yaml", vec![JobSpec::shell("doomed", &["debian"], DIE)]));
+    let die = if stage.engine.is_some() { DIE_IN_A_CONTAINER } else { DIE };
+    scenes.push(plain(repositories.tools, "doomed.yaml", vec![JobSpec::shell("doomed", &["debian"], die)]));
     scenes
 }
 

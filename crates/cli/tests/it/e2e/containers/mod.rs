@@ -8,6 +8,7 @@
 //! program under test itself, so that the image has the libraries that it needs, and no runner.
 
 mod caches;
+mod demo;
 mod events;
 mod gate;
 mod gc;
