@@ -8,6 +8,7 @@
 //! has its own forge, directories and deployment, so that all of them can run at once. Nothing here measures time:
 //! deadlines are only there so that a test that hangs ends.
 
+mod away;
 mod bad_luck;
 mod cancelling;
 mod claims;
