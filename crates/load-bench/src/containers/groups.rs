@@ -69,14 +69,15 @@ async fn few() -> anyhow::Result<Vec<Figure>> {
     let runner = ground.runner;
     let begun = begun(&ground.stage, &handles);
     let events = ground.end().await?;
-    let (lives, waited) = (lives(&events), waited(&events, &begun));
-    let lived: Duration = lives.iter().map(|life| life.until.saturating_sub(life.from)).sum();
+    let waited = waited(&events, &begun);
+    let all = lives(&events);
+    let lived: Duration = all.iter().map(Life::span).sum();
     let what = format!("{FEW} runs of `sleep 1` in one group at max {MAX}, {runner}, Docker: machine-seconds");
     let goal = format!("≤ {} s", HELD.as_secs());
     let seconds = |of: Duration| format!("{:.1} s", of.as_secs_f64());
     Ok(vec![
         Figure::with_goal(format!("{what} before their jobs"), seconds(waited), goal, waited <= HELD),
-        Figure::plain(format!("{what} in all"), format!("{} in {} containers", seconds(lived), lives.len())),
+        Figure::plain(format!("{what} in all"), format!("{} in {} containers", seconds(lived), all.len())),
     ])
 }
 
@@ -117,6 +118,12 @@ struct Life<'e> {
     from: Duration,
     until: Duration,
     tags: &'e str,
+}
+
+impl Life<'_> {
+    fn span(&self) -> Duration {
+        self.until.saturating_sub(self.from)
+    }
 }
 
 fn lives(events: &[EngineEvent]) -> Vec<Life<'_>> {
@@ -169,7 +176,7 @@ mod tests {
             event("die", "a", 8),
             event("destroy", "a", 9),
         ];
-        let spans: Vec<u64> = lives(&events).iter().map(|life| (life.until - life.from).as_secs()).collect();
+        let spans: Vec<u64> = lives(&events).iter().map(|life| life.span().as_secs()).collect();
         assert_eq!((spans, count(&events, "start")), (vec![3, 5, 3], 3));
         let begun = [("of-a".to_owned(), Duration::from_secs(6)), ("of-c".to_owned(), Duration::from_secs(3))];
         assert_eq!(waited(&events, &begun), Duration::from_secs(3 + 5 + 1), "b never began, and a in its second life");

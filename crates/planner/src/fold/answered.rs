@@ -62,7 +62,8 @@ fn keep_refused(journal: &mut Journal, key: &AssignmentKey, flight: &InFlight, a
     {
         let job = journal.assignments.get(key).and_then(|assignment| assignment.job.as_ref());
         let repository = job.map(|job| (key.job.forge.clone(), job.repository));
-        let refused = Refused { pool: tags.pool.clone(), repository, at: now, deadline: flight.deadline };
+        let (pool, job) = (tags.pool.clone(), Some(key.job.clone()));
+        let refused = Refused { pool, job, repository, at: now, deadline: flight.deadline };
         journal.refused.insert((backend.clone(), machine.clone()), refused);
     }
 }

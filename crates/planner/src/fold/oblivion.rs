@@ -29,7 +29,8 @@ pub(super) fn tidy(state: &mut State, now: Tick) {
     }
     forget_repositories(state, now);
     let journal = &mut state.journal;
-    let used: BTreeSet<&JobKey> = journal.assignments.keys().map(|key| &key.job).collect();
+    let refused = journal.refused.values().filter_map(|refused| refused.job.as_ref());
+    let used: BTreeSet<&JobKey> = journal.assignments.keys().map(|key| &key.job).chain(refused).collect();
     let stray: BTreeSet<JobKey> = journal
         .strays
         .iter()

@@ -81,7 +81,7 @@ fn made(
         return None;
     };
     if failure.acted == Acted::No {
-        return Some(Refused { pool: of.tags.pool.clone(), repository: None, at: now, deadline });
+        return Some(Refused { pool: of.tags.pool.clone(), job: None, repository: None, at: now, deadline });
     }
     of.machine = MachineFact::Lost { since: now };
     failed(of, limits, failure, key.1.as_str(), now);

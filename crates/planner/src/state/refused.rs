@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use crate::ids::{ForgeId, PoolId};
+use crate::ids::{ForgeId, JobKey, PoolId};
 use crate::time::Tick;
 
 /// A machine that was asked for and refused.
@@ -21,6 +21,8 @@ use crate::time::Tick;
 pub struct Refused {
     /// Its pool.
     pub pool: PoolId,
+    /// Its job, if it was asked for one: as long as it may be there, its name is not used again.
+    pub job: Option<JobKey>,
     /// The repository of its job, where that is known.
     pub repository: Option<(ForgeId, i64)>,
     /// When it was refused.

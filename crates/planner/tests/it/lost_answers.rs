@@ -223,3 +223,30 @@ fn a_scope_that_asks_for_a_pause_with_a_lost_answer_gets_it() {
     scene.goes_on(3);
     assert!(scene.created().contains(&"h2".to_owned()));
 }
+
+#[test]
+fn the_name_of_a_refused_machine_is_not_used_again_while_it_may_turn_up_however_long_its_job_was_not_listed() {
+    let mut scene = Scene::with(|policy| policy.pools[0].max = 10);
+    scene.waits("h1");
+    scene.poll();
+    let first = scene.open[0].1.clone();
+    scene.answers("create", refused(ErrorClass::Transient));
+    let rows = std::mem::take(&mut scene.jobs);
+    // Nothing lists machines for a long time.
+    for _ in 0..30 {
+        scene.passes(Duration::from_mins(1));
+        scene.lists_jobs(true);
+        scene.turn();
+    }
+    scene.took();
+    scene.jobs = rows;
+    scene.passes(Duration::from_mins(1));
+    scene.lists_jobs(true);
+    scene.turn();
+    let (Some(Action::Create { machine, .. }), Action::Create { machine: before, .. }) =
+        (scene.took_actions().pop(), first)
+    else {
+        panic!("it is not tried again");
+    };
+    assert_ne!(machine, before);
+}

@@ -212,6 +212,11 @@ impl Ledger {
         })
     }
 
+    /// Whether a runner was seen to be fenced.
+    pub(super) fn is_fenced(&self, runner: &RunnerUuid) -> bool {
+        self.runners.get(runner).is_some_and(|facts| facts.fenced)
+    }
+
     /// When a job of a repository was last seen to have left.
     pub(super) fn left_at(&self, forge: &ForgeId, repository: i64) -> Option<Tick> {
         self.left.get(&(forge.clone(), repository)).copied()

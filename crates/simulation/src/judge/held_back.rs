@@ -123,7 +123,7 @@ impl World {
         self.judge.tried = tried;
     }
 
-    fn machines_for(&self, handle: &str) -> u64 {
+    pub(super) fn machines_for(&self, handle: &str) -> u64 {
         let machines = self.backends.values().flat_map(|model| &model.machines);
         let of_the_job =
             machines.filter(|(_, machine)| machine.serves().is_some_and(|job| job.handle.as_str() == handle));

@@ -4,13 +4,12 @@
 use std::collections::BTreeMap;
 
 use forge_model::{Area, AttemptRecord, Status};
-use planner::ids::{ForgeId, MachineName, ScopeKey};
+use planner::ids::{ForgeId, ScopeKey};
 use planner::label::fits;
 use planner::policy::PoolPolicy;
 
 use super::bounds::{Bound, CALL_MS, Standing};
 use super::held_back::rested;
-use crate::backends::Machine;
 use crate::forge::ForgeSide;
 use crate::world::World;
 
@@ -40,6 +39,8 @@ impl World {
         let has_any = |pool: &PoolPolicy| self.spares().any(|(_, _, machine)| *machine.tags.pool() == pool.id);
         let pools = self.policy.pools.iter().filter(|pool| !self.rests(pool));
         let pools = pools.filter(|pool| self.has_room(pool) || has_any(pool) || self.can_be_made_room_in(pool));
+        // Where not all can be launched there is always somebody whose turn it is not.
+        let pools = pools.filter(|pool| self.waiting_for(pool) <= self.places_but_for_spares(pool));
         let open: Vec<&PoolPolicy> = pools.collect();
         if !open.is_empty() && !self.has_ghosts() {
             for (id, side) in &self.forges {
@@ -66,6 +67,16 @@ impl World {
             }
         }
         self.judge.wanted = wanted;
+    }
+
+    /// How many jobs without a machine a pool could serve.
+    fn waiting_for(&self, pool: &PoolPolicy) -> usize {
+        let of_forge = |side: &ForgeSide| {
+            let attempts = side.model.books().attempts().iter().filter(|attempt| attempt.status == Status::Waiting);
+            let idle = attempts.filter(|attempt| self.machines_for(attempt.handle.as_str()) == 0);
+            idle.filter(|attempt| fits(&side.model.labels_of(attempt.job), &pool.labels)).count()
+        };
+        self.forges.values().map(of_forge).sum()
     }
 
     /// Where a job should be launched by now; `None` for a job that was tried before, or that nobody may run.
@@ -96,13 +107,15 @@ impl World {
 
     /// Whether a pool would have room if no machine waited for a job, or made way for one.
     fn can_be_made_room_in(&self, pool: &PoolPolicy) -> bool {
-        let makes_way = |name: &MachineName, machine: &Machine| {
+        pool.max_per_repository.is_none() && !self.is_busy(&pool.backend) && self.places_but_for_spares(pool) > 0
+    }
+
+    /// How many machines more a pool could have if none waited for a job, or made way for one.
+    fn places_but_for_spares(&self, pool: &PoolPolicy) -> usize {
+        self.places_left(pool, |name, machine| {
             let is_warm = machine.tags.warm().is_some() && machine.serves().is_none();
-            is_warm && self.is_plain(name, machine)
-        };
-        pool.max_per_repository.is_none()
-            && !self.is_busy(&pool.backend)
-            && self.is_below_limits(pool, |name, machine| !makes_way(name, machine))
+            !(is_warm && self.is_plain(name, machine))
+        })
     }
 
     fn slowest_boot_ms(&self) -> u64 {

@@ -100,14 +100,17 @@ impl World {
 
     /// Whether one more machine of those that count may be in a pool.
     pub(super) fn is_below_limits(&self, pool: &PoolPolicy, counts: impl Fn(&MachineName, &Machine) -> bool) -> bool {
+        self.places_left(pool, counts) > 0
+    }
+
+    /// How many more machines of those that count may be in a pool.
+    pub(super) fn places_left(&self, pool: &PoolPolicy, counts: impl Fn(&MachineName, &Machine) -> bool) -> usize {
         let all = self.backends.iter().flat_map(|(id, model)| model.machines.iter().map(move |one| (id, one)));
         let all: Vec<_> = all.filter(|(_, (name, machine))| counts(name, machine)).collect();
-        let below = |count: usize, max: Option<u32>| max.is_none_or(|max| count < max as usize);
-        below(all.iter().filter(|(_, (_, machine))| *machine.tags.pool() == pool.id).count(), Some(pool.max))
-            && below(
-                all.iter().filter(|(id, _)| **id == pool.backend).count(),
-                self.policy.backends.get(&pool.backend).and_then(|backend| backend.max),
-            )
-            && below(all.len(), self.policy.max)
+        let left = |count: usize, max: Option<u32>| max.map_or(usize::MAX, |max| (max as usize).saturating_sub(count));
+        let of_pool = all.iter().filter(|(_, (_, machine))| *machine.tags.pool() == pool.id).count();
+        let on_backend = all.iter().filter(|(id, _)| **id == pool.backend).count();
+        let max_of_backend = self.policy.backends.get(&pool.backend).and_then(|backend| backend.max);
+        left(of_pool, Some(pool.max)).min(left(on_backend, max_of_backend)).min(left(all.len(), self.policy.max))
     }
 }

@@ -4,7 +4,7 @@
 use forge_model::Status;
 use planner::event::{Decision, EndReason};
 use planner::ids::{AssignmentKey, JobKey};
-use planner::state::SuspectKey;
+use planner::state::{Assignment, SuspectKey};
 use planner::step::Turn;
 use planner::time::Tick;
 
@@ -35,12 +35,16 @@ impl World {
         }
     }
 
-    /// Invariant 5: a job is held back only when its runner has asked for it for as long as the claim clock says.
+    /// Invariant 5: a job is held back only when its runner has asked for it for as long as the claim clock says, or gets
+    /// nothing any more: an earlier life has fenced it.
     fn judge_release(&mut self, key: &AssignmentKey) {
         if let Some((forge, repository, name, _)) = self.kind_of(&key.job) {
             self.judge.ever_held_back.insert((forge, repository, name));
         }
         let Some(assignment) = self.daemon.state.journal.assignments.get(key) else { return };
+        if assignment.registration.known().is_some_and(|runner| self.judge.ledger.is_fenced(&runner.uuid)) {
+            return;
+        }
         let machine = self.backends.get(&assignment.backend).and_then(|it| it.machines.get(&assignment.machine_name));
         let Some(declared_at) = machine.and_then(|machine| machine.process.as_ref()?.declared_at) else { return };
         let claim = self.first_policy.pool(&assignment.pool).map_or(0, |pool| pool.clocks.claim.as_millis());
@@ -122,9 +126,10 @@ impl World {
             let job = machine.serves()?.job();
             let waits = self.forge(&job.forge).status_of(job.handle.as_str()) == Some(Status::Waiting);
             let is_known = !self.is_unknown(name) && !machine.hidden && machine.undeletable_until == 0;
-            let mut assignments = self.daemon.state.journal.assignments.values();
-            let its = assignments.find(|of| of.has_machine(name) && of.job.is_some() && of.keeps_its_job())?;
-            (waits && is_known && self.kind_of(&job).as_ref() == Some(kind)).then_some((job, its.begun_at))
+            // One that was made for a job may have been bound to another meanwhile.
+            let is_its = |of: &&Assignment| of.has_machine(name) && of.job.is_some() && of.keeps_its_job();
+            let begun_at = self.daemon.state.journal.assignments_of(&job).map(|(_, of)| of).find(is_its)?.begun_at;
+            (waits && is_known && self.kind_of(&job).as_ref() == Some(kind)).then_some((job, begun_at))
         })
     }
 
