@@ -3,9 +3,10 @@
 //!
 //! Pulled one at a time on each engine, so that the image of a job that waits is not kept waiting by all the others; that job begins
 //! the pull of its own image at once. What cannot be pulled is told in the log, and is no error: the first job that needs it
-//! tries again, and says why in its turn.
+//! tries again, and says why in its turn. An engine that is away is asked again until it is there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use backend_docker::DockerBackend;
 use planner::ids::BackendId;
@@ -13,6 +14,9 @@ use tokio::task::JoinSet;
 
 use crate::chain;
 use crate::machines::Backend;
+
+/// Before an engine that is away is asked again. An image that a job needs is pulled without it.
+const BETWEEN_TRIES: Duration = Duration::from_mins(1);
 
 /// The images that each backend is to have.
 pub(crate) type Images = BTreeMap<BackendId, BTreeSet<String>>;
@@ -37,7 +41,8 @@ impl Tending {
             }
             self.tasks.spawn(async move {
                 for (id, backend, images) in &engine {
-                    bring(id, backend, images).await;
+                    let bring_one = |image: String| async move { backend.bring(&image).await };
+                    bring(id, images, BETWEEN_TRIES, bring_one).await;
                 }
             });
         }
@@ -58,17 +63,29 @@ fn by_engine(backends: &BTreeMap<BackendId, Backend>, images: &Images) -> Vec<Ve
     engines
 }
 
-async fn bring(id: &BackendId, backend: &DockerBackend, images: &BTreeSet<String>) {
+/// Brings all images of one backend, each as soon as its engine answers. The log tells once that it does not.
+async fn bring<E: std::error::Error, F: Future<Output = Result<(), E>>>(
+    id: &BackendId,
+    images: &BTreeSet<String>,
+    between_tries: Duration,
+    bring_one: impl Fn(String) -> F,
+) {
+    let mut is_told = false;
     for image in images {
-        if let Err(error) = backend.bring(image).await {
-            tracing::warn!(backend = %id, error = chain(&error), "images are not pulled ahead of jobs");
-            return;
+        while let Err(error) = bring_one(image.clone()).await {
+            if !is_told {
+                tracing::warn!(backend = %id, error = chain(&error), "images are not pulled ahead of jobs for now");
+            }
+            is_told = true;
+            tokio::time::sleep(between_tries).await;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use backend_docker::WithUnstarted;
 
     use super::*;
@@ -86,6 +103,20 @@ mod tests {
              [backend.two]\nkind = \"docker\"\nmode = \"nested\"\n\
              [backend.far]\nkind = \"docker\"\nhost = \"unix:///other.sock\"\n";
         Config::parse(text, place.path(), &surroundings(place)).unwrap_or_else(|problems| panic!("{problems:#?}"))
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_was_away_is_given_all_images_once_it_is_there() {
+        let answers = RefCell::new(["down", "", "", "down", "down", ""].into_iter());
+        let asked = RefCell::new(Vec::new());
+        let images = BTreeSet::from(["a:1", "b:1", "c:1"].map(str::to_owned));
+        let bring_one = |image| {
+            asked.borrow_mut().push(image);
+            let answer = answers.borrow_mut().next().expect("no more questions");
+            std::future::ready(if answer.is_empty() { Ok(()) } else { Err(std::io::Error::other(answer)) })
+        };
+        bring(&BackendId::new("one"), &images, Duration::ZERO, bring_one).await;
+        assert_eq!(*asked.borrow(), ["a:1", "a:1", "b:1", "c:1", "c:1", "c:1"]);
     }
 
     #[test]

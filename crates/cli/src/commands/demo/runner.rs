@@ -57,7 +57,7 @@ impl Runner {
             Ok(version) if version >= RunnerVersion::LEAST => Self::forgejo(path, version),
             Ok(version) => {
                 let error = anyhow!("the runner {} is of version {version}", path.display());
-                Err(Failure::not_done(error).hint(format!("take {} or newer", RunnerVersion::LEAST)))
+                Err(Failure::not_done(error).hint(format!("take {} or newer", RunnerVersion::LEAST_WITHOUT_DOUBT)))
             }
             Err(RunnerVersionError::Foreign { said, .. }) if said.starts_with(PROGRAM) => Self::stand_in(path),
             Err(error) => Err(Failure::not_done(error).hint("name a Forgejo Runner, or a forgescale")),
@@ -69,7 +69,7 @@ impl Runner {
     }
 
     fn stand_in(program: &Path) -> Result<Self, Failure> {
-        let name = format!("the stand-in (no forgejo-runner {} or newer)", RunnerVersion::LEAST);
+        let name = format!("the stand-in (no forgejo-runner {} or newer)", RunnerVersion::LEAST_WITHOUT_DOUBT);
         Ok(Self { command: vec![text(program)?, "stand-in-runner".to_owned()], name })
     }
 }

@@ -170,6 +170,7 @@ fn the_container_of_a_job_that_is_held_back_is_taken_back_and_none_is_lost() {
     let gate = Gate::new(engine.forge);
     let pools = vec![Pool { more: "warm = 1", claim: "1s", ..Pool::new("debian", 4) }];
     let mut world = World::new(&Setup { engine: Some(engine.clone()), pools, ..Setup::new(4) });
+    let events = Events::listen(&engine, &world.deployment);
     world.start(&[]);
     until_ready(&world, 1);
     let push = |name: &str, script: &str| {
@@ -186,6 +187,9 @@ fn the_container_of_a_job_that_is_held_back_is_taken_back_and_none_is_lost() {
         world.until_is(job, Status::Success);
     }
     until_ready(&world, 1);
+    // One for each job, and the one that waits now: what was taken back has served another job.
+    let created = events.judged().created;
+    assert!(created <= others.len() + 1 + 1, "{created} containers for {} jobs", others.len() + 1);
     world.check_success(&others);
     world.check_success(&[first]);
     finish(world, "warm = 1", "warm = 0");
