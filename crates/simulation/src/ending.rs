@@ -59,22 +59,25 @@ pub fn run_whole(shape: &Shape) -> BTreeMap<Rule, Broken> {
 
 fn live(mut world: World, shape: &Shape) -> World {
     let lives_on = shape.seed.is_multiple_of(LINGERING);
-    let mut to_its_end = || {
+    world.guarded(|world| {
         world.run();
         if lives_on && world.settled_at > 0 {
             world.linger();
         }
-    };
-    // What is left of a world that panicked is only read.
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(&mut to_its_end)) {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words");
-        world.judge.breaks(Rule::Panic, format!("the world panics: {text}"));
-    }
+    });
     world
 }
 
 impl World {
+    /// Lets something happen that may panic. What is left of a world that panicked is only read.
+    pub(crate) fn guarded(&mut self, on: impl FnOnce(&mut Self)) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| on(self))) {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words");
+            self.judge.breaks(Rule::Panic, format!("the world panics: {text}"));
+        }
+    }
+
     /// Lets the world go on until all is over or something is broken.
     pub(crate) fn run(&mut self) {
         let mut looked_at = 0;
@@ -116,7 +119,7 @@ impl World {
     }
 
     /// What is not over yet, and which rule that breaks if it lasts. `None`: all is over.
-    fn what_is_left(&self) -> Option<(Rule, String)> {
+    pub(crate) fn what_is_left(&self) -> Option<(Rule, String)> {
         for forge in self.forges.values() {
             let mut attempts = forge.model.books().attempts().iter();
             let unfinished =
@@ -144,7 +147,7 @@ impl World {
     }
 
     /// Invariants 7, 10, 11 and 13, in the end.
-    fn judge_end(&mut self) {
+    pub(crate) fn judge_end(&mut self) {
         let mut attempts = 0;
         let mut lost = None;
         for forge in self.forges.values() {

@@ -20,9 +20,9 @@ pub fn explain(shape: &Shape) -> String {
 /// The last lines of a trace about what broke: a job and its machines.
 fn about<'a>(broken: &Broken, trace: &'a [String]) -> Vec<&'a str> {
     let mut subjects = subjects(&broken.what);
-    // The call that made a machine names its job too, and the other way round.
-    let creates = trace.iter().filter(|line| line.contains(" Create {"));
-    let related = creates.map(|line| self::subjects(line)).filter(|named| !named.is_disjoint(&subjects));
+    // What makes a machine for a job, or binds one that waited to it, names both.
+    let joins = trace.iter().filter(|line| [" Create {", " Bind {"].iter().any(|what| line.contains(what)));
+    let related = joins.map(|line| self::subjects(line)).filter(|named| !named.is_disjoint(&subjects));
     let related: Vec<BTreeSet<&str>> = related.collect();
     subjects.extend(related.into_iter().flatten());
     let concerns = |line: &&String| subjects.is_empty() || subjects.iter().any(|subject| line.contains(subject));
@@ -54,5 +54,18 @@ mod tests {
         ];
         let broken = Broken { rule: Rule::MachinesLeft, invariant: 6, what: "machine fs-1 is still there".to_owned() };
         assert_eq!(about(&broken, &trace), [&*trace[0], &*trace[2], &*trace[4]]);
+    }
+
+    #[test]
+    fn what_is_told_about_a_job_is_told_about_the_machine_that_waited_for_it_too() {
+        let job = "13a16201-310d-4aba-a834-09b1f2fb545f";
+        let trace = [
+            "call 1 CreateWarm { machine: MachineName(\"fs-1\") }".to_owned(),
+            "call 2 CreateWarm { machine: MachineName(\"fs-2\") }".to_owned(),
+            format!("decided Bind {{ handle: Handle(\"{job}\"), machine: MachineName(\"fs-2\") }}"),
+            "process 1 of fs-2: Exit".to_owned(),
+        ];
+        let broken = Broken { rule: Rule::JobsLeft, invariant: 8, what: format!("{job} is waiting") };
+        assert_eq!(about(&broken, &trace), [&*trace[1], &*trace[2], &*trace[3]]);
     }
 }

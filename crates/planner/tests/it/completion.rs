@@ -83,6 +83,27 @@ fn a_result_that_arrives_after_the_process_ended_is_a_completion() {
 }
 
 #[test]
+fn whatever_a_runner_ends_with_the_forge_alone_says_what_became_of_its_job() {
+    let ended_with = |exit: Exit| {
+        let mut scene = Scene::running(&["h1"]);
+        scene.ends("h1", exit);
+        scene.poll();
+        scene.does("destroy");
+        scene
+    };
+    for exit in [Exit::Code(0), Exit::Code(1)] {
+        let mut scene = ended_with(exit);
+        scene.polls(2);
+        assert_eq!(scene.took(), ["destroy", "end_early"], "{exit:?}: the forge has no result");
+        let mut scene = ended_with(exit);
+        scene.leaves("h1");
+        scene.loses_runner("h1");
+        scene.goes_on(4);
+        assert_eq!(scene.took(), ["destroy"], "{exit:?}: the forge has one");
+    }
+}
+
+#[test]
 fn a_process_that_died_while_something_of_it_goes_on_is_ended_early_too() {
     let mut scene = Scene::running(&["h1"]);
     scene.machine("h1").state = MachineState::Orphaned;

@@ -111,7 +111,7 @@ impl Bound {
     }
 
     /// The rule that is broken when it lasts longer; `beside`: than it may while something else is broken.
-    const fn rule(self, beside: bool) -> Rule {
+    pub(super) const fn rule(self, beside: bool) -> Rule {
         match self {
             Self::Removal => Rule::RemovalBound,
             Self::Lost => Rule::LostBound,
@@ -193,6 +193,11 @@ impl World {
         self.held_back(&mut standing);
         self.launches(&mut standing);
         self.stocks(&mut standing);
+        self.judge_standing(standing);
+    }
+
+    /// Holds what lasts to its bounds, and measures what has ended.
+    pub(super) fn judge_standing(&mut self, standing: Vec<Standing>) {
         let now = self.now;
         let mut lasting = BTreeMap::new();
         for Standing { bound, subject, since, limit } in standing {

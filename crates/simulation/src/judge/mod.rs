@@ -13,6 +13,8 @@ mod handing;
 mod held_back;
 mod launches;
 mod limits;
+#[cfg(test)]
+mod objections;
 mod progress;
 mod registrations;
 mod removals;

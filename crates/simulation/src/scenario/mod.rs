@@ -143,7 +143,8 @@ impl Scenario {
         Played { broken: broken(&report), reasons, trace: report.trace }
     }
 
-    fn world(&self) -> World {
+    /// The world in which it is played.
+    pub(crate) fn world(&self) -> World {
         let mut forge = ForgeSide::new(1, 0, self.version, 2);
         let scope = ScopeKey { forge: forge.id.clone(), scope: ScopeId::new("org:acme") };
         forge.areas = BTreeMap::from([(scope.clone(), forge_model::Area::Owner(forge.owner))]);
