@@ -105,6 +105,7 @@ impl BackendSeen {
 
     /// A listing has come.
     pub(crate) fn answered(&mut self) {
+        self.failures = 0;
         self.failing_since = None;
         self.last_failure = None;
     }

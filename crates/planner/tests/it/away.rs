@@ -65,9 +65,11 @@ fn one_failed_listing_between_good_ones_keeps_nothing_from_being_made() {
     for _ in 0..3 {
         scene.poll();
         fails_to_list(&mut scene);
+        assert!(!is_told(&scene));
     }
     scene.waits("h1");
-    scene.poll();
+    scene.lists_jobs(true);
+    scene.turn();
     assert_eq!(scene.created().len(), 1);
 }
 
