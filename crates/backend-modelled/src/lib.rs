@@ -14,6 +14,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ pub struct ModelledBackend {
 
 struct Shared {
     machines: Mutex<BTreeMap<MachineName, MachineSeen>>,
+    made: AtomicUsize,
     changes: watch::Sender<u64>,
     on_start: Box<OnStart>,
 }
@@ -50,8 +52,12 @@ impl fmt::Debug for ModelledBackend {
 impl ModelledBackend {
     /// No machines yet. `on_start` is called for each start, while the call is answered.
     pub fn new(on_start: impl Fn(&MachineName, &Launch) + Send + Sync + 'static) -> Self {
-        let shared =
-            Shared { machines: Mutex::default(), changes: watch::Sender::new(0), on_start: Box::new(on_start) };
+        let shared = Shared {
+            machines: Mutex::default(),
+            made: AtomicUsize::new(0),
+            changes: watch::Sender::new(0),
+            on_start: Box::new(on_start),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -61,6 +67,11 @@ impl ModelledBackend {
             seen.state = MachineState::Ended { exit: Exit::Code(code) };
         }
         self.changed();
+    }
+
+    /// How many machines were ever made.
+    pub fn made(&self) -> usize {
+        self.shared.made.load(Ordering::Relaxed)
     }
 
     /// Tells when a listing has probably changed.
@@ -96,7 +107,10 @@ impl Backend for ModelledBackend {
         let fresh = MachineSeen { name: name.clone(), tags: request.tags, binding: None, state: MachineState::Ready };
         let ended = {
             let mut machines = self.machines();
-            let machine = machines.entry(name.clone()).or_insert(fresh);
+            let machine = machines.entry(name.clone()).or_insert_with(|| {
+                self.shared.made.fetch_add(1, Ordering::Relaxed);
+                fresh
+            });
             matches!(machine.state, MachineState::Ended { .. })
         };
         if ended {

@@ -1,7 +1,7 @@
 //! Machines that wait for their job.
 
-use forge_model::Status;
 use forge_model::script::Concurrency;
+use forge_model::{Handle, Status};
 
 use crate::world::World;
 
@@ -64,5 +64,40 @@ async fn the_hour_says_how_many() {
     let always = "[[pool.warm_schedule]]\nfrom = \"00:00\"\nto = \"24:00\"\ntimezone = \"UTC\"\nwarm = 3";
     let mut world = World::new(&format!("max = 4\nwarm = 1\n{always}")).await;
     world.until_ready(3).await;
+    world.drain().await;
+}
+
+#[tokio::test]
+async fn what_is_taken_back_from_jobs_that_are_held_back_serves_others_and_none_is_made_in_its_place() {
+    let mut world = World::new("max = 4\nwarm = 1").await;
+    world.until_ready(1).await;
+    let jobs: Vec<Handle> = (0..5).map(|_| world.push(Concurrency::queue("deploy"))).collect();
+    let mut asked = 0;
+    // The first holds the others back until runners were taken back from two.
+    let mut held = None;
+    world
+        .until("all jobs have succeeded", || {
+            let started = world.started();
+            let new = &started[asked..];
+            asked = started.len();
+            let first = new.iter().map(|(machine, launch)| (machine, launch, world.ask(launch)));
+            let again = started.iter().map(|(machine, launch)| (machine, launch, world.ask_again(launch)));
+            for (machine, launch, task) in first.chain(again) {
+                match task {
+                    Some(task) if world.taken_back() >= 2 => world.succeed(machine, launch, task),
+                    Some(task) => held = Some((machine.clone(), launch.clone(), task)),
+                    None => {}
+                }
+            }
+            if world.taken_back() >= 2
+                && let Some((machine, launch, task)) = held.take()
+            {
+                world.succeed(&machine, &launch, task);
+            }
+            jobs.iter().all(|job| world.status(job) == Status::Success)
+        })
+        .await;
+    world.until_ready(1).await;
+    assert!(world.made() <= jobs.len() + 1, "{} machines for {} jobs", world.made(), jobs.len());
     world.drain().await;
 }

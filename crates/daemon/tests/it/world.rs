@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use daemon::config::{Config, Surroundings};
 use emulator::{Emulator, EmulatorSettings};
 use forge_model::rpc::{Credentials, FetchAsk, TaskReport};
 use forge_model::script::{Concurrency, JobSpec, RunSpec};
-use forge_model::{Handle, RepoId, Status, TaskId, TokenScope, TokenSpec, Version};
+use forge_model::{Handle, RegistrationEnd, RepoId, Status, TaskId, TokenScope, TokenSpec, Version};
 use planner::ids::MachineName;
 use planner::report::Report;
 use planner::seen::MachineSeen;
@@ -28,6 +29,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// The label of the pool.
 const LABEL: &str = "debian";
+
+/// How many there were.
+static WORLDS: AtomicUsize = AtomicUsize::new(0);
 
 /// What was started, in that order.
 type Starts = Arc<Mutex<Vec<(MachineName, Launch)>>>;
@@ -55,8 +59,10 @@ impl World {
         let place = TempDir::new().unwrap();
         fs::write(place.path().join("token"), token).unwrap();
         fs::set_permissions(place.path().join("token"), fs::Permissions::from_mode(0o600)).unwrap();
+        // A host has one daemon of a deployment, and worlds are tried side by side.
+        let deployment = format!("ci-{}-{}", std::process::id(), WORLDS.fetch_add(1, Ordering::Relaxed));
         let text = format!(
-            "deployment = \"ci\"\nstate_directory = \"state\"\n\
+            "deployment = \"{deployment}\"\nstate_directory = \"state\"\n\
              [[forge]]\nurl = \"{}\"\ntoken_file = \"token\"\nscopes = [\"org:acme\"]\ninterval = \"100ms\"\n\
              [backend.engine]\nkind = \"docker\"\nrunner = \"/bin/true\"\ninterval = \"100ms\"\n\
              [limits]\nsettle = \"200ms\"\nsuspect = \"200ms\"\n\
@@ -150,11 +156,35 @@ impl World {
 
     /// The runner contacts the forge and asks for its job: the task, if it gets it.
     pub(crate) fn ask(&self, launch: &Launch) -> Option<TaskId> {
+        self.emulator
+            .with_forge(|forge, now| forge.declare(now, credentials(launch), "v12.8.2", &[LABEL.to_owned()]).ok())?;
+        self.ask_again(launch)
+    }
+
+    /// It asks once more.
+    pub(crate) fn ask_again(&self, launch: &Launch) -> Option<TaskId> {
         self.emulator.with_forge(|forge, now| {
-            let credentials = credentials(launch);
-            forge.declare(now, credentials, "v12.8.2", &[LABEL.to_owned()]).ok()?;
             let ask = FetchAsk { tasks_version: 0, handle: Some(launch.handle.as_str()), request_key: None };
-            forge.fetch_single_task(now, credentials, ask).ok()?.tasks.first().map(|task| task.id)
+            forge.fetch_single_task(now, credentials(launch), ask).ok()?.tasks.first().map(|task| task.id)
+        })
+    }
+
+    /// All that was started, in that order.
+    pub(crate) fn started(&self) -> Vec<(MachineName, Launch)> {
+        self.starts.lock().unwrap().clone()
+    }
+
+    /// How many machines were ever made.
+    pub(crate) fn made(&self) -> usize {
+        self.backend.made()
+    }
+
+    /// How many runners were taken back: deleted without having been given a job.
+    pub(crate) fn taken_back(&self) -> usize {
+        self.emulator.with_forge(|forge, _| {
+            let books = forge.books();
+            let deleted = books.registrations().iter().filter(|row| matches!(row.end, RegistrationEnd::Deleted(_)));
+            deleted.filter(|row| books.hand_outs().iter().all(|hand_out| hand_out.runner != row.id)).count()
         })
     }
 
