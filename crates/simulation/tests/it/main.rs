@@ -1,6 +1,7 @@
 //! The seed loop.
 
 mod failure_modes;
+mod judges;
 mod sabotage;
 mod scenarios;
 mod seeds;
