@@ -272,7 +272,12 @@ fn failed(
     failure: &Failure,
     now: Tick,
 ) {
-    let lost = failure.acted == Acted::Maybe;
+    let (lost, is_unasked) = (failure.acted == Acted::Maybe, failure.acted == Acted::Unasked);
+    if is_unasked && matches!(flight.action, Action::Start { .. }) {
+        // Its backend rests. The job is charged for nothing, and its machine is as it was.
+        assignment.start = Start::No;
+        return;
+    }
     assignment.failures = assignment.failures.saturating_add(1);
     assignment.last_failure = Some(failure.clone());
     assignment.retry_at = now.plus(after_failure(limits, assignment.failures, failure, key.job.handle.as_str()));
@@ -299,7 +304,9 @@ fn failed(
         Action::Destroy { .. } => touched(assignment, now),
         Action::Release { .. } => {
             touched(assignment, now);
-            assignment.spoilt = Some(now);
+            if !is_unasked {
+                assignment.spoilt = Some(now);
+            }
         }
         Action::ReadLog { .. } => {
             assignment.log = Some(Vec::new());

@@ -1,7 +1,8 @@
 //! Calls to a backend for which there was no connection: nothing of them was sent, so that nothing of them can come late.
 //!
 //! The backend rests, and whatever the call was to begin was never begun. That is no failure of its job or its pool, which
-//! may go elsewhere at once; and any answer at all ends it.
+//! may go elsewhere at once. The next call that makes or starts something and is answered ends it; a listing does not, since
+//! an engine that answers those alone would be asked again and again.
 
 use crate::action::{Action, Lane};
 use crate::backoff::after_failure;
@@ -9,7 +10,7 @@ use crate::error_class::{Acted, Failure};
 use crate::event::Answer;
 use crate::ids::BackendId;
 use crate::policy::Limits;
-use crate::state::{InFlight, Journal, Rest};
+use crate::state::{InFlight, Journal, Rest, SuspectKey};
 use crate::time::Tick;
 
 /// The failure, if it is of this kind.
@@ -37,7 +38,13 @@ pub(super) fn takes_back(journal: &mut Journal, flight: &InFlight, answer: &Answ
         return false;
     }
     if let Action::Create { key, .. } = &flight.action {
-        journal.assignments.remove(key);
+        let job = journal.assignments.remove(key).and_then(|assignment| assignment.job);
+        let suspect = job.map(|job| SuspectKey::of(&key.job.forge, &job));
+        if let Some(suspicion) = suspect.and_then(|suspect| journal.suspicions.get_mut(&suspect)) {
+            // It was its turn, and still is.
+            suspicion.probed.remove(&key.job.handle);
+            suspicion.somebody_left = true;
+        }
         return true;
     }
     if let Action::CreateWarm { backend, machine, .. } = &flight.action {

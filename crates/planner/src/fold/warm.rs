@@ -101,6 +101,9 @@ fn told_to_go(
     touched(of, now);
     if let Answer::Failed(failure) = answer {
         failed(of, limits, failure, key.1.as_str(), now);
+        if failure.acted == Acted::Unasked {
+            of.destroys = of.destroys.saturating_sub(1);
+        }
         return false;
     }
     of.failures = 0;

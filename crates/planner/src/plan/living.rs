@@ -1,7 +1,7 @@
 //! An assignment on its way to the end of its job: what it needs next, and what ends it.
 
 use super::context::{Context, Presence};
-use super::{Next, reasons};
+use super::{Next, reach, reasons};
 use crate::action::{Action, next_ordinal};
 use crate::error_class::{Acted, Concerns, ErrorClass, Failure};
 use crate::event::{EndReason, Outcome};
@@ -138,7 +138,7 @@ fn register_or_start(context: &Context<'_>, key: &AssignmentKey, assignment: &As
         Registration::None => register(context, key, assignment),
         Registration::Asked => launching(LaunchStep::Registering),
         Registration::Known(registered) if registered.gone => Next::Conclude(EndReason::RegistrationRemoved),
-        Registration::Known(registered) => start(key, assignment, registered),
+        Registration::Known(registered) => start(context, key, assignment, registered),
     }
 }
 
@@ -165,6 +165,9 @@ fn register(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment)
     if let Some(next) = given_up(assignment, context.policy.limits.register_calls) {
         return next;
     }
+    if reach::lacks(context, &assignment.backend).is_some() {
+        return launching(LaunchStep::Registering);
+    }
     let identity = RunnerIdentity {
         pool: assignment.pool.clone(),
         handle: key.job.handle.clone(),
@@ -180,9 +183,12 @@ fn register(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment)
     Next::Act(action, MachineReason::Launching { step: LaunchStep::Registering })
 }
 
-fn start(key: &AssignmentKey, assignment: &Assignment, registered: &Registered) -> Next {
+fn start(context: &Context<'_>, key: &AssignmentKey, assignment: &Assignment, registered: &Registered) -> Next {
     if let Some(next) = given_up(assignment, STARTS) {
         return next;
+    }
+    if reach::lacks(context, &assignment.backend).is_some() {
+        return launching(LaunchStep::Starting);
     }
     let action = Action::Start {
         key: key.clone(),

@@ -1,10 +1,10 @@
 //! Reasons for what has an assignment, read off its facts.
 
 use super::context::Context;
-use super::scopes;
+use super::{reach, scopes};
 use crate::ids::AssignmentKey;
 use crate::report::{LaunchStep, MachineReason, Reason};
-use crate::seen::{JobSeen, JobState};
+use crate::seen::{JobSeen, JobState, MachineState};
 use crate::state::{Assignment, MachineFact, Registration, Start};
 use crate::time::Tick;
 
@@ -36,6 +36,12 @@ pub(super) fn job(context: &Context<'_>, key: &AssignmentKey, assignment: &Assig
         return Reason::Claiming { machine, waited: assignment.claim.total(), limit };
     }
     let step = step(assignment);
+    if assignment.start == Start::No
+        && assignment.machine == (MachineFact::Exists { state: MachineState::Ready })
+        && let Some(lacks) = reach::lacks(context, &assignment.backend)
+    {
+        return lacks;
+    }
     if step == LaunchStep::Registering
         && assignment.registration == Registration::None
         && let Some(held) = scopes::why_held(context, &assignment.scope.watched())

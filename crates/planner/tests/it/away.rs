@@ -4,7 +4,8 @@ use planner::action::Action;
 use planner::error_class::{Acted, ErrorClass};
 use planner::event::{Answer, Event};
 use planner::ids::BackendId;
-use planner::report::{Alert, Reason};
+use planner::report::{Alert, LaunchStep, Reason};
+use planner::state::Start;
 
 use crate::scene::{INTERVAL, Scene, backend, failure, here, pool};
 
@@ -170,4 +171,83 @@ fn a_machine_that_waits_on_a_backend_that_is_away_gets_no_job_and_stays() {
     assert_eq!((scene.state.journal.warm.len(), scene.open.len()), (1, 0));
     scene.poll();
     assert_eq!(scene.state.journal.warm.len(), 0, "bound: {:?}", scene.reason("h1"));
+}
+
+#[test]
+fn a_launch_under_way_waits_for_its_backend_and_registers_no_runner_meanwhile() {
+    let mut scene = Scene::new();
+    scene.waits("h1");
+    scene.poll();
+    fails_to_list(&mut scene);
+    fails_to_list(&mut scene);
+    scene.does("create");
+    for _ in 0..5 {
+        fails_to_list(&mut scene);
+    }
+    assert_eq!(scene.open, []);
+    assert!(matches!(scene.reason("h1"), Reason::BackendAway { .. }), "{:?}", scene.reason("h1"));
+    scene.goes_on(1);
+    assert!(
+        matches!(scene.reason("h1"), Reason::Launching { step: LaunchStep::Booting, .. }),
+        "{:?}",
+        scene.reason("h1")
+    );
+}
+
+#[test]
+fn a_start_without_a_connection_is_charged_to_nobody_and_tried_again() {
+    let mut scene = Scene::with(|policy| policy.pools[0].warm.count = 1);
+    scene.goes_on(2);
+    scene.waits("h1");
+    scene.poll();
+    scene.does("register");
+    for _ in 0..3 {
+        scene.answers("start", unasked());
+        assert_eq!(scene.open, []);
+        assert!(matches!(scene.reason("h1"), Reason::BackendBackingOff { .. }), "{:?}", scene.reason("h1"));
+        let rest = scene.state.journal.backend_rests.values().next().unwrap().until.since(scene.now);
+        scene.passes(rest);
+        scene.poll();
+    }
+    assert!(scene.assignment("h1").is_reusable() && scene.assignment("h1").failures == 0);
+    scene.does("start");
+    assert_eq!(scene.assignment("h1").start, Start::Done);
+}
+
+#[test]
+fn a_suspect_whose_machine_was_not_asked_for_keeps_its_turn() {
+    let mut scene = super::suspects::after_a_release();
+    super::suspects::alike(&mut scene, &[("h1", 1), ("h2", 2)]);
+    scene.leaves("blocker");
+    scene.polls(2);
+    assert_eq!(scene.created(), ["h1"]);
+    scene.answers("create", unasked());
+    let rest = scene.state.journal.backend_rests.values().next().unwrap().until.since(scene.now);
+    scene.passes(rest);
+    scene.poll();
+    assert_eq!(scene.created(), ["h1"]);
+}
+
+#[test]
+fn a_spare_machine_on_a_backend_that_is_away_makes_no_room() {
+    let mut scene = two_backends();
+    scene.policy.max = Some(2);
+    for pool in &mut scene.policy.pools {
+        pool.warm.count = 1;
+    }
+    scene.policy.pools[1].labels = pool("other", &["gpu:host"], &here()).labels;
+    scene.restarts();
+    scene.goes_on(2);
+    assert_eq!(scene.machines.len(), 2);
+    fails_to_list(&mut scene);
+    fails_to_list(&mut scene);
+    scene.policy.pools[1].max = 5;
+    for handle in ["h1", "h2"] {
+        scene.waits_for(handle, "gpu");
+    }
+    for _ in 0..3 {
+        fails_to_list(&mut scene);
+    }
+    assert!(scene.state.journal.warm.values().all(|of| of.leaving.is_none()));
+    assert!(matches!(scene.reason("h2"), Reason::DeploymentFull { .. }), "{:?}", scene.reason("h2"));
 }

@@ -10,7 +10,7 @@ use planner::seen::{JobState, RunnerStatus};
 use crate::scene::Scene;
 
 /// A scene in which `held`, the youngest of its kind, was just released.
-fn after_a_release() -> Scene {
+pub(crate) fn after_a_release() -> Scene {
     let mut scene = Scene::with(|policy| policy.pools[0].max = 10);
     scene.waits_as("held", 100, 1, "deploy", &["debian"]);
     scene.waits_as("blocker", 50, 1, "blocker", &["debian"]);
@@ -25,7 +25,7 @@ fn after_a_release() -> Scene {
 }
 
 /// Adds waiting jobs of the same kind.
-fn alike(scene: &mut Scene, rows: &[(&str, i64)]) {
+pub(crate) fn alike(scene: &mut Scene, rows: &[(&str, i64)]) {
     for (handle, id) in rows {
         scene.waits_as(handle, *id, 1, "deploy", &["debian"]);
     }

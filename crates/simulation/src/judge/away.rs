@@ -37,9 +37,9 @@ impl World {
     /// that is not.
     pub(super) fn judge_away(&mut self, turn: &Turn) {
         let created = turn.actions.iter().filter_map(|(_, action)| match action {
-            Action::Create { backend, machine, .. } | Action::CreateWarm { backend, machine, .. } => {
-                Some((backend, machine))
-            }
+            Action::Create { backend, machine, .. }
+            | Action::CreateWarm { backend, machine, .. }
+            | Action::Start { backend, machine, .. } => Some((backend, machine)),
             _ => None,
         });
         let bound = turn.decisions.iter().filter_map(|decision| match decision {

@@ -7,6 +7,7 @@ use super::names::Names;
 use crate::action::Leaving;
 use crate::ids::{BackendId, MachineName, PoolId};
 use crate::plan::context::Context;
+use crate::plan::reach;
 use crate::plan::room::Limit;
 use crate::policy::PoolPolicy;
 use crate::sabotage::{self, Sabotage};
@@ -32,6 +33,8 @@ pub(in crate::plan) struct Spares<'a> {
     going: BTreeMap<Kind<'a>, VecDeque<&'a Key>>,
     /// For whom there is nothing left that could make room.
     in_vain: BTreeSet<(Limit<'a>, &'a PoolId, Option<&'a str>)>,
+    /// Backends that are away, or rest.
+    out_of_reach: BTreeSet<&'a BackendId>,
     bound: BTreeSet<&'a Key>,
     leaving: BTreeMap<&'a Key, Leaving>,
     names: Names,
@@ -41,11 +44,13 @@ impl<'a> Spares<'a> {
     pub(in crate::plan) fn new(context: &Context<'a>) -> Self {
         let mut all: Vec<(&Key, &WarmMachine)> = context.state.journal.warm.iter().collect();
         all.sort_by_key(|(_, of)| of.since);
+        let backends = context.policy.backends.keys();
         let mut spares = Self {
             ready: BTreeMap::new(),
             there: BTreeMap::new(),
             going: BTreeMap::new(),
             in_vain: BTreeSet::new(),
+            out_of_reach: backends.filter(|backend| reach::lacks(context, backend).is_some()).collect(),
             bound: BTreeSet::new(),
             leaving: BTreeMap::new(),
             names: Names::new(context.state),
@@ -97,7 +102,9 @@ impl<'a> Spares<'a> {
         if sabotage::is(Sabotage::NeverYield) || self.in_vain.contains(&whom) {
             return None;
         }
+        // One that cannot be asked to go makes no room.
         let counts = |kind: &Kind<'_>| match limit {
+            _ if self.out_of_reach.contains(kind.backend) => false,
             Limit::Pool(pool) => kind.pool == pool,
             Limit::Backend(backend) => kind.backend == backend,
             Limit::Deployment => true,

@@ -201,6 +201,11 @@ impl<'a> Stock<'a> {
         };
         self.goes(of.tags.image.as_deref());
         let lacking = mix.lacking(&self.images);
+        if lacking.is_empty() {
+            // There are more than are wanted, for jobs that wait for their turn: nothing takes its place.
+            spares.goes(key, self.why(context, of));
+            return;
+        }
         if lacking.iter().all(|image| rests(context, self.pool, *image)) {
             return;
         }

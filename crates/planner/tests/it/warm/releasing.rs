@@ -123,11 +123,18 @@ fn what_comes_back_beyond_what_is_wanted_stays_for_jobs_that_wait_for_their_turn
     assert_eq!(scene.waiting(), 3);
     assert_eq!(scene.left_for(), [], "each of them is wanted again soon");
     assert!(matches!(scene.reason("h3"), Reason::Suspect { .. } | Reason::HeldBack { .. }));
+    let before = scene.names();
+    scene.policy.pools[0].warm.max_age = std::time::Duration::from_secs(1);
+    scene.polls(1);
+    assert_eq!(scene.left_for(), [Leaving::TooOld], "but none for ever");
+    scene.policy.pools[0].warm.max_age = std::time::Duration::ZERO;
+    scene.does_all();
     for handle in handles {
         scene.leaves(handle);
     }
     scene.goes_on(3);
-    assert_eq!((scene.waiting(), scene.left_for()), (1, vec![Leaving::Surplus; 2]));
+    assert_eq!((scene.waiting(), scene.left_for()), (1, vec![Leaving::Surplus]));
+    assert!(scene.names().is_subset(&before));
 }
 
 #[test]
