@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! directories made ─► locked `playing` in each ─► played ─► all of it removed, or with --keep the file alone
-//!                          │ kill -9: the lock goes, the file stays
+//!                          │ kill -9, or not all of it could be: the lock goes, the file stays
 //!                          ▼
 //!                     the next demo ─► machines destroyed ─► directories removed
+//!                          ▲               │ not all of them
+//!                          └───────────────┘
 //! ```
 //!
 //! There are two directories where there is a file system in memory. What cleans up temporary directories may take one of
@@ -69,18 +71,24 @@ fn mark(directory: &Path, told: &Value) -> io::Result<File> {
     Ok(file)
 }
 
-/// Clears away what killed demos have left, and says where. What cannot be removed stays for the next one.
+/// Clears away what earlier demos have left, and says where. What cannot be cleared away stays for the next one, with the
+/// directory, which alone says where it is.
 pub(super) async fn clear(mut say: impl FnMut(&str)) {
     // Those in memory last: most go with the others.
     let parents = [std::env::temp_dir(), PathBuf::from(SHARED_MEMORY)];
     for directory in parents.iter().flat_map(|parent| ours(parent)) {
         let Some(left) = Left::find(directory) else { continue };
         say(&format!("an earlier demo was killed: clearing away what it left in {}", left.directory.display()));
-        match &left.engine {
+        let cleared = match &left.engine {
             Some(engine) => engine.clear(&left.deployment).await,
             None => clear_machines(&left.directory.join(STATE).join("machines"), &left.deployment).await,
-        }
-        if let Err(error) = left.remove() {
+        };
+        if let Err(error) = cleared {
+            let directory = left.directory.display();
+            say(&format!(
+                "some of it may still be there: {error:#}; {directory} stays, for the next demo to try again"
+            ));
+        } else if let Err(error) = left.remove() {
             say(&format!("cannot remove {}: {error}", left.directory.display()));
         }
     }
@@ -107,7 +115,10 @@ impl Left {
         // Nothing is removed for being named in a file: it must be a demo's as well.
         let runtime =
             runtime.filter(|runtime| ours(Path::new(SHARED_MEMORY)).contains(runtime) && *runtime != directory);
-        let engine = told["engine"].as_str().and_then(Engine::of_earlier);
+        let engine = match told["engine"].as_str() {
+            Some(address) => Some(Engine::of_earlier(address)?),
+            None => None,
+        };
         Some(Self { _lock: lock, deployment: told["deployment"].as_str()?.to_owned(), directory, runtime, engine })
     }
 

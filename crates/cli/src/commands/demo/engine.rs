@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use backend::{Backend as _, BackendError};
 use backend_docker::{
     Address, DockerBackend, DockerError, DockerSettings, Hardening, Limits, Mode, Network, PODMAN_SOCKET, Program,
@@ -14,7 +14,7 @@ use backend_docker::{
 use planner::error_class::ErrorClass;
 use planner::ids::{BackendId, DeploymentId};
 
-use super::clearing::{LIMIT, PAUSE, STOP};
+use super::clearing::{destroy_all, in_time};
 use crate::arguments::{Demo, DemoBackend};
 use crate::failure::Failure;
 
@@ -73,7 +73,7 @@ impl Engine {
 
     /// Sees to it that the engine answers and has the image.
     pub(super) async fn prepare(&self, mut say: impl FnMut(&str)) -> Result<(), Failure> {
-        let backend = self.backend("demo")?;
+        let backend = self.backend("demo").map_err(Failure::not_done)?;
         let images = BTreeSet::from([self.image.as_str()]);
         let is_missing = async || {
             let facts = backend.look(&images).await.map_err(|error| unreachable(self, error))?;
@@ -86,7 +86,7 @@ impl Engine {
         backend.bring(&self.image).await.map_err(Failure::not_done)?;
         if is_missing().await? {
             let error = anyhow!("the engine at {} has no image {}, and could not pull it", self.address, self.image);
-            let hint = format!("docker pull {} says why; any image with a shell will do", self.image);
+            let hint = format!("{} pull {} says why; any image with a shell will do", self.kind, self.image);
             return Err(Failure::not_done(error).hint(hint));
         }
         Ok(())
@@ -101,20 +101,27 @@ impl Engine {
 
     /// How many machines the engine still has of a deployment, and things that they shared.
     pub(super) async fn left(&self, deployment: &str) -> Result<usize, Failure> {
-        let backend = self.backend(deployment)?;
         let looks = async {
-            Ok::<_, BackendError>(backend.list().await?.rows.len() + backend.shared(WithCaches::Remove).await?.len())
+            let backend = self.backend(deployment)?;
+            anyhow::Ok(backend.list().await?.rows.len() + backend.shared(WithCaches::Remove).await?.len())
         };
         looks.await.context("cannot count what is left on the engine").map_err(Failure::not_done)
     }
 
-    /// Destroys all of a deployment. What cannot be destroyed in time is left to be found.
-    pub(super) async fn clear(&self, deployment: &str) {
-        let Ok(backend) = self.backend(deployment) else { return };
-        let _ = tokio::time::timeout(LIMIT, destroy_all(&backend)).await;
+    /// Destroys all of a deployment. An error: some of it may still be there.
+    pub(super) async fn clear(&self, deployment: &str) -> anyhow::Result<()> {
+        let backend = self.backend(deployment)?;
+        let clearing = async {
+            destroy_all(&backend).await?;
+            backend.close(WithCaches::Remove).await?;
+            let left = backend.shared(WithCaches::Remove).await?;
+            ensure!(left.is_empty(), "the engine still has {}", left.join(", "));
+            Ok(())
+        };
+        in_time(Box::pin(clearing)).await
     }
 
-    fn backend(&self, deployment: &str) -> Result<DockerBackend, Failure> {
+    fn backend(&self, deployment: &str) -> Result<DockerBackend, DockerError> {
         let settings = DockerSettings {
             address: self.address.clone(),
             deployment: DeploymentId::new(deployment),
@@ -136,7 +143,7 @@ impl Engine {
             runtime: None,
             environment: Vec::new(),
         };
-        DockerBackend::new(settings).map_err(Failure::not_done)
+        DockerBackend::new(settings)
     }
 }
 
@@ -154,22 +161,4 @@ fn unreachable(engine: &Engine, error: BackendError) -> Failure {
     let hint = hint.unwrap_or("start one, or name its socket: --engine unix:///PATH");
     let error = anyhow::Error::new(error).context(format!("no container engine for the demo at {}", engine.address));
     Failure::not_done(error).hint(hint).hint("forgescale demo, without --backend, needs none")
-}
-
-async fn destroy_all(backend: &DockerBackend) {
-    loop {
-        let Ok(machines) = backend.list().await else { return };
-        if machines.rows.is_empty() {
-            break;
-        }
-        for machine in &machines.rows {
-            if let Err(error) = backend.destroy(&machine.name, STOP).await {
-                tracing::warn!(machine = %machine.name, %error, "a machine could not be cleared away");
-            }
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    if let Err(error) = backend.close(WithCaches::Remove).await {
-        tracing::warn!(%error, "what machines shared could not be cleared away");
-    }
 }

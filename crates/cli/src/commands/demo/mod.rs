@@ -109,11 +109,15 @@ async fn play(arguments: &Demo, out: &mut impl Write) -> Result<(), Failure> {
     control.stop();
     daemon.ended().await;
 
-    let leaked_machines = match &stage.engine {
-        Some(engine) => engine.left(&stage.deployment).await?,
-        None => processes::machines(&stage),
+    let left = stage.left().await;
+    let cleared = stage.clear_machines().await;
+    let leaked_machines = match left {
+        Ok(left) => left,
+        Err(error) => {
+            stage.strike(cleared).await?;
+            return Err(error);
+        }
     };
-    stage.clear_machines().await;
     let counters = Counters::read(&stage.emulator, leaked_machines);
     let verdict = Verdict::of(&stage.emulator, &workload::expectations(arguments.jobs), &reasons, curtain, &counters);
     if arguments.json {
@@ -122,7 +126,7 @@ async fn play(arguments: &Demo, out: &mut impl Write) -> Result<(), Failure> {
         table::print(out, &verdict)?;
         counters.print(out, begun.elapsed())?;
     }
-    stage.strike().await?;
+    stage.strike(cleared).await?;
     match verdict.complaints.as_slice() {
         [] => Ok(()),
         complaints => Err(Failure::not_done(anyhow!("the demo did not end as it should: {}", complaints.join("; ")))),

@@ -31,7 +31,7 @@ impl Runner {
     pub(super) async fn of_this_host() -> Result<Self, Failure> {
         match version(Path::new(FORGEJO_RUNNER)).await {
             Ok(version) if version >= RunnerVersion::LEAST => Self::forgejo(Path::new(FORGEJO_RUNNER), version),
-            _ => Self::stand_in(&own_program()?),
+            _ => Self::stand_in(&own_program()?, &format!("no {}", fitting())),
         }
     }
 
@@ -49,7 +49,7 @@ impl Runner {
         }
         let own = own_program()?;
         is_static(&own)?;
-        Self::stand_in(&own)
+        Self::stand_in(&own, &format!("no {} that runs in any image", fitting()))
     }
 
     async fn named(path: &Path) -> Result<Self, Failure> {
@@ -59,7 +59,9 @@ impl Runner {
                 let error = anyhow!("the runner {} is of version {version}", path.display());
                 Err(Failure::not_done(error).hint(format!("take {} or newer", RunnerVersion::LEAST_WITHOUT_DOUBT)))
             }
-            Err(RunnerVersionError::Foreign { said, .. }) if said.starts_with(PROGRAM) => Self::stand_in(path),
+            Err(RunnerVersionError::Foreign { said, .. }) if said.starts_with(PROGRAM) => {
+                Self::stand_in(path, "as --runner says")
+            }
             Err(error) => Err(Failure::not_done(error).hint("name a Forgejo Runner, or a forgescale")),
         }
     }
@@ -68,10 +70,16 @@ impl Runner {
         Ok(Self { command: vec![text(path)?], name: format!("forgejo-runner {version}") })
     }
 
-    fn stand_in(program: &Path) -> Result<Self, Failure> {
-        let name = format!("the stand-in (no forgejo-runner {} or newer)", RunnerVersion::LEAST_WITHOUT_DOUBT);
+    /// Why it is not the real one is told with its name.
+    fn stand_in(program: &Path, why: &str) -> Result<Self, Failure> {
+        let name = format!("the stand-in ({why})");
         Ok(Self { command: vec![text(program)?, "stand-in-runner".to_owned()], name })
     }
+}
+
+/// What is looked for.
+fn fitting() -> String {
+    format!("{FORGEJO_RUNNER} {} or newer", RunnerVersion::LEAST_WITHOUT_DOUBT)
 }
 
 /// Fails with what to do where a program needs something of its image.

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::clearing::clear_machines;
 use super::earlier::Playing;
 use super::engine::Engine;
+use super::processes;
 use super::runner::Runner;
 use crate::failure::Failure;
 
@@ -81,8 +82,16 @@ impl Stage {
         format!("emulated Forgejo at {}, runner: {}{machines}", self.emulator.url(), self.runner)
     }
 
-    /// Destroys the machines that are left.
-    pub(super) async fn clear_machines(&self) {
+    /// How many machines there still are.
+    pub(super) async fn left(&self) -> Result<usize, Failure> {
+        match &self.engine {
+            Some(engine) => engine.left(&self.deployment).await,
+            None => Ok(processes::machines(self)),
+        }
+    }
+
+    /// Destroys the machines that are left. An error: some may still be there.
+    pub(super) async fn clear_machines(&self) -> anyhow::Result<()> {
         match &self.engine {
             Some(engine) => engine.clear(&self.deployment).await,
             None => clear_machines(&self.machines(), &self.deployment).await,
@@ -94,12 +103,18 @@ impl Stage {
         self.config.state_directory.join("machines")
     }
 
-    /// Takes everything away, or says where it is kept.
-    pub(super) async fn strike(self) -> Result<(), Failure> {
+    /// Takes everything away, or says where it is kept: it is for the next demo where not all machines were cleared away.
+    pub(super) async fn strike(self, cleared: anyhow::Result<()>) -> Result<(), Failure> {
         self.emulator.stop().await;
         if let Some(runtime) = self.runtime {
             let path = runtime.path().to_owned();
             runtime.close().with_context(|| format!("cannot remove {}", path.display())).map_err(Failure::not_done)?;
+        }
+        if let Err(error) = cleared {
+            let path = self.directory.keep();
+            let error = error.context("some of the demo's machines may still be there");
+            let hint = format!("the next demo tries again to clear them away, by what is in {}", path.display());
+            return Err(Failure::not_done(error).hint(hint));
         }
         if self.keep {
             let path = self.directory.keep();
@@ -203,4 +218,36 @@ fn configure(directory: &Path, text: &str, token: &str) -> Result<Config, Failur
         .and_then(|()| fs::set_permissions(&token_file, std::os::unix::fs::PermissionsExt::from_mode(0o600)));
     written.with_context(|| format!("cannot write to {}", directory.display())).map_err(Failure::not_done)?;
     Ok(Config::load(&file, &Surroundings::of_process())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::{Demo, DemoBackend};
+
+    #[tokio::test]
+    async fn what_an_engine_that_is_away_may_still_have_is_left_to_the_next_demo() {
+        let engine = Engine::asked_for(&Demo {
+            jobs: 1,
+            backend: DemoBackend::Docker,
+            image: Some("any".to_owned()),
+            engine: Some("unix:///nowhere/engine.sock".to_owned()),
+            runner: None,
+            keep: false,
+            json: false,
+        });
+        let runner = Runner { command: vec!["/bin/sh".to_owned()], name: "a shell".to_owned() };
+        let stage = Stage::build(false, engine.unwrap(), runner).await.unwrap();
+        let (directory, runtime) =
+            (stage.directory.path().to_owned(), stage.runtime.as_ref().map(|it| it.path().to_owned()));
+        assert!(stage.left().await.is_err());
+        let cleared = stage.clear_machines().await;
+        let failure = stage.strike(cleared).await.unwrap_err();
+        let Failure::NotDone { error, hints } = failure else { panic!("{failure:?}") };
+        assert!(format!("{error:#}").contains("may still be there: could not "), "{error:#}");
+        assert!(hints[0].contains(directory.to_str().unwrap()), "{hints:?}");
+        assert!(directory.join("playing").is_file(), "the next demo finds it");
+        assert!(!runtime.is_some_and(|runtime| runtime.exists()));
+        fs::remove_dir_all(directory).unwrap();
+    }
 }

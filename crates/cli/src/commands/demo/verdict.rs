@@ -52,7 +52,7 @@ impl Verdict {
         });
         let left = [
             (counters.leaked_runners, "registrations are left"),
-            (counters.leaked_machines, "machines have left a process or a folder"),
+            (counters.leaked_machines, "machines have left something behind"),
             (counters.double_launches, "jobs had two runners at once"),
         ];
         complaints.extend(left.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));

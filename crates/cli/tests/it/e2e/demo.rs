@@ -107,6 +107,28 @@ fn what_a_killed_demo_kept_in_memory_is_found_when_its_other_folder_is_gone() {
     assert_eq!(names(place.path()), Vec::<String>::new());
 }
 
+#[test]
+fn what_cannot_be_cleared_away_is_not_forgotten() {
+    let place = TempDir::new().expect("a folder");
+    let left = place.path().join("forgescale-demo-left");
+    fs::create_dir(&left).expect("a folder");
+    let engine = format!("unix://{}/engine.sock", place.path().display());
+    let told = json!({ "deployment": "demo-0", "runtime": left.join("run"), "engine": engine });
+    fs::write(left.join("playing"), told.to_string()).expect("a file");
+    // Wrong beside that, so that it ends after the look at what others left.
+    let look = || run(&mut demo(&place, &["--image", "any"]));
+    for _ in 0..2 {
+        let ran = look();
+        assert_eq!(ran.status, Some(2), "{}", ran.err);
+        assert!(ran.err.contains("may still be there: could not list machines"), "{}", ran.err);
+        assert!(ran.err.contains("stays, for the next demo"), "{}", ran.err);
+        assert!(left.join("playing").exists(), "{}", ran.err);
+    }
+    fs::write(left.join("playing"), json!({ "deployment": "demo-0" }).to_string()).expect("a file");
+    let ran = look();
+    assert!(ran.err.contains("an earlier demo") && !left.exists(), "{}", ran.err);
+}
+
 /// The folders in memory of a deployment.
 fn credentials_of(deployment: &str) -> Vec<PathBuf> {
     let in_memory = names(Path::new(SHARED_MEMORY)).into_iter().map(|name| Path::new(SHARED_MEMORY).join(name));
