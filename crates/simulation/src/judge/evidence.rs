@@ -83,7 +83,7 @@ type Kind = (&'static str, String);
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     lists: BTreeMap<Kind, Lists>,
-    /// By scope: the repositories of the jobs that the newest list has shown.
+    /// By scope: the repositories of the jobs that the newest complete list has shown, and those since.
     listed: BTreeMap<ScopeKey, BTreeMap<JobKey, i64>>,
     /// When a job of a repository was last lacking in a complete list that the one before had shown.
     left: BTreeMap<(ForgeId, i64), Tick>,
@@ -120,12 +120,13 @@ impl Ledger {
     fn learn_jobs(&mut self, scope: &ScopeKey, listing: &Listing<JobSeen>, now: Tick) {
         let key_of = |row: &JobSeen| JobKey { forge: scope.forge.clone(), handle: row.handle.clone() };
         let rows: BTreeMap<JobKey, i64> = listing.rows.iter().map(|row| (key_of(row), row.repository)).collect();
+        let listed = self.listed.entry(scope.clone()).or_default();
         if listing.complete {
-            let before = self.listed.get(scope).into_iter().flatten();
-            let lacking = before.filter(|(job, _)| !rows.contains_key(job));
+            let lacking = listed.iter().filter(|(job, _)| !rows.contains_key(job));
             self.left.extend(lacking.map(|(_, repository)| ((scope.forge.clone(), *repository), now)));
+            listed.clear();
         }
-        self.listed.insert(scope.clone(), rows);
+        listed.extend(rows);
         for row in &listing.rows {
             let key = key_of(row);
             let facts = self.jobs.entry(key).or_default();

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use forge_model::Status;
 use planner::ids::ForgeId;
 use planner::policy::PoolPolicy;
+use planner::state::{Breaker, Rest};
 
 use super::Kind;
 use super::bounds::{Bound, Standing};
@@ -155,13 +156,14 @@ impl World {
         })
     }
 
-    /// Whether launches in a pool were struck, so that it may rest, or be probed by one launch at a time.
+    /// Whether launches in a pool were struck, and it rests for that, or is probed by one launch at a time.
     pub(super) fn rests(&self, pool: &PoolPolicy) -> bool {
-        let journal = &self.daemon.state.journal;
+        let (journal, now) = (&self.daemon.state.journal, self.tick());
         let disturbed = self.judge.calm.of_backend(&pool.backend) > 0;
-        let lacks_some = || journal.environment_rests.keys().any(|(of, _)| *of == pool.id);
-        disturbed
-            && (journal.breakers.contains_key(&pool.id) || journal.pool_rests.contains_key(&pool.id) || lacks_some())
+        let is_broken = journal.breakers.get(&pool.id).is_some_and(Breaker::is_broken);
+        let goes_on = |rest: &Rest| rest.until > now;
+        let lacks_some = || journal.environment_rests.iter().any(|((of, _), rest)| *of == pool.id && goes_on(rest));
+        disturbed && (is_broken || journal.pool_rests.get(&pool.id).is_some_and(goes_on) || lacks_some())
     }
 
     pub(super) fn longest_poll(&self, forge: &ForgeId) -> u64 {

@@ -69,14 +69,16 @@ impl World {
         self.judge.wanted = wanted;
     }
 
-    /// How many jobs without a machine a pool could serve.
+    /// How many jobs without a machine a pool could serve. Those of kinds that are held back yield to all others.
     fn waiting_for(&self, pool: &PoolPolicy) -> usize {
-        let of_forge = |side: &ForgeSide| {
+        let of_forge = |(id, side): (&ForgeId, &ForgeSide)| {
             let attempts = side.model.books().attempts().iter().filter(|attempt| attempt.status == Status::Waiting);
             let idle = attempts.filter(|attempt| self.machines_for(attempt.handle.as_str()) == 0);
-            idle.filter(|attempt| fits(&side.model.labels_of(attempt.job), &pool.labels)).count()
+            let labels = idle.map(|attempt| (attempt, side.model.labels_of(attempt.job)));
+            let wanting = labels.filter(|(_, labels)| fits(labels, &pool.labels));
+            wanting.filter(|(of, on)| !self.is_of_a_kind_that_is_held_back(id, of.repo.0, &of.name, on)).count()
         };
-        self.forges.values().map(of_forge).sum()
+        self.forges.iter().map(of_forge).sum()
     }
 
     /// Where a job should be launched by now; `None` for a job that was tried before, or that nobody may run.

@@ -87,11 +87,9 @@ fn one_over_the_max_of_its_pool() {
 
 #[test]
 fn one_under_a_name_that_is_in_the_books() {
-    let (mut scene, _) = starting();
+    let (scene, _) = starting();
     let bound = scene.assignment("h1").machine_name.clone();
     assert_eq!(breaks(&scene, &create(bound, here(), tags())), Some(1));
-    scene.poll();
-    scene.does_all();
     let waits = keeping(1);
     assert_eq!(breaks(&waits, &create(waiting(&waits), here(), tags())), Some(1));
 }
