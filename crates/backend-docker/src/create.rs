@@ -37,7 +37,7 @@ pub(crate) async fn create(docker: &Arc<Docker>, request: &CreateRequest, caller
 
     let _turn = docker.memory.turn(&request.name).await;
     if let Some(found) = existing(docker, request).await? {
-        return used_again(docker, &found, image_name).await;
+        return used_again(docker, &found, image_name).await.map_err(DockerError::once_asked);
     }
     if docker.memory.asked_to_end(&request.name) || docker.memory.unstarted.has(&request.name) {
         return Err(DockerError::AlreadyUsed);

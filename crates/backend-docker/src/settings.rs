@@ -35,7 +35,7 @@ pub struct DockerSettings {
     pub prune_images: Option<Duration>,
     /// Where it is remembered which images we have pulled; nowhere beyond this process if there is none.
     pub images_file: Option<PathBuf>,
-    /// After what time without a machine that has it a cache is removed.
+    /// After what time a cache is removed, counted since a machine last had it.
     pub cache_max_age: Duration,
     /// Where it is remembered when machines were made with which cache; nowhere beyond this process if there is none.
     pub caches_file: Option<PathBuf>,

@@ -31,15 +31,23 @@ impl DockerBackend {
         done.map_err(|error| error.doing("look at the caches of jobs".to_owned()))
     }
 
-    /// Removes caches with which no machine was made in the time that the settings say, as far as no container has them.
+    /// Removes caches that no machine had in the time that the settings say.
     pub async fn remove_unused_caches(&self) {
         let backend = &self.docker.whose.backend;
-        match remove_unused(&self.docker).await {
-            Ok(removed) => removed.iter().for_each(|volume| {
-                tracing::info!(%backend, cache = shown(volume), "removed a cache that no job has used lately");
-            }),
+        let mut removed = Vec::new();
+        let outcome = remove_unused(&self.docker, &mut removed).await;
+        for volume in &removed {
+            tracing::info!(%backend, cache = shown(volume), "removed a cache that no job has used lately");
+        }
+        match outcome {
+            Ok(()) => {}
             // Listings tell that the engine is away.
-            Err(error) => tracing::debug!(%backend, error = ::backend::chain(&error), "caches were not looked at"),
+            Err(error @ DockerError::Connect { .. }) => {
+                tracing::debug!(%backend, error = ::backend::chain(&error), "unused caches were not removed");
+            }
+            Err(error) => {
+                tracing::warn!(%backend, error = ::backend::chain(&error), "not all unused caches could be removed");
+            }
         }
     }
 }
@@ -72,36 +80,60 @@ async fn look(docker: &Docker) -> Result<CachesSeen, DockerError> {
     Ok(CachesSeen { count: volumes.len(), bytes })
 }
 
-async fn remove_unused(docker: &Docker) -> Result<Vec<Volume>, DockerError> {
+/// Goes on after one that cannot be removed; the first error is the outcome.
+async fn remove_unused(docker: &Docker, removed: &mut Vec<Volume>) -> Result<(), DockerError> {
     let Docker { engine, whose, settings, caches, .. } = docker;
     let there = found(engine, whose).await?;
     let names: BTreeSet<&str> = there.iter().map(|volume| volume.name.as_str()).collect();
-    let mut removed = Vec::new();
-    for name in caches.unused(&names, settings.cache_max_age).into_iter().take(AT_ONCE) {
+    let mut outcome = Ok(());
+    for name in caches.unused(&names, settings.cache_max_age) {
+        if removed.len() == AT_ONCE {
+            break;
+        }
         // A machine may have been made with it meanwhile; one that is just being made finds an empty one instead.
-        let is_unused = caches.unused(&names, settings.cache_max_age).contains(&name);
-        if is_unused && remove(engine, &name).await? {
-            removed.extend(there.iter().find(|volume| volume.name == name).cloned());
+        if !caches.unused(&names, settings.cache_max_age).contains(&name) {
+            continue;
+        }
+        match remove(engine, &name).await {
+            Ok(Removal::Done) => removed.extend(there.iter().find(|volume| volume.name == name).cloned()),
+            Ok(Removal::InUse) => caches.asked(&name),
+            Ok(Removal::Gone) => {}
+            Err(error @ DockerError::Connect { .. }) => return outcome.and(Err(error)),
+            Err(error) => outcome = outcome.and(Err(error)),
         }
     }
-    Ok(removed)
+    outcome
 }
 
-/// Removes the volumes of all caches that no container has, whatever their age.
+/// Removes the volumes of all caches that no container has, whatever their age. Goes on after one that cannot be removed; the
+/// first error is the outcome.
 pub(crate) async fn remove_all(engine: &Engine, whose: &Whose) -> Result<(), DockerError> {
+    let mut outcome = Ok(());
     for volume in found(engine, whose).await? {
-        remove(engine, &volume.name).await?;
+        match remove(engine, &volume.name).await {
+            Ok(_) => {}
+            Err(error @ DockerError::Connect { .. }) => return outcome.and(Err(error)),
+            Err(error) => outcome = outcome.and(Err(error)),
+        }
     }
-    Ok(())
+    outcome
 }
 
-/// Removes a volume, unless a container has it: whether it was removed.
-async fn remove(engine: &Engine, name: &str) -> Result<bool, DockerError> {
+/// What came of a removal.
+enum Removal {
+    Done,
+    /// A container has it.
+    InUse,
+    /// It went by itself.
+    Gone,
+}
+
+async fn remove(engine: &Engine, name: &str) -> Result<Removal, DockerError> {
     let client = engine.client().await?;
     match engine.long_call("remove a volume", client.remove_volume(name, None::<RemoveVolumeOptions>)).await {
-        Ok(()) => Ok(true),
-        // In use, or gone by itself.
-        Err(error) if matches!(error.status(), Some(404 | 409)) => Ok(false),
+        Ok(()) => Ok(Removal::Done),
+        Err(error) if error.status() == Some(409) => Ok(Removal::InUse),
+        Err(error) if error.status() == Some(404) => Ok(Removal::Gone),
         Err(error) => Err(error),
     }
 }

@@ -1,4 +1,5 @@
-//! When a machine was last made with each cache. The engine does not tell: a volume has the time of its making alone.
+//! When a machine last had each cache, as far as we know: when one was made with it, or when it could not be removed for being
+//! in use. The engine does not tell: a volume has the time of its making alone.
 //!
 //! It is kept in a small file. Of a volume that is not in it the time begins when it is seen; so a loss of the file lets caches
 //! stay longer.
@@ -53,7 +54,7 @@ impl Uses {
         work(known)
     }
 
-    /// A machine is made with it now.
+    /// A machine is made with it now, or has it.
     pub(super) fn asked(&self, volume: &str) {
         self.asked_at(volume, wall_ms());
     }
@@ -65,8 +66,7 @@ impl Uses {
         });
     }
 
-    /// Of these volumes, which are all that there are, those with which no machine was made for so long; the longest unused
-    /// first.
+    /// Of these volumes, which are all that there are, those that no machine had for so long; the longest unused first.
     pub(super) fn unused(&self, there: &BTreeSet<&str>, span: Duration) -> Vec<String> {
         self.unused_at(there, span, wall_ms())
     }

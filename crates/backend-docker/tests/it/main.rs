@@ -24,11 +24,15 @@ mod modes;
 #[cfg(test)]
 mod podman;
 #[cfg(test)]
+mod pruning;
+#[cfg(test)]
 mod reach;
 #[cfg(test)]
 mod real_engine;
 #[cfg(test)]
 mod registry;
+#[cfg(test)]
+mod scripted;
 #[cfg(test)]
 #[path = "../../../backend-host/tests/it/skipped.rs"]
 mod skipped;
@@ -38,5 +42,7 @@ mod tls;
 mod trouble;
 #[cfg(test)]
 mod unused;
+#[cfg(test)]
+mod used_again;
 #[cfg(test)]
 mod warm;
