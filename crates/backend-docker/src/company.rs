@@ -36,7 +36,7 @@ use crate::{logs, specification};
 const NESTED: &str = "/.forgescale-engine";
 
 /// Where jobs expect the socket of an engine.
-const SOCKET: &str = "/var/run/docker.sock";
+pub const SOCKET: &str = "/var/run/docker.sock";
 
 /// What a nested engine keeps its images and containers in: it does not work on the files of a container.
 const DATA: &str = "/var/lib/docker";

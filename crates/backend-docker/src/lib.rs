@@ -97,6 +97,7 @@ mod watch;
 pub use crate::address::{Address, PODMAN_SOCKET, TlsFiles, USUAL_SOCKET};
 pub use crate::backend::{CAPABILITIES, DockerBackend};
 pub use crate::cache::CachesSeen;
+pub use crate::company::SOCKET as SOCKET_IN_JOBS;
 pub use crate::disk::{Disk, shown_bytes};
 pub use crate::error::DockerError;
 pub use crate::facts::EngineFacts;

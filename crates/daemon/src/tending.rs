@@ -3,12 +3,15 @@
 //!
 //! Pulled one at a time on each engine, so that the image of a job that waits is not kept waiting by all the others; that job begins
 //! the pull of its own image at once. What cannot be pulled is told in the log, and is no error: the first job that needs it
-//! tries again, and says why in its turn. An engine that is away is asked again until it is there.
+//! tries again, and says why in its turn. An engine that is away is asked again until it is there; another refusal than that keeps
+//! no other image waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use backend::BackendError;
 use backend_docker::DockerBackend;
+use planner::error_class::{Acted, ErrorClass};
 use planner::ids::BackendId;
 use tokio::task::JoinSet;
 
@@ -64,7 +67,7 @@ fn by_engine(backends: &BTreeMap<BackendId, Backend>, images: &Images) -> Vec<Ve
 }
 
 /// Brings all images of one backend, each as soon as its engine answers. The log tells once that it does not.
-async fn bring<E: std::error::Error, F: Future<Output = Result<(), E>>>(
+async fn bring<F: Future<Output = Result<(), BackendError>>>(
     id: &BackendId,
     images: &BTreeSet<String>,
     between_tries: Duration,
@@ -73,6 +76,10 @@ async fn bring<E: std::error::Error, F: Future<Output = Result<(), E>>>(
     let mut is_told = false;
     for image in images {
         while let Err(error) = bring_one(image.clone()).await {
+            if !may_pass(&error) {
+                tracing::warn!(backend = %id, image, error = chain(&error), "an image is not pulled ahead of jobs");
+                break;
+            }
             if !is_told {
                 tracing::warn!(backend = %id, error = chain(&error), "images are not pulled ahead of jobs for now");
             }
@@ -82,11 +89,17 @@ async fn bring<E: std::error::Error, F: Future<Output = Result<(), E>>>(
     }
 }
 
+/// Whether the same question may be answered otherwise in a while: the engine was away, or did not come to it.
+fn may_pass(error: &BackendError) -> bool {
+    error.acted == Acted::Unasked || error.class == ErrorClass::Transient
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
 
     use backend_docker::WithUnstarted;
+    use planner::error_class::Concerns;
 
     use super::*;
     use crate::config::tests::{Place, surroundings};
@@ -106,17 +119,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_engine_that_was_away_is_given_all_images_once_it_is_there() {
-        let answers = RefCell::new(["down", "", "", "down", "down", ""].into_iter());
+    async fn an_engine_that_was_away_is_given_all_images_once_it_is_there_and_a_refusal_concerns_one_image() {
+        let (away, no_rights) =
+            (Some((ErrorClass::Transient, Acted::Unasked)), Some((ErrorClass::Auth, Acted::Unasked)));
+        let (lost, refused) = (Some((ErrorClass::Transient, Acted::Maybe)), Some((ErrorClass::Permanent, Acted::No)));
+        let answers = RefCell::new([away, no_rights, None, refused, lost, None].into_iter());
         let asked = RefCell::new(Vec::new());
         let images = BTreeSet::from(["a:1", "b:1", "c:1"].map(str::to_owned));
         let bring_one = |image| {
             asked.borrow_mut().push(image);
             let answer = answers.borrow_mut().next().expect("no more questions");
-            std::future::ready(if answer.is_empty() { Ok(()) } else { Err(std::io::Error::other(answer)) })
+            let failed = |(class, acted)| {
+                Err(BackendError { doing: "bring".to_owned(), class, acted, concerns: Concerns::All, source: None })
+            };
+            std::future::ready(answer.map_or(Ok(()), failed))
         };
         bring(&BackendId::new("one"), &images, Duration::ZERO, bring_one).await;
-        assert_eq!(*asked.borrow(), ["a:1", "a:1", "b:1", "c:1", "c:1", "c:1"]);
+        assert_eq!(*asked.borrow(), ["a:1", "a:1", "a:1", "b:1", "c:1", "c:1"]);
     }
 
     #[test]

@@ -21,10 +21,10 @@ pub(super) async fn check(id: &BackendId, docker: &DockerSettings, config: &Conf
         Ok(Err(error)) => Err(chain(&error)),
         Err(_) => Err(format!("the engine does not tell their size within {} s", ANSWER_TIME.as_secs())),
     };
-    told(&format!("backend {id}"), seen)
+    told(&format!("backend {id}"), docker.command, seen)
 }
 
-fn told(subject: &str, seen: Result<CachesSeen, String>) -> Option<Finding> {
+fn told(subject: &str, command: &str, seen: Result<CachesSeen, String>) -> Option<Finding> {
     match seen {
         Ok(CachesSeen { count: 0, .. }) => None,
         Ok(CachesSeen { count, bytes }) => {
@@ -33,7 +33,7 @@ fn told(subject: &str, seen: Result<CachesSeen, String>) -> Option<Finding> {
         }
         Err(why) => {
             let message = format!("how large the caches of jobs are is not known: {why}");
-            Some(Finding::warning(subject, message).hint("docker system df --verbose tells it, too"))
+            Some(Finding::warning(subject, message).hint(format!("{command} system df --verbose tells it, too")))
         }
     }
 }
@@ -45,10 +45,12 @@ mod tests {
 
     #[test]
     fn the_size_of_caches_is_told_if_there_are_any() {
-        let said = |seen| told("backend b", seen).map(|finding| (finding.verdict, finding.message));
+        let said = |seen| told("backend b", "podman", seen).map(|finding| (finding.verdict, finding.message));
         assert_eq!(said(Ok(CachesSeen::default())), None);
         let two = CachesSeen { count: 2, bytes: 3 << 30 };
         assert_eq!(said(Ok(two)), Some((Verdict::Ok, "the engine has 2 caches of jobs, of 3.0 GiB".to_owned())));
-        assert_eq!(said(Err("no".to_owned())).map(|(verdict, _)| verdict), Some(Verdict::Warning));
+        let unknown = told("backend b", "podman", Err("no".to_owned())).unwrap();
+        assert_eq!(unknown.verdict, Verdict::Warning);
+        assert_eq!(unknown.hint.as_deref(), Some("podman system df --verbose tells it, too"));
     }
 }

@@ -155,11 +155,11 @@ fn unfit(subject: &str, docker: &DockerSettings, kind: Kind, engine: Option<&str
 
 /// What the engine does not have although it is to be used.
 fn lacking(subject: &str, docker: &DockerSettings, facts: &EngineFacts) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let (mut findings, command) = (Vec::new(), docker.command);
     if docker.pull == Pull::Never {
         findings.extend(facts.missing_images.iter().map(|image| {
             let message = format!("the engine has no image {image}, and pull = \"never\": its jobs cannot be started");
-            Finding::error(subject, message).hint(format!("docker pull {image} on its host, or pull = \"missing\""))
+            Finding::error(subject, message).hint(format!("{command} pull {image} on its host, or pull = \"missing\""))
         }));
     }
     if let Some(runtime) = docker.runtime.as_ref().filter(|runtime| !facts.runtimes.contains(*runtime)) {
@@ -173,16 +173,16 @@ fn lacking(subject: &str, docker: &DockerSettings, facts: &EngineFacts) -> Vec<F
         let (folder, free, wanted) =
             (disk.folder.display(), shown_bytes(disk.free_bytes), shown_bytes(docker.disk_free));
         let message = format!("the engine's disk is nearly full: {free} are free in {folder}, less than {wanted}");
-        findings.push(Finding::warning(subject, message).hint(
-            "docker system prune removes what nothing uses; prune_images = \"7d\" removes images of ours that no job needs; \
+        findings.push(Finding::warning(subject, message).hint(format!(
+            "{command} system prune removes what nothing uses; prune_images = \"7d\" removes images of ours that no job needs; \
              disk_free says what is enough",
-        ));
+        )));
     }
     if let (true, Network::Named(network)) = (facts.lacks_network, &docker.network) {
         let message = format!("the engine has no network {network}: no container starts");
         findings.push(
             Finding::error(subject, message)
-                .hint(format!("make it with docker network create {network}, or leave `network` out")),
+                .hint(format!("make it with {command} network create {network}, or leave `network` out")),
         );
     }
     findings

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use backend::Cache;
-use backend_docker::{Mode, RUNNER_FOLDER};
+use backend_docker::{Mode, RUNNER_FOLDER, SOCKET_IN_JOBS};
 use planner::ids::RepositoryKey;
 
-use crate::config::backend::{Backend, BackendKind, is_inside};
+use crate::config::backend::{Backend, BackendKind, DockerSettings, is_inside};
 use crate::config::fingerprint::fingerprint;
 use crate::config::problem::Complaint;
 use crate::config::read::{Section, Value, any};
@@ -112,18 +112,31 @@ fn may_be_at(path: &str, backend: Option<&Backend>) -> Result<(), Complaint> {
         return Err(Complaint::new(format!("{} is no folder of a container", quoted(path)))
             .hint("write the whole path, without a slash at its end, like \"/usr/local/cargo/registry\""));
     }
-    if path.strip_prefix(RUNNER_FOLDER).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+    if is_at_or_below(path, RUNNER_FOLDER) {
         return Err(Complaint::new(format!("{} is where the runner is", quoted(path))).hint("take another folder"));
     }
     let docker = backend.and_then(|backend| match &backend.kind {
-        BackendKind::Docker(docker) => Some(docker),
+        BackendKind::Docker(docker) => Some(docker.as_ref()),
         BackendKind::Host(_) => None,
     });
-    if docker.is_some_and(|docker| docker.hardening.tmpfs.iter().any(|tmpfs| tmpfs.path == path)) {
+    if docker.is_some_and(|docker| docker.mode == Mode::Socket) && is_at_or_below(path, SOCKET_IN_JOBS) {
+        return Err(Complaint::new(format!(
+            "{} is where jobs find the engine's socket, in mode = \"socket\"",
+            quoted(path)
+        ))
+        .hint("take another folder"));
+    }
+    let is_tmpfs =
+        |docker: &DockerSettings| docker.hardening.tmpfs.iter().any(|tmpfs| tmpfs.path.trim_end_matches('/') == path);
+    if docker.is_some_and(is_tmpfs) {
         return Err(Complaint::new(format!("{} is in memory, by `tmpfs` of the backend", quoted(path)))
             .hint("leave it out there, or here"));
     }
     Ok(())
+}
+
+fn is_at_or_below(path: &str, place: &str) -> bool {
+    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The fingerprint of what a pool's machines are made from, by that of its backend: another one where the pool has caches.

@@ -72,6 +72,7 @@ fn problem(text: &str) -> Problem {
 fn each_mistake_has_its_place_and_a_way_out() {
     let again = "path = \"/var/cache/ci\"\n[[pool.cache]]\npath = \"/var/cache/ci\"";
     let window = "max = 4\n[[pool.warm_schedule]]\nfrom = \"08:00\"\nto = \"18:00\"\ntimezone = \"UTC\"\nwarm = 3";
+    let socket = "/var/run/docker.sock\"\n[backend.engine]\nkind = \"docker\"\nmode = \"socket\"";
     for (from, to, line, key, words) in [
         ("path = \"/var/cache/ci\"\n", "", 11, "cache[0].path", "is missing"),
         ("/var/cache/ci", "var/cache/ci", 12, "cache[0].path", "no folder of a container"),
@@ -88,6 +89,8 @@ fn each_mistake_has_its_place_and_a_way_out() {
         ("max = 4", window, 16, "cache[0].per", "before it is known which repository"),
         ("\"docker\"", "\"docker\"\nmode = \"nested\"", 11, "cache[0]", "their own engine"),
         ("\"docker\"", "\"docker\"\ntmpfs = [\"/var/cache/ci\"]", 12, "cache[0].path", "is in memory"),
+        ("\"docker\"", "\"docker\"\ntmpfs = [\"/var/cache/ci/:size=1g\"]", 12, "cache[0].path", "is in memory"),
+        ("/var/cache/ci\"\n[backend.engine]\nkind = \"docker\"", socket, 12, "cache[0].path", "the engine's socket"),
         ("kind = \"docker\"", "kind = \"host\"", 11, "cache[0]", "kind docker or podman"),
         ("[[pool.cache]]", "[pool.cache]", 11, "cache", "write [[pool.cache]]"),
     ] {
@@ -100,6 +103,13 @@ fn each_mistake_has_its_place_and_a_way_out() {
     let many = many.concat();
     let problem = problem(&with("[[pool.cache]]\npath = \"/var/cache/ci\"\n", &many));
     assert!(problem.reason.contains("more than 16"), "{problem:?}");
+}
+
+#[test]
+fn where_no_job_has_the_engines_socket_a_folder_may_be_there() {
+    assert_eq!(pool(&with("/var/cache/ci", "/var/run/docker.sock")).caches.len(), 1);
+    let beside = with("/var/cache/ci", "/var/run/docker.socket").replace("\"docker\"", "\"docker\"\nmode = \"socket\"");
+    assert_eq!(pool(&beside).caches.len(), 1);
 }
 
 #[test]

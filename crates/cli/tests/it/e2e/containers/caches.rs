@@ -3,12 +3,14 @@
 use forge_model::Status;
 
 use super::Engine;
+use super::warm::until_ready;
 use crate::e2e::config::{Pool, Setup};
 use crate::e2e::world::World;
 use crate::{forgescale, run};
 
-/// Says how many jobs were there before, and that it was there.
-const SCRIPT: &str = "echo \"found $(/bin/busybox ls /cache | /bin/busybox wc -l).\"; echo x > /cache/$HOSTNAME";
+/// Says where it is and how many jobs were there before, and that it was there.
+const SCRIPT: &str =
+    "echo \"$HOSTNAME found $(/bin/busybox ls /cache | /bin/busybox wc -l).\"; echo x > /cache/$HOSTNAME";
 
 #[test]
 fn a_job_finds_what_earlier_ones_of_its_repository_left_and_of_no_other_one() {
@@ -51,4 +53,23 @@ fn a_job_finds_what_earlier_ones_of_its_repository_left_and_of_no_other_one() {
     let ran = gc(&["--deployment", &deployment, "--force"]);
     assert_eq!(ran.out.matches("cache /cache of repository ").count(), 2, "{}", ran.out);
     assert_eq!(engine.things(&deployment), [""; 0]);
+}
+
+#[test]
+fn a_container_that_is_there_before_its_job_has_the_cache_of_its_pool() {
+    let Some(engine) = Engine::docker() else { return };
+    let more = "warm = 1\n[[pool.cache]]\npath = \"/cache\"\nper = \"pool\"";
+    let pools = vec![Pool { more, ..Pool::new("debian", 1) }];
+    let mut world = World::new(&Setup { engine: Some(engine.clone()), pools, ..Setup::new(1) });
+    world.start(&[]);
+    for (name, found) in [("first", 0), ("second", 1)] {
+        let ready = until_ready(&world, 1);
+        let job = world.push(name, SCRIPT);
+        world.until_is(&job, Status::Success);
+        let log = world.job_log(&job);
+        let said = |id: &String| format!("{} found {found}.", &id[..12]);
+        assert!(log.iter().any(|line| ready.iter().any(|id| line.contains(&said(id)))), "{ready:?}: {log:#?}");
+    }
+    assert_eq!(world.terminate(), Some(0));
+    engine.clear(&world.deployment);
 }

@@ -39,7 +39,7 @@ fn machines(world: &World) -> BTreeMap<String, String> {
 
 /// Waits until so many machines wait for a job, and there is no other one: the containers' ids.
 #[track_caller]
-fn until_ready(world: &World, count: usize) -> BTreeSet<String> {
+pub(super) fn until_ready(world: &World, count: usize) -> BTreeSet<String> {
     let is_ready = |machines: &BTreeMap<String, String>| {
         machines.len() == count && machines.values().all(|name| !name.contains('.'))
     };

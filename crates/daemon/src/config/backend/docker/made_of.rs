@@ -14,6 +14,7 @@ impl DockerSettings {
         // All are named: whoever adds a setting says here whether it shapes a container.
         let Self {
             // Where and when they are made.
+            command: _,
             address: _,
             pull: _,
             registry_auth_file: _,

@@ -43,6 +43,8 @@ const US_PER_THOUSANDTH: u64 = backend_host::Limits::CPU_PERIOD_US / 1000;
 /// What a Docker backend needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DockerSettings {
+    /// The command with which people speak to such an engine.
+    pub command: &'static str,
     /// Where the engine is.
     pub address: Address,
     /// For jobs whose first label names none.
@@ -55,7 +57,7 @@ pub struct DockerSettings {
     pub disk_free: u64,
     /// After what time without a job an image that was pulled by us is removed.
     pub prune_images: Option<Duration>,
-    /// After what time without a machine that has it a cache is removed.
+    /// After what time a cache is removed, counted since a machine last had it.
     pub cache_max_age: Duration,
     /// What machines are connected to.
     pub network: Network,
@@ -115,6 +117,13 @@ pub(super) enum Engine {
 }
 
 impl Engine {
+    fn command(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+        }
+    }
+
     /// Podman has a socket for root, and one for each user in the user's runtime directory.
     fn usual_socket(self, surroundings: &Surroundings) -> PathBuf {
         let of_user = || surroundings.variable("XDG_RUNTIME_DIR").filter(|directory| directory.starts_with('/'));
@@ -152,6 +161,7 @@ pub(super) fn read(section: &Section<'_>, engine: Engine, surroundings: &Surroun
     let (runner, runner_arguments) = runner::read(section, &surroundings.path())?;
     let network = network.map_or(Network::Own, Network::Named);
     Some(DockerSettings {
+        command: engine.command(),
         address,
         image,
         pull,
