@@ -275,6 +275,7 @@ fn failed(
     let (lost, is_unasked) = (failure.acted == Acted::Maybe, failure.acted == Acted::Unasked);
     if is_unasked && matches!(flight.action, Action::Start { .. }) {
         // Its backend rests. The job is charged for nothing, and its machine is as it was.
+        touched(assignment, now);
         assignment.start = Start::No;
         return;
     }
