@@ -99,7 +99,8 @@ impl World {
             self.probes_of(&kind).partition(|(job, _)| self.job_id(job) < self.job_id(&key.job));
         // What was asked for before the first release is no probe, and is released one by one.
         let is_beside = younger.iter().any(|(_, begun)| *begun > suspected);
-        let one_has_left = self.judge.ledger.left_at(&kind.0, kind.1) > last;
+        // Both may be of one moment, whichever came first.
+        let one_has_left = self.judge.ledger.left_at(&kind.0, kind.1).is_some_and(|left| Some(left) >= last);
         if (!older.is_empty() || is_beside && !one_has_left) && !self.kind_runs(&kind) {
             let tried = older.len() + younger.len();
             self.judge
