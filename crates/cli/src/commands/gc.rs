@@ -106,7 +106,8 @@ fn ask(arguments: &Gc, out: &mut impl Write) -> Result<(), Failure> {
     if left == Left::default() {
         writeln!(out, "there is nothing to clean up")?;
     }
-    Ok(())
+    let is_all_well = left.unseen.is_empty() && left.set_aside.is_empty();
+    if is_all_well { Ok(()) } else { Err(Failure::Told { status: LEFT }) }
 }
 
 fn print(deployment: &str, collected: &Collected, out: &mut impl Write) -> Result<(), Failure> {

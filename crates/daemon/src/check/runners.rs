@@ -21,6 +21,10 @@ const MOST_NAMED: usize = 10;
 
 /// All runners that jobs of a forge's scopes can go to, against all pools.
 pub(super) async fn check(forge: &Forge, clients: &[&ScopeClient], config: &Config) -> Vec<Finding> {
+    if clients.is_empty() {
+        // Without a token nothing was asked, and why is told elsewhere.
+        return Vec::new();
+    }
     let subject = format!("runners of {}", forge.id);
     let lists = clients.iter().map(|of| of.client.list_runners_in_reach(&of.scope));
     let listings: Vec<_> = stream::iter(lists).buffered(SIDE_BY_SIDE).collect().await;

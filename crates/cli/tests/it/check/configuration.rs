@@ -76,6 +76,15 @@ fn a_token_that_everybody_can_read_is_a_doubt_and_status_1_if_strict() {
 }
 
 #[test]
+fn where_no_token_can_be_read_nothing_is_said_of_runners_that_nobody_looked_at() {
+    let place = Place::new();
+    assert!(place.found().findings.iter().any(|of| of.subject.starts_with("runners of ")), "they are looked at");
+    place.write("token", "", 0o600);
+    let found = place.found();
+    assert!(!found.findings.iter().any(|of| of.subject.starts_with("runners of ")), "{found:#?}");
+}
+
+#[test]
 fn json_holds_counts_and_findings() {
     let place = Place::new();
     let ran = place.run(&["--json", "--strict"]);

@@ -101,6 +101,11 @@ fn a_daemon_that_runs_cleans_up_by_itself_and_says_so() {
         check_quiet(&ran);
         assert!(ran.out.starts_with("the daemon is running and cleans up by itself"), "{}", ran.out);
     }
+    let unseen = FaultRule::always(Matcher::kind(RouteKind::ListJobs), Effect::status(500));
+    let fault = world.emulator.faults().add(unseen);
+    world.until("its last look has failed", || gc(&world, &["--dry-run"]).out.contains("could not be looked at"));
+    assert_eq!(gc(&world, &["--dry-run"]).status, Some(1), "not everything was seen");
+    world.emulator.faults().remove(fault);
     world.check_success(&[job]);
     world.check_nothing_left();
 }
