@@ -91,7 +91,7 @@ async fn remove_unused(docker: &Docker, removed: &mut Vec<Volume>) -> Result<(),
             break;
         }
         // A machine may have been made with it meanwhile; one that is just being made finds an empty one instead.
-        if !caches.unused(&names, settings.cache_max_age).contains(&name) {
+        if !caches.is_unused(&name, settings.cache_max_age) {
             continue;
         }
         match remove(engine, &name).await {

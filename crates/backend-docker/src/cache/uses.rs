@@ -71,8 +71,12 @@ impl Uses {
         self.unused_at(there, span, wall_ms())
     }
 
+    /// Whether no machine had a volume for so long, as far as is known of it.
+    pub(super) fn is_unused(&self, volume: &str, span: Duration) -> bool {
+        self.with(|known| known.times.get(volume).is_some_and(|at| is_over(*at, span, wall_ms())))
+    }
+
     fn unused_at(&self, there: &BTreeSet<&str>, span: Duration, now_ms: u64) -> Vec<String> {
-        let span_ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         self.with(|known| {
             let before = known.times.len();
             known.times.retain(|volume, _| there.contains(volume.as_str()));
@@ -83,8 +87,7 @@ impl Uses {
                     known.is_news = true;
                 }
             }
-            let is_unused = |at: u64| now_ms.saturating_sub(at) > span_ms;
-            let mut unused: Vec<_> = known.times.iter().filter(|(_, at)| is_unused(**at)).collect();
+            let mut unused: Vec<_> = known.times.iter().filter(|(_, at)| is_over(**at, span, now_ms)).collect();
             unused.sort_by_key(|(_, at)| **at);
             unused.into_iter().map(|(volume, _)| volume.clone()).collect()
         })
@@ -101,6 +104,11 @@ impl Uses {
             self.with(|known| known.is_news = true);
         }
     }
+}
+
+/// Whether a time lies longer back than that.
+fn is_over(at_ms: u64, span: Duration, now_ms: u64) -> bool {
+    u128::from(now_ms.saturating_sub(at_ms)) > span.as_millis()
 }
 
 #[cfg(test)]

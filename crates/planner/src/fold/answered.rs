@@ -38,7 +38,7 @@ pub(super) fn answered(state: &mut State, policy: &Policy, id: ActionId, answer:
         }
     }
     super::unasked::rest_after(&mut state.journal, limits, &flight, answer, now);
-    if super::unasked::takes_back(&mut state.journal, &flight, answer) {
+    if super::unasked::takes_back(&mut state.journal, &flight, answer, now) {
         return;
     }
     super::warm::answered(&mut state.journal, policy, &flight, answer, now);
@@ -71,8 +71,6 @@ fn keep_refused(journal: &mut Journal, key: &AssignmentKey, flight: &InFlight, a
 /// Pools, environments and scopes rest after failures to make machines or to register.
 fn rest_after(journal: &mut Journal, limits: &Limits, flight: &InFlight, answer: &Answer, now: Tick) {
     match (&flight.action, answer) {
-        // That speaks of the backend, whatever was asked of it.
-        (Action::Start { .. }, Answer::Failed(Failure { acted: Acted::Unasked, .. })) => {}
         // A machine alone proves nothing: a runner that started does.
         (Action::Start { pool, .. }, Answer::Started) => {
             journal.pool_rests.remove(pool);
@@ -237,7 +235,7 @@ fn detaches(assignment: &Assignment, action: &Action) -> bool {
     in_vain && (deleted || never_made) && assignment.detached.is_none() && !assignment.registration.may_exist()
 }
 
-fn touched(assignment: &mut Assignment, now: Tick) {
+pub(super) fn touched(assignment: &mut Assignment, now: Tick) {
     assignment.machine_touched = now;
     assignment.machine_absent.clear();
 }
@@ -272,13 +270,7 @@ fn failed(
     failure: &Failure,
     now: Tick,
 ) {
-    let (lost, is_unasked) = (failure.acted == Acted::Maybe, failure.acted == Acted::Unasked);
-    if is_unasked && matches!(flight.action, Action::Start { .. }) {
-        // Its backend rests. The job is charged for nothing, and its machine is as it was.
-        touched(assignment, now);
-        assignment.start = Start::No;
-        return;
-    }
+    let lost = failure.acted == Acted::Maybe;
     assignment.failures = assignment.failures.saturating_add(1);
     assignment.last_failure = Some(failure.clone());
     assignment.retry_at = now.plus(after_failure(limits, assignment.failures, failure, key.job.handle.as_str()));
@@ -305,7 +297,7 @@ fn failed(
         Action::Destroy { .. } => touched(assignment, now),
         Action::Release { .. } => {
             touched(assignment, now);
-            if !is_unasked {
+            if failure.acted != Acted::Unasked {
                 assignment.spoilt = Some(now);
             }
         }

@@ -5,16 +5,17 @@
 //! an engine that answers those alone would be asked again and again.
 
 use crate::action::{Action, Lane};
-use crate::backoff::after_failure;
 use crate::error_class::{Acted, Failure};
 use crate::event::Answer;
 use crate::ids::BackendId;
 use crate::policy::Limits;
-use crate::state::{InFlight, Journal, Rest, SuspectKey};
+use crate::state::{InFlight, Journal, Start, SuspectKey};
 use crate::time::Tick;
 
+use super::answered::{longer_rest, touched};
+
 /// The failure, if it is of this kind.
-pub(super) fn of(answer: &Answer) -> Option<&Failure> {
+fn of(answer: &Answer) -> Option<&Failure> {
     let Answer::Failed(failure) = answer else { return None };
     (failure.acted == Acted::Unasked).then_some(failure)
 }
@@ -33,7 +34,7 @@ pub(super) fn rest_after(journal: &mut Journal, limits: &Limits, flight: &InFlig
 }
 
 /// Takes back what was never begun. Whether that is all that there is to say of the call.
-pub(super) fn takes_back(journal: &mut Journal, flight: &InFlight, answer: &Answer) -> bool {
+pub(super) fn takes_back(journal: &mut Journal, flight: &InFlight, answer: &Answer, now: Tick) -> bool {
     if of(answer).is_none() {
         return false;
     }
@@ -51,6 +52,14 @@ pub(super) fn takes_back(journal: &mut Journal, flight: &InFlight, answer: &Answ
         journal.warm.remove(&(backend.clone(), machine.clone()));
         return true;
     }
+    if let Action::Start { key, .. } = &flight.action {
+        if let Some(assignment) = journal.assignments.get_mut(key) {
+            assignment.busy = None;
+            touched(assignment, now);
+            assignment.start = Start::No;
+        }
+        return true;
+    }
     false
 }
 
@@ -60,7 +69,6 @@ fn rest(journal: &mut Journal, limits: &Limits, backend: &BackendId, failure: &F
     if before.is_some_and(|rest| rest.until > now) {
         return;
     }
-    let failures = before.map_or(0, |rest| rest.failures).saturating_add(1);
-    let until = now.plus(after_failure(limits, failures, failure, backend.as_str()));
-    journal.backend_rests.insert(backend.clone(), Rest { until, failures, last: failure.clone() });
+    let rest = longer_rest(before, limits, failure, backend.as_str(), now);
+    journal.backend_rests.insert(backend.clone(), rest);
 }
