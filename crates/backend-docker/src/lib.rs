@@ -47,6 +47,7 @@
 //! | `cache` | volumes that outlive the machines which have them |
 //! | `company`, `companions` | what a machine is connected to, and what is made for it alone |
 //! | `archive` | one file as a tar |
+//! | `volumes` | volumes of ours, by what they are for |
 //! | `record` | what is remembered in files |
 //! | `tend`, `disk` | what is done from time to time: unused images and caches, and a look at the disk |
 //! | `watch` | events of the engine, as hints to list |
@@ -91,6 +92,7 @@ mod start;
 mod tend;
 mod tls;
 mod unstarted;
+mod volumes;
 mod warm;
 mod watch;
 

@@ -13,8 +13,8 @@ use std::time::UNIX_EPOCH;
 
 use bollard::models::{ContainerCreateBody, HostConfig, Volume, VolumeCreateRequest};
 use bollard::query_parameters::{
-    ContainerArchiveInfoOptionsBuilder, CreateContainerOptions, ListVolumesOptionsBuilder,
-    RemoveContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+    ContainerArchiveInfoOptionsBuilder, CreateContainerOptions, RemoveContainerOptionsBuilder,
+    UploadToContainerOptionsBuilder,
 };
 use bollard::{body_full, body_try_stream};
 use futures_util::stream;
@@ -27,7 +27,7 @@ use crate::engine::{Engine, if_there};
 use crate::error::DockerError;
 use crate::labels::{self, Role, Whose};
 use crate::settings::Program;
-use crate::specification;
+use crate::{specification, volumes};
 
 /// Where the runner is in a machine.
 pub const TARGET: &str = "/.forgescale";
@@ -211,11 +211,7 @@ async fn remove_others(engine: &Engine, whose: &Whose, kept: &str) -> Result<(),
 
 /// The volumes with runners of ours.
 pub(crate) async fn found(engine: &Engine, whose: &Whose) -> Result<Vec<Volume>, DockerError> {
-    let filter = labels::filter(whose, Role::Runner, None);
-    let options = ListVolumesOptionsBuilder::default().filters(&filter).build();
-    let listed = engine.call("list volumes", engine.client().await?.list_volumes(Some(options))).await?;
-    let is_ours = |volume: &Volume| labels::are_ours(whose, Role::Runner, &volume.labels);
-    Ok(listed.volumes.unwrap_or_default().into_iter().filter(is_ours).collect())
+    volumes::found(engine, whose, Role::Runner).await
 }
 
 /// What came of a removal where it is as well that the thing is gone, going or in use.

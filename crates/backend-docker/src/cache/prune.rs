@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use ::backend::BackendError;
 use bollard::models::Volume;
-use bollard::query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptions};
+use bollard::query_parameters::RemoveVolumeOptions;
 
 use super::sizes;
 use crate::backend::{Docker, DockerBackend};
 use crate::engine::Engine;
 use crate::error::DockerError;
 use crate::labels::{self, Role, Whose};
+use crate::volumes;
 
 /// How many are removed in one go: a large one can take seconds.
 const AT_ONCE: usize = 20;
@@ -54,11 +55,7 @@ impl DockerBackend {
 
 /// The volumes of all caches.
 pub(crate) async fn found(engine: &Engine, whose: &Whose) -> Result<Vec<Volume>, DockerError> {
-    let filter = labels::filter(whose, Role::Cache, None);
-    let options = ListVolumesOptionsBuilder::default().filters(&filter).build();
-    let listed = engine.call("list volumes", engine.client().await?.list_volumes(Some(options))).await?;
-    let is_ours = |volume: &Volume| labels::are_ours(whose, Role::Cache, &volume.labels);
-    Ok(listed.volumes.unwrap_or_default().into_iter().filter(is_ours).collect())
+    volumes::found(engine, whose, Role::Cache).await
 }
 
 /// What a cache is, for people.

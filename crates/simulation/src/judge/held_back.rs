@@ -145,14 +145,9 @@ impl World {
     /// Whether jobs of other kinds wait for machines that one of this kind could have: they come first.
     fn yields_to_others(&self, kind: &Kind) -> bool {
         let pools = || self.policy.pools.iter().filter(|pool| planner::label::fits(&kind.3, &pool.labels));
-        self.forges.iter().any(|(id, side)| {
-            let waiting = side.model.books().attempts().iter().filter(|attempt| attempt.status == Status::Waiting);
-            waiting.filter(|attempt| self.machines_for(attempt.handle.as_str()) == 0).any(|attempt| {
-                let labels = side.model.labels_of(attempt.job);
-                let is_of_kind =
-                    *id == kind.0 && attempt.repo.0 == kind.1 && attempt.name == kind.2 && labels == kind.3;
-                !is_of_kind && pools().any(|pool| planner::label::fits(&labels, &pool.labels))
-            })
+        self.without_machine().any(|(id, of, labels)| {
+            let is_of_kind = *id == kind.0 && of.repo.0 == kind.1 && of.name == kind.2 && labels == kind.3;
+            !is_of_kind && pools().any(|pool| planner::label::fits(&labels, &pool.labels))
         })
     }
 

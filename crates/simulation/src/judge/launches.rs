@@ -71,14 +71,18 @@ impl World {
 
     /// How many jobs without a machine a pool could serve. Those of kinds that are held back yield to all others.
     fn waiting_for(&self, pool: &PoolPolicy) -> usize {
-        let of_forge = |(id, side): (&ForgeId, &ForgeSide)| {
-            let attempts = side.model.books().attempts().iter().filter(|attempt| attempt.status == Status::Waiting);
-            let idle = attempts.filter(|attempt| self.machines_for(attempt.handle.as_str()) == 0);
-            let labels = idle.map(|attempt| (attempt, side.model.labels_of(attempt.job)));
-            let wanting = labels.filter(|(_, labels)| fits(labels, &pool.labels));
-            wanting.filter(|(of, on)| !self.is_of_a_kind_that_is_held_back(id, of.repo.0, &of.name, on)).count()
-        };
-        self.forges.iter().map(of_forge).sum()
+        let wanting = self.without_machine().filter(|(_, _, labels)| fits(labels, &pool.labels));
+        wanting.filter(|(id, of, on)| !self.is_of_a_kind_that_is_held_back(id, of.repo.0, &of.name, on)).count()
+    }
+
+    /// Jobs that wait and have no machine, with the labels that they ask for.
+    pub(super) fn without_machine(&self) -> impl Iterator<Item = (&ForgeId, &AttemptRecord, Vec<String>)> {
+        let attempts = self.forges.iter().flat_map(|(id, side)| {
+            let waiting = side.model.books().attempts().iter().filter(|attempt| attempt.status == Status::Waiting);
+            waiting.map(move |attempt| (id, &side.model, attempt))
+        });
+        let idle = attempts.filter(|(_, _, attempt)| self.machines_for(attempt.handle.as_str()) == 0);
+        idle.map(|(id, model, attempt)| (id, attempt, model.labels_of(attempt.job)))
     }
 
     /// Where a job should be launched by now; `None` for a job that was tried before, or that nobody may run.
